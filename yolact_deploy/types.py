@@ -1,0 +1,107 @@
+"""The values that flow between the parts. Letters: B batch, N priors, C classes without background,
+K coefficients a mask, D detections kept, Hp Wp prototype size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import torch
+
+Image = npt.NDArray[np.uint8]  # [H,W,3] BGR
+BoolArray = npt.NDArray[np.bool_]
+FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class RawOutputs:
+    """What the network says of a batch, before any decision."""
+
+    loc: torch.Tensor  # [B,N,4] box regressions
+    conf: torch.Tensor  # [B,N,1+C] class probabilities after softmax, background first
+    coef: torch.Tensor  # [B,N,K] mask coefficients after tanh
+    proto: torch.Tensor  # [B,Hp,Wp,K] prototypes after ReLU
+    priors: torch.Tensor  # [N,4] anchors: cx cy w h, relative to the image
+
+
+@dataclass(frozen=True)
+class KeptDetections:
+    """What Fast NMS keeps of one image, best score first."""
+
+    boxes: torch.Tensor  # [D,4] x1 y1 x2 y2, relative to the image, not clipped
+    scores: torch.Tensor  # [D]
+    classes: torch.Tensor  # [D] int64, 0-based, background not counted
+    coefs: torch.Tensor  # [D,K]
+    prior_indices: torch.Tensor  # [D] int64
+
+
+@dataclass(frozen=True)
+class NetworkDetections:
+    """The detections of one image as an engine returns them: boxes relative, masks at prototype size."""
+
+    boxes: FloatArray  # [D,4] x1 y1 x2 y2, relative to the image, not clipped
+    scores: FloatArray  # [D]
+    classes: IntArray  # [D]
+    masks: FloatArray  # [D,Hp,Wp] after sigmoid and crop
+    mask_scores: FloatArray  # [D]
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def above(self, score_threshold: float) -> NetworkDetections:
+        """Only the detections that score at least `score_threshold`; they are a prefix, best first."""
+        count = int(np.count_nonzero(self.scores >= score_threshold))
+        return NetworkDetections(
+            self.boxes[:count], self.scores[:count], self.classes[:count], self.masks[:count], self.mask_scores[:count]
+        )
+
+
+@dataclass(frozen=True)
+class Detections:
+    """The detections of one image, best score first. No detections is an ordinary result with D = 0."""
+
+    boxes: IntArray  # [D,4] x1 y1 x2 y2 in image pixels
+    scores: FloatArray  # [D] box scores
+    mask_scores: FloatArray  # [D] equal to `scores` except for YOLACT++
+    classes: IntArray  # [D] 0-based class index, background not counted
+    masks: BoolArray  # [D,H,W] at image size
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    @property
+    def height(self) -> int:
+        """Image height, px."""
+        return int(self.masks.shape[1])
+
+    @property
+    def width(self) -> int:
+        """Image width, px."""
+        return int(self.masks.shape[2])
+
+    @classmethod
+    def empty(cls, height: int, width: int) -> Detections:
+        """The result for an image of `height` x `width` px in which nothing was found."""
+        return cls(
+            boxes=np.zeros((0, 4), np.int64),
+            scores=np.zeros(0, np.float32),
+            mask_scores=np.zeros(0, np.float32),
+            classes=np.zeros(0, np.int64),
+            masks=np.zeros((0, height, width), np.bool_),
+        )
+
+    def select(self, keep: BoolArray | IntArray) -> Detections:
+        """The detections at `keep`, a boolean mask [D] or indices."""
+        return replace(
+            self,
+            boxes=self.boxes[keep],
+            scores=self.scores[keep],
+            mask_scores=self.mask_scores[keep],
+            classes=self.classes[keep],
+            masks=self.masks[keep],
+        )
