@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from . import class_names as names
-from .errors import ConfigError, MissingDependencyError
+from .dependencies import require
+from .errors import ConfigError
 
 BACKBONE_KINDS = ("resnet", "darknet")
 
@@ -281,10 +282,7 @@ def _matches(value: Any, annotation: str) -> bool:
 
 
 def _parse_yaml(path: Path, text: str) -> Any:
-    try:
-        import yaml
-    except ImportError:
-        raise MissingDependencyError(f"reading {path} needs PyYAML: pip install pyyaml (or use JSON)") from None
+    yaml = require("yaml", f"reading {path}")
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:

@@ -111,6 +111,4 @@ class Yolact(nn.Module):
         proto = F.relu(self.proto_net(levels[0])).permute(0, 2, 3, 1)
         head = self.prediction_layers[0]
         loc, conf, coef = (torch.cat(parts, dim=1) for parts in zip(*(head(level) for level in levels), strict=True))
-        return RawOutputs(
-            loc=loc, conf=F.softmax(conf, dim=-1), coef=torch.tanh(coef), proto=proto, priors=self.priors
-        )
+        return RawOutputs(loc=loc, conf=F.softmax(conf, dim=-1), coef=torch.tanh(coef), proto=proto, priors=self.priors)

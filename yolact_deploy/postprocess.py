@@ -19,8 +19,7 @@ MASK_THRESHOLD = 0.5
 def detect(raw: RawOutputs, config: PostprocessConfig) -> list[KeptDetections]:
     """Fast NMS of every image in the batch."""
     return [
-        fast_nms(raw.loc[index], raw.conf[index], raw.coef[index], raw.priors, config)
-        for index in range(len(raw.loc))
+        fast_nms(raw.loc[index], raw.conf[index], raw.coef[index], raw.priors, config) for index in range(len(raw.loc))
     ]
 
 
@@ -41,7 +40,7 @@ def fast_nms(
     candidates = _candidates(scores, boxes, config.score_threshold).nonzero().squeeze(1)
     scores, boxes = scores[candidates], boxes[candidates]
     if config.cross_class:
-        rows, classes = (scores.max(dim=1, keepdim=True) if len(scores) else (scores[:, :1], scores[:, :1].long()))
+        rows, classes = scores.max(dim=1, keepdim=True) if len(scores) else (scores[:, :1], scores[:, :1].long())
     else:
         rows = scores
         classes = torch.arange(scores.shape[1], device=scores.device).expand(scores.shape)

@@ -1,0 +1,52 @@
+"""yolact-deploy: YOLACT checkpoints to one ONNX file, to real-time engines, with proof that nothing was lost.
+
+Names are imported when they are first used, so that running an ONNX file never imports torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from ._version import __version__
+
+if TYPE_CHECKING:
+    from .checkpoint import load_checkpoint
+    from .config import ModelConfig, PostprocessConfig
+    from .errors import YolactDeployError
+    from .model import Yolact
+    from .predictor import Predictor
+    from .types import Detections, RawOutputs
+
+__all__ = [
+    "Detections",
+    "ModelConfig",
+    "PostprocessConfig",
+    "Predictor",
+    "RawOutputs",
+    "Yolact",
+    "YolactDeployError",
+    "__version__",
+    "load_checkpoint",
+]
+
+_HOMES = {
+    "Detections": "types",
+    "ModelConfig": "config",
+    "PostprocessConfig": "config",
+    "Predictor": "predictor",
+    "RawOutputs": "types",
+    "Yolact": "model",
+    "YolactDeployError": "errors",
+    "load_checkpoint": "checkpoint",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from .dependencies import require
+
+    if name in ("Yolact", "load_checkpoint"):
+        require("torch", f"yolact_deploy.{name}")
+    return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)

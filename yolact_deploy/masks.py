@@ -1,0 +1,71 @@
+"""Masks from prototype size to image size on the host, without a framework."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+
+from .boxes import crop_windows
+from .errors import ImageError
+from .types import BoolArray, FloatArray, IntArray
+
+MASK_THRESHOLD = 0.5
+
+
+@dataclass(frozen=True)
+class _Axis:
+    """Bilinear interpolation along one axis, `align_corners=False`: output i mixes sources `left[i]`, `left[i] + 1`."""
+
+    left: IntArray  # [size] never the last source unless there is only one
+    matrix: FloatArray  # [size, source] both weights of each output in their place, zero elsewhere
+
+    def reach(self, low: int, high: int) -> slice:
+        """The outputs that source pixels [low, high) can touch."""
+        start, stop = np.searchsorted(self.left, (low - 1, high), side="left")
+        return slice(int(start), int(stop))
+
+
+@functools.lru_cache(maxsize=8)  # a stream has one or two image sizes
+def _axis(source: int, size: int) -> _Axis:
+    """From `source` to `size` px, at the positions that PyTorch computes in float32."""
+    position = (np.arange(size, dtype=np.float32) + np.float32(0.5)) * np.float32(source / size) - np.float32(0.5)
+    position = np.clip(position, np.float32(0), np.float32(source - 1))
+    left = np.minimum(position.astype(np.int64), max(source - 2, 0))
+    right_weight = (position - left).astype(np.float32)
+    matrix = np.zeros((size, source), np.float32)
+    outputs = np.arange(size)
+    matrix[outputs, np.minimum(left + 1, source - 1)] = right_weight
+    matrix[outputs, left] = 1 - right_weight
+    return _Axis(left, matrix)
+
+
+def masks_at_image_size(masks: FloatArray, boxes: FloatArray, height: int, width: int) -> BoolArray:
+    """Cropped masks at prototype size -> thresholded masks at image size.
+
+    masks [D,Hp,Wp] after sigmoid and crop, boxes [D,4] relative, image size in px; returns [D,height,width] bool.
+    Equals bilinear upsampling of the whole mask (`align_corners=False`) and `> 0.5`, but works only where a mask's
+    box lets it be other than zero.
+
+    Raises ImageError when that many masks of that size do not fit into memory.
+    """
+    count, proto_height, proto_width = masks.shape
+    try:
+        result = np.zeros((count, height, width), np.bool_)
+    except MemoryError:
+        raise ImageError(
+            f"{count} masks of {width}x{height} px need {count * height * width / 2**30:.1f} GiB: "
+            "raise the score threshold, or scale the image down"
+        ) from None
+    if height == 0 or width == 0:
+        return result
+    rows, columns = _axis(proto_height, height), _axis(proto_width, width)
+    windows = crop_windows(boxes, proto_height, proto_width).tolist()
+    for mask, (x1, y1, x2, y2), target in zip(masks, windows, result, strict=True):
+        if x1 >= x2 or y1 >= y2:
+            continue
+        high, wide = rows.reach(y1, y2), columns.reach(x1, x2)
+        upsampled = rows.matrix[high, y1:y2] @ (mask[y1:y2, x1:x2] @ columns.matrix[wide, x1:x2].T)
+        np.greater(upsampled, MASK_THRESHOLD, out=target[high, wide])
+    return result

@@ -1,0 +1,112 @@
+"""One call for every kind of model file: image in, detections out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from .boxes import boxes_in_pixels
+from .config import ModelConfig, PostprocessConfig
+from .dependencies import require
+from .errors import ModelFileError, YolactDeployError
+from .images import checked_image
+from .masks import masks_at_image_size
+from .metadata import ModelMetadata
+from .runtimes.base import Runtime
+from .types import Detections, NetworkDetections
+
+CHECKPOINT_SUFFIXES = (".pth", ".pt", ".safetensors")
+DEVICES = ("auto", "cpu", "cuda")
+
+
+class Predictor:
+    """A model that is ready to run. Use it as a context manager, or call `close`."""
+
+    def __init__(self, runtime: Runtime, score_threshold: float = 0.0) -> None:
+        """score_threshold: detections below it are left out before their masks are made."""
+        self.runtime = runtime
+        self.score_threshold = score_threshold
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path,
+        *,
+        device: str = "auto",
+        threads: int | None = None,
+        score_threshold: float = 0.0,
+        config: ModelConfig | None = None,
+        postprocess: PostprocessConfig | None = None,
+    ) -> Predictor:
+        """Open a checkpoint (.pth, .pt, .safetensors) in PyTorch, or an exported .onnx file in ONNX Runtime.
+
+        device: auto (CUDA where present), cpu or cuda; `description` says which it became. threads: CPU threads, None
+        for the runtime's default. config and postprocess: for checkpoints; an exported file brings its own.
+
+        Raises ModelFileError or CheckpointError for a file that cannot be used, MissingDependencyError.
+        """
+        path = Path(path)
+        if device not in DEVICES:
+            raise YolactDeployError(f"unknown device {device!r}: use one of {', '.join(DEVICES)}")
+        if threads is not None and threads < 1:
+            raise YolactDeployError(f"threads {threads}: 1 or more")
+        suffix = path.suffix.lower()
+        if suffix in CHECKPOINT_SUFFIXES:
+            require("torch", "running a checkpoint")
+            from .runtimes.pytorch import PyTorchRuntime
+
+            return cls(PyTorchRuntime(path, device, threads, config, postprocess), score_threshold)
+        if suffix == ".onnx":
+            if config is not None or postprocess is not None:
+                raise YolactDeployError(f"{path} brings its own configuration: export it again to change that")
+            from .runtimes.onnxruntime import OnnxRuntime
+
+            return cls(OnnxRuntime(path, device, threads), score_threshold)
+        raise ModelFileError(
+            f"{path}: unknown kind of model file; use a checkpoint ({', '.join(CHECKPOINT_SUFFIXES)}) or .onnx"
+        )
+
+    @property
+    def metadata(self) -> ModelMetadata:
+        """Configuration, class names, thresholds and origin of the model."""
+        return self.runtime.metadata
+
+    @property
+    def description(self) -> str:
+        """What runs the model, and where."""
+        return self.runtime.description
+
+    def __call__(self, image: Any) -> Detections:
+        """Detections of one image, uint8 [H,W,3] BGR. Raises ImageError for anything else."""
+        return self.batch([image])[0]
+
+    def batch(self, images: Sequence[Any]) -> list[Detections]:
+        """Detections of several images, in order; neighbours of equal size run together where the model allows."""
+        checked = [checked_image(image) for image in images]
+        found = self.runtime.detect(checked)
+        return [self.finish(detections, *image.shape[:2]) for detections, image in zip(found, checked, strict=True)]
+
+    def finish(self, found: NetworkDetections, height: int, width: int) -> Detections:
+        """Boxes in pixels and masks at image size, only for what reaches the score threshold."""
+        found = found.above(self.score_threshold)
+        return Detections(
+            boxes=boxes_in_pixels(found.boxes, height, width),
+            scores=found.scores,
+            mask_scores=found.mask_scores,
+            classes=found.classes,
+            masks=masks_at_image_size(found.masks, found.boxes, height, width),
+        )
+
+    def close(self) -> None:
+        """Give back what the model holds."""
+        self.runtime.close()
+
+    def __enter__(self) -> Predictor:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

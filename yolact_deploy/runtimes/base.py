@@ -1,0 +1,47 @@
+"""The interface of every runtime, and how images are grouped into the batches that a model takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from ..metadata import ModelMetadata
+from ..types import Image, NetworkDetections
+
+
+class Runtime(Protocol):
+    """A loaded model: uint8 images in, detections at prototype size out."""
+
+    metadata: ModelMetadata
+    description: str  # what runs it and where, such as "ONNX Runtime 1.32.0, CPU, 2 threads"
+
+    def detect(self, images: Sequence[Image]) -> list[NetworkDetections]:
+        """Detections of each image (checked, [H,W,3]; sizes may differ), in order."""
+        ...
+
+    def close(self) -> None:
+        """Give back what it holds; may be called twice."""
+        ...
+
+
+def batches(images: Sequence[Image], batch_size: int | None) -> Iterator[tuple[np.ndarray, int]]:
+    """Stack neighbours of equal size: yields uint8 [B,H,W,3] and how many of its rows are real.
+
+    batch_size None: any B. Otherwise B is always `batch_size`, filled up with black images.
+    """
+    start = 0
+    while start < len(images):
+        stop = start + 1
+        limit = len(images) if batch_size is None else start + batch_size
+        while stop < min(limit, len(images)) and images[stop].shape == images[start].shape:
+            stop += 1
+        count = stop - start
+        if count == 1 and batch_size in (1, None):
+            yield images[start][None], 1
+        else:
+            batch = np.zeros((batch_size or count, *images[start].shape), np.uint8)
+            np.stack(images[start:stop], out=batch[:count])
+            yield batch, count
+        start = stop

@@ -1,0 +1,110 @@
+"""ONNX Runtime: an exported file on CUDA where it is present, on the CPU otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..dependencies import require
+from ..errors import ModelFileError, YolactDeployError
+from ..metadata import ModelMetadata
+from ..preprocess import preprocess_numpy
+from ..types import Image, NetworkDetections
+from .base import batches
+
+OUTPUT_NAMES = ("boxes", "scores", "classes", "masks", "num_detections")
+
+
+def create_session(model: str | bytes, source: object, device: str = "auto", threads: int | None = None) -> Any:
+    """An `onnxruntime.InferenceSession` for a path or serialised model; `source` names it in errors.
+
+    device: auto, cpu or cuda. Raises ModelFileError when ONNX Runtime refuses the model, YolactDeployError when CUDA
+    is asked for and absent, MissingDependencyError.
+    """
+    ort = require("onnxruntime", "running an ONNX file")
+    available = ort.get_available_providers()
+    providers = ["CPUExecutionProvider"]
+    if device != "cpu" and "CUDAExecutionProvider" in available:
+        providers.insert(0, "CUDAExecutionProvider")
+    options = ort.SessionOptions()
+    options.log_severity_level = 3  # errors; warnings about fallbacks are said by `description`
+    if threads is not None:
+        options.intra_op_num_threads = threads
+    try:
+        session = ort.InferenceSession(model, sess_options=options, providers=providers)
+    except Exception as error:  # the binding's exception classes share no public base
+        reason = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
+        raise ModelFileError(f"{source}: ONNX Runtime cannot load it ({reason}): export it again") from None
+    if device == "cuda" and session.get_providers()[0] != "CUDAExecutionProvider":
+        raise YolactDeployError(
+            "ONNX Runtime has no working CUDA provider here: pass --device cpu, or see `yolact-deploy doctor`"
+        )
+    return session
+
+
+class OnnxRuntime:
+    """Runs an exported file."""
+
+    def __init__(self, path: Path, device: str, threads: int | None) -> None:
+        """Raises ModelFileError when the file is missing, damaged or not ours, and as `create_session`."""
+        ort = require("onnxruntime", "running an ONNX file")
+        if not path.is_file():
+            raise ModelFileError(f"no such file: {path}")
+        if path.stat().st_size == 0:
+            raise ModelFileError(f"{path} is empty: export it again")
+        self._session = create_session(str(path), path, device, threads)
+        self.metadata = ModelMetadata.from_props(self._session.get_modelmeta().custom_metadata_map, path)
+        missing = set(OUTPUT_NAMES) - {output.name for output in self._session.get_outputs()}
+        if missing:
+            raise ModelFileError(f"{path} lacks the outputs {', '.join(sorted(missing))}: export it again")
+        self._input = self._session.get_inputs()[0]
+        batch = self._input.shape[0]
+        self._batch_size = batch if isinstance(batch, int) else None
+        provider = self._session.get_providers()[0].removesuffix("ExecutionProvider")
+        count = "" if threads is None or provider != "CPU" else f", {threads} threads"
+        self.description = f"ONNX Runtime {ort.__version__}, {provider}{count}"
+
+    def detect(self, images: Sequence[Image]) -> list[NetworkDetections]:
+        """See `Runtime.detect`."""
+        results: list[NetworkDetections] = []
+        for batch, count in batches(images, self._batch_size):
+            if self.metadata.input_kind == "tensor":
+                batch = preprocess_numpy(batch, self.metadata.config)
+            results += split_batch(self.run(batch), count)
+        return results
+
+    def run(self, batch: np.ndarray) -> dict[str, np.ndarray]:
+        """One call of the session: its input -> its outputs by name."""
+        if self._session is None:
+            raise YolactDeployError("this predictor is closed: open it again")
+        try:
+            outputs = self._session.run(list(OUTPUT_NAMES), {self._input.name: batch})
+        except Exception as error:  # the binding's exception classes share no public base
+            reason = " ".join(str(error).split())[:300]
+            raise YolactDeployError(f"ONNX Runtime failed on input {list(batch.shape)}: {reason}") from None
+        return dict(zip(OUTPUT_NAMES, outputs, strict=True))
+
+    def close(self) -> None:
+        """See `Runtime.close`."""
+        self._session = None
+
+
+def split_batch(outputs: Mapping[str, np.ndarray], count: int) -> list[NetworkDetections]:
+    """The exported graph's outputs by name -> the detections of the first `count` images, without padding rows."""
+    results = []
+    for index in range(count):
+        kept = slice(0, int(outputs["num_detections"][index]))
+        scores = outputs["scores"][index, kept]
+        results.append(
+            NetworkDetections(
+                boxes=outputs["boxes"][index, kept],
+                scores=scores,
+                classes=outputs["classes"][index, kept].astype(np.int64),
+                masks=outputs["masks"][index, kept],
+                mask_scores=scores,
+            )
+        )
+    return results
