@@ -1,0 +1,113 @@
+"""The command line: parse, call, print. What a command calls works without it, from Python.
+
+Exit status: 0 done, 1 a gate failed, 2 the input or the machine is at fault, 130 interrupted, 141 nobody reads the
+output any more; with one line on stderr, never a traceback.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+from . import console
+from ._version import __version__
+from .commands import bench, doctor, export, infer, inspect, weights
+from .commands.options import Verbose
+from .errors import YolactDeployError
+
+PROGRAM = "yolact-deploy"
+STATUS_AT_FAULT = 2
+STATUS_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+STATUS_CLOSED_PIPE = 141  # 128 + SIGPIPE
+
+# Newer typer brings its own copy of click, so click's classes are found through the one that typer exports.
+UsageError: Any = typer.BadParameter.__mro__[1]
+
+app = typer.Typer(
+    name=PROGRAM,
+    help="YOLACT and YOLACT++: from a checkpoint to one ONNX file and to real-time engines, with measured parity.",
+    epilog="Exit status: 0 done; 1 a gate (parity) failed; 2 the input or the machine is at fault.",
+    add_completion=False,
+    invoke_without_command=True,
+    pretty_exceptions_enable=False,
+)
+for command in (export, bench, infer, inspect, doctor):
+    app.command(command.__name__.rpartition(".")[2])(command.run)
+app.add_typer(weights.app, name="weights")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        console.say(f"{PROGRAM} {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+    verbose: Verbose = False,
+) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry of the `yolact-deploy` script: runs `arguments` (the process's own for None) and exits."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a file name may hold what the terminal cannot show
+    status = run(sys.argv[1:] if arguments is None else arguments)
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        status = status or STATUS_CLOSED_PIPE
+    if status == STATUS_CLOSED_PIPE:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter's last flush complains
+    sys.exit(status)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs one command line and returns its exit status; every failure has been said on stderr in one line."""
+    console.VERBOSE.set(False)
+    try:
+        status = app(list(arguments), prog_name=PROGRAM, standalone_mode=False)
+    except (console.ClosedPipeError, BrokenPipeError):
+        return STATUS_CLOSED_PIPE
+    except (KeyboardInterrupt, typer.Abort):
+        status = STATUS_INTERRUPTED
+    except SystemExit as leaving:  # how typer and rich end a help text that nobody reads to its end
+        return STATUS_CLOSED_PIPE if leaving.code else 0
+    except Exception as error:
+        if console.VERBOSE.get() and not isinstance(error, UsageError):
+            traceback.print_exc()
+        console.fail(_message(error))
+        return getattr(error, "exit_status", STATUS_AT_FAULT)
+    if status == STATUS_INTERRUPTED:
+        console.fail("interrupted")
+    return status if isinstance(status, int) else 0
+
+
+def _message(error: Exception) -> str:
+    """What is wrong and what to do."""
+    text = console.one_line(str(error))
+    if isinstance(error, YolactDeployError):
+        return text
+    if isinstance(error, UsageError):
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else PROGRAM
+        return f"{error.format_message().rstrip('.')}: see `{command} --help`"
+    if isinstance(error, MemoryError) or "out of memory" in text.lower() or "can't allocate memory" in text:
+        return "out of memory: close other programs, or use a smaller image, batch or model"
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror or text or type(error).__name__}"
+    return f"this is a bug in {PROGRAM}, please report it ({type(error).__name__}: {text}); -v shows where it happened"

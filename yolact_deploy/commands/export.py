@@ -1,0 +1,90 @@
+"""`yolact-deploy export WEIGHTS -o model.onnx`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .. import console
+from ..config import PostprocessConfig
+from ..dependencies import require
+from ..errors import ConfigError, GateError
+from ..metadata import INPUT_KINDS
+from .options import Config, Force, Verbose, read_batch, read_class_names, read_config
+
+if TYPE_CHECKING:
+    from ..export.torch_to_onnx import ExportResult
+
+DEFAULTS = PostprocessConfig()
+
+
+def run(
+    weights: Annotated[Path, typer.Argument(help="A checkpoint: .pth, .pt or .safetensors.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The .onnx file to write.")],
+    config: Config = None,
+    num_classes: Annotated[int | None, typer.Option(min=1, help="Checked against the checkpoint.")] = None,
+    class_names: Annotated[
+        str | None, typer.Option(metavar="FILE_OR_LIST", help="A file with one name a line, or a,b,c.")
+    ] = None,
+    input_kind: Annotated[
+        str,
+        typer.Option(
+            "--input", metavar="KIND", help="image: uint8 BGR of any size; tensor: float32, resized and normalised."
+        ),
+    ] = "image",
+    batch: Annotated[str, typer.Option(metavar="N", help="Images a call: 1, another number, or dynamic.")] = "1",
+    score_threshold: Annotated[float, typer.Option(help="Weaker candidates are dropped.")] = DEFAULTS.score_threshold,
+    iou_threshold: Annotated[float, typer.Option(help="Overlap that suppresses.")] = DEFAULTS.iou_threshold,
+    top_k: Annotated[int, typer.Option(help="Candidates a class.")] = DEFAULTS.top_k,
+    max_detections: Annotated[int, typer.Option(help="Detections an image.")] = DEFAULTS.max_detections,
+    cross_class: Annotated[bool, typer.Option("--cross-class", help="Suppress across classes.")] = False,
+    image: Annotated[
+        Path | None, typer.Option(help="Picture for the final check; a bundled one if left out.", metavar="FILE")
+    ] = None,
+    force: Force = False,
+    verbose: Verbose = False,
+) -> None:
+    """Turn a checkpoint into one ONNX file, then run both on a picture and compare."""
+    if input_kind not in INPUT_KINDS:
+        raise ConfigError(f"--input {input_kind}: use one of {', '.join(INPUT_KINDS)}")
+    require("torch", "exporting")
+    from ..export.torch_to_onnx import ExportOptions, export_onnx
+
+    options = ExportOptions(
+        output=output,
+        config=read_config(config),
+        num_classes=num_classes,
+        class_names=read_class_names(class_names),
+        input_kind=input_kind,
+        batch=read_batch(batch),
+        postprocess=PostprocessConfig(score_threshold, iou_threshold, top_k, max_detections, cross_class),
+        check_image=image,
+        force=force,
+    )
+    _show(export_onnx(weights, options))
+
+
+def _show(result: ExportResult) -> None:
+    """Print what was written and how it compares. Raises GateError when that is too little."""
+    for note in result.notes:
+        console.warn(note)
+    check = result.check
+    console.show_table(
+        ("output", "largest difference", "tolerance", ""),
+        [
+            (name, f"{difference:.2e}", f"{check.tolerances[name]:.1e}", _verdict(difference, check.tolerances[name]))
+            for name, difference in check.differences.items()
+        ],
+        numbers=("largest difference", "tolerance"),
+    )
+    console.say(f"{check.matched} of {check.reference_count} detections matched")
+    config = result.metadata.config
+    console.say(f"{result.path}: {config.name}, {config.num_classes} classes, input {result.metadata.input_kind}")
+    if not check.passed:
+        raise GateError(f"the ONNX file differs from the checkpoint by more than the tolerance: kept as {result.path}")
+
+
+def _verdict(difference: float, tolerance: float) -> str:
+    return "ok" if difference <= tolerance else "too large"

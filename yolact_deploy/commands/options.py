@@ -1,0 +1,73 @@
+"""Options that several commands share, and the reading of their values."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .. import console
+from ..config import NAMED_CONFIGS, ModelConfig
+from ..errors import ConfigError
+
+CONFIG_FILE_SUFFIXES = (".json", ".yaml", ".yml")
+
+
+def _set_verbose(wanted: bool) -> bool:
+    if wanted:
+        console.VERBOSE.set(True)
+    return wanted
+
+
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show more.", callback=_set_verbose)]
+Force = Annotated[bool, typer.Option("--force", help="Replace files that exist.")]
+Device = Annotated[str, typer.Option(help="auto (CUDA where present), cpu or cuda.", metavar="DEVICE")]
+Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads; the runtime decides if left out.")]
+Config = Annotated[
+    str | None,
+    typer.Option(
+        "--config",
+        metavar="NAME_OR_FILE",
+        help=f"A JSON or YAML file, or one of {', '.join(NAMED_CONFIGS)}. Found from the checkpoint if left out.",
+    ),
+]
+Json = Annotated[str | None, typer.Option("--json", metavar="FILE", help="Write JSON to FILE; - is stdout.")]
+
+
+def read_config(value: str | None) -> ModelConfig | None:
+    """The configuration that `--config` names. Raises ConfigError."""
+    if value is None:
+        return None
+    path = Path(value)
+    is_file = path.suffix.lower() in CONFIG_FILE_SUFFIXES or path.is_file()
+    return ModelConfig.from_file(path) if is_file else ModelConfig.named(value)
+
+
+def read_class_names(value: str | None) -> tuple[str, ...] | None:
+    """Class names from a file, one a line, or from a list with commas. Raises ConfigError."""
+    if value is None:
+        return None
+    path = Path(value)
+    if path.is_file():
+        try:
+            lines = path.read_text(encoding="utf-8-sig").strip().splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"cannot read class names from {path}: {error}") from None
+    elif "," not in value and (path.suffix or len(path.parts) > 1):
+        raise ConfigError(f"no such file of class names: {value}")
+    else:
+        lines = value.split(",")
+    names = tuple(line.strip() for line in lines)
+    if not all(names):
+        raise ConfigError(f"class names in {value!r}: name {names.index('') + 1} is empty; give one a class")
+    return names
+
+
+def read_batch(value: str) -> int | None:
+    """The batch size that `--batch` names, None for dynamic. Raises ConfigError."""
+    if value == "dynamic":
+        return None
+    if not value.isascii() or not value.isdigit() or int(value) < 1:
+        raise ConfigError(f"--batch {value}: a whole number, 1 or more, or dynamic")
+    return int(value)

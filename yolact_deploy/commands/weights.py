@@ -1,0 +1,88 @@
+"""`yolact-deploy weights list` and `yolact-deploy weights pull NAME`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .. import console
+from ..weights import BASE_URL, BASE_URL_VARIABLE, DEFAULT_FOLDER, LocalWeights, find_release, list_local, pull
+from .options import Json, Verbose
+
+app = typer.Typer(help="The official checkpoints.", invoke_without_command=True)
+
+Folder = Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="Where the checkpoints are kept.")]
+BaseUrl = Annotated[
+    str, typer.Option("--url", envvar=BASE_URL_VARIABLE, help="A mirror that has the same paths.", metavar="URL")
+]
+
+
+@app.callback()
+def _root(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@app.command("list")
+def list_releases(
+    folder: Folder = DEFAULT_FOLDER, url: BaseUrl = BASE_URL, json: Json = None, verbose: Verbose = False
+) -> None:
+    """List the official checkpoints and say which are here."""
+    local = list_local(folder)
+    if json is not None:
+        console.emit_json([_as_dict(weights, url) for weights in local], json)
+    if json == console.STDOUT:
+        return
+    console.show_table(
+        ("name", "configuration", "size", "here", "URL"),
+        [
+            (
+                weights.release.file_name,
+                weights.release.config,
+                console.size_text(weights.size_bytes or weights.release.about_bytes),
+                _presence(weights),
+                weights.release.url(url),
+            )
+            for weights in local
+        ],
+        numbers=("size",),
+    )
+
+
+def _presence(weights: LocalWeights) -> str:
+    if weights.size_bytes is None:
+        return "no"
+    return f"sha256 {weights.recorded_sha256}" if weights.recorded_sha256 else "yes, not recorded: pull records it"
+
+
+def _as_dict(weights: LocalWeights, url: str) -> dict[str, object]:
+    return {
+        "name": weights.release.file_name,
+        "config": weights.release.config,
+        "url": weights.release.url(url),
+        "about_bytes": weights.release.about_bytes,
+        "path": str(weights.path),
+        "size_bytes": weights.size_bytes,
+        "sha256": weights.recorded_sha256,
+    }
+
+
+@app.command("pull")
+def pull_release(
+    name: Annotated[str, typer.Argument(help="A name from `weights list`, with or without _54_800000.pth.")],
+    folder: Folder = DEFAULT_FOLDER,
+    url: BaseUrl = BASE_URL,
+    verbose: Verbose = False,
+) -> None:
+    """Download an official checkpoint, or check the one that is here against its record."""
+    release = find_release(name)
+    console.explain(f"from {release.url(url)}")
+    with console.progress(release.file_name, is_bytes=True) as advance:
+        pulled = pull(release, folder, url, advance)
+    if pulled.was_downloaded:
+        origin = "downloaded"
+    else:
+        origin = "here already, as recorded" if pulled.was_recorded else "here already, recorded now"
+    console.say(f"{pulled.path}: {origin}, {console.size_text(pulled.size_bytes)}, sha256 {pulled.sha256}")

@@ -1,0 +1,160 @@
+"""How commands speak: tables and results on stdout, errors and progress on stderr."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any, NoReturn, Protocol
+
+from rich import box
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+from rich.table import Table
+
+LOG_WIDTH = 200  # columns where no terminal says how many it has
+STDOUT = "-"  # as a file name of --json and its like
+
+VERBOSE: ContextVar[bool] = ContextVar("verbose", default=False)
+
+
+class ClosedPipeError(Exception):
+    """Whoever read our output has gone, as `| head` does."""
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> NoReturn:
+        raise ClosedPipeError
+
+
+def _console(is_error: bool = False) -> Console:
+    """A console on today's stdout or stderr. Names of files and classes are no markup."""
+    stream = sys.stderr if is_error else sys.stdout
+    width = None if stream.isatty() or "COLUMNS" in os.environ else LOG_WIDTH
+    return _Console(stderr=is_error, width=width, markup=False, emoji=False, highlight=False)
+
+
+def say(text: str = "", style: str | None = None) -> None:
+    """One line on stdout, not wrapped."""
+    _console().print(text, style=style, soft_wrap=True)
+
+
+def explain(text: str) -> None:
+    """One line on stdout that only -v shows."""
+    if VERBOSE.get():
+        say(text, style="dim")
+
+
+def warn(text: str) -> None:
+    """One line on stderr about something that does not stop the work."""
+    print(f"note: {one_line(text)}", file=sys.stderr)
+
+
+def fail(text: str) -> None:
+    """The one line on stderr that says what is wrong and what to do."""
+    print(f"error: {one_line(text)}", file=sys.stderr)
+
+
+def one_line(text: str) -> str:
+    """`text` with every run of white space as one space."""
+    return " ".join(text.split())
+
+
+def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]], numbers: Sequence[str] = ()) -> None:
+    """A table on stdout; the columns named in `numbers` are set flush right."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for column in columns:
+        table.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(str(cell) for cell in row))
+    _console().print(table)
+
+
+def show_facts(facts: Iterable[tuple[str, object]]) -> None:
+    """Name and value, one pair a line, values aligned."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in facts:
+        table.add_row(name, str(value))
+    _console().print(table)
+
+
+def to_json(value: Any) -> str:
+    """Dataclasses, paths, tuples and plain values as indented JSON."""
+    return json.dumps(value, indent=2, ensure_ascii=False, default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    return str(value)
+
+
+def emit_json(value: Any, target: str) -> None:
+    """`value` as JSON to stdout when `target` is "-", to that file otherwise. Raises OutputError."""
+    if target == STDOUT:
+        print(to_json(value))
+        return
+    from .files import write_text
+
+    write_text(Path(target), to_json(value) + "\n")
+
+
+def size_text(size_bytes: int | None) -> str:
+    """A file size for people, decimal units; "?" when it is not known."""
+    if size_bytes is None:
+        return "?"
+    if size_bytes >= 1_000_000:
+        return f"{size_bytes / 1e6:.{1 if size_bytes < 100_000_000 else 0}f} MB"
+    return f"{size_bytes / 1e3:.1f} kB" if size_bytes >= 1000 else f"{size_bytes} B"
+
+
+class Advance(Protocol):
+    """Reports progress: `done` steps so far out of `total`, which may not be known."""
+
+    def __call__(self, done: int, total: int | None) -> None: ...
+
+
+@contextmanager
+def progress(description: str, is_bytes: bool = False) -> Iterator[Advance]:
+    """A progress bar on a terminal, one plain line at every tenth of the way in a log."""
+    columns: list[ProgressColumn] = [TextColumn("{task.description}", markup=False), BarColumn()]
+    columns += [DownloadColumn(), TransferSpeedColumn()] if is_bytes else [MofNCompleteColumn()]
+    console = _console(is_error=True)
+    if not console.is_terminal:
+        yield _LogProgress(description, is_bytes)
+        return
+    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
+        task = bar.add_task(description, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+class _LogProgress:
+    """Progress where a bar would fill a log."""
+
+    def __init__(self, description: str, is_bytes: bool) -> None:
+        self._description = description
+        self._is_bytes = is_bytes
+        self._tenths = 0
+
+    def __call__(self, done: int, total: int | None) -> None:
+        tenths = 10 * done // total if total else 0
+        if tenths > self._tenths:
+            self._tenths = tenths
+            amount = f"{size_text(done)} of {size_text(total)}" if self._is_bytes else f"{done} of {total}"
+            print(f"{self._description}: {amount}", file=sys.stderr)

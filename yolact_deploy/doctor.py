@@ -1,0 +1,197 @@
+"""What this machine has, what it can do with that, and what to install for the rest."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import platform
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from .dependencies import INSTALL_LINES
+
+PROBE_SECONDS = 20  # nvidia-smi wakes a sleeping driver
+TEGRA_RELEASE = Path("/etc/nv_tegra_release")
+DEVICE_MODEL = Path("/proc/device-tree/model")
+CUDA_HOME = Path("/usr/local/cuda")
+
+_DISTRIBUTIONS = {  # import name -> the distributions that may bring it
+    "torch": ("torch",),
+    "onnx": ("onnx",),
+    "onnxscript": ("onnxscript",),
+    "onnxruntime": ("onnxruntime-gpu", "onnxruntime"),
+    "tensorrt": ("tensorrt", "tensorrt-cu13-bindings", "tensorrt-cu12-bindings"),
+    "tensorrt_rtx": ("tensorrt-rtx", "tensorrt-rtx-cu13-bindings", "tensorrt-rtx-cu12-bindings"),
+    "pycuda": ("pycuda",),
+    "cuda": ("cuda-python", "cuda-bindings"),
+    "pycocotools": ("pycocotools",),
+}
+_TITLES = {
+    "torch": "PyTorch",
+    "onnx": "ONNX",
+    "onnxscript": "ONNX Script",
+    "onnxruntime": "ONNX Runtime",
+    "tensorrt": "TensorRT",
+    "tensorrt_rtx": "TensorRT for RTX",
+    "pycuda": "PyCUDA",
+    "cuda": "CUDA Python",
+    "pycocotools": "pycocotools",
+}
+_ALIASES = {"tensorrt_rtx": ("tensorrt_rtx", "tensorrt_rtx_bindings")}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked for."""
+
+    key: str
+    title: str
+    version: str | None  # None: not found
+    detail: str = ""
+    install: str = ""  # the line that brings it
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it was found."""
+        return self.version is not None
+
+
+@dataclass(frozen=True)
+class Ability:
+    """Something that yolact-deploy can do, here or not."""
+
+    title: str
+    missing: tuple[str, ...]  # titles of what it lacks here
+
+    @property
+    def is_there(self) -> bool:
+        """Whether this machine can."""
+        return not self.missing
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """All findings, and what follows from them."""
+
+    findings: tuple[Finding, ...]
+    abilities: tuple[Ability, ...]
+
+
+def diagnose() -> Diagnosis:
+    """Look at this machine. Never raises for what is missing or broken: that is what it reports."""
+    packages = {key: _package(key) for key in _DISTRIBUTIONS}
+    providers = _onnxruntime_providers() if packages["onnxruntime"].is_there else ()
+    packages["onnxruntime"] = _with_providers(packages["onnxruntime"], providers)
+    gpu = _gpu()
+    findings = (
+        Finding("python", "Python", platform.python_version(), f"{platform.system()} {platform.machine()}"),
+        *packages.values(),
+        gpu,
+        _tool("nvcc", "CUDA compiler", ("nvcc", str(CUDA_HOME / "bin/nvcc")), "apt install nvidia-cuda-toolkit"),
+        _tool("c++", "C++ compiler", ("c++", "g++", "clang++"), "apt install g++"),
+        _tool("cmake", "CMake", ("cmake",), "pip install cmake"),
+    )
+    return Diagnosis(findings, _abilities({finding.key: finding for finding in findings}, providers))
+
+
+def _abilities(found: dict[str, Finding], providers: tuple[str, ...]) -> tuple[Ability, ...]:
+    def needs(title: str, *keys: str, also: tuple[str, ...] = ()) -> Ability:
+        return Ability(title, (*(found[key].title for key in keys if not found[key].is_there), *also))
+
+    has_cuda = "CUDAExecutionProvider" in providers
+    no_provider = () if has_cuda or not found["onnxruntime"].is_there else ("ONNX Runtime's CUDA provider",)
+    return (
+        needs("export a checkpoint to ONNX", "torch", "onnx", "onnxscript", "onnxruntime"),
+        needs("run a checkpoint (PyTorch)", "torch"),
+        needs("run an ONNX file on the CPU", "onnxruntime"),
+        needs("run an ONNX file on CUDA", "onnxruntime", "gpu", also=no_provider),
+        needs("bench with AP", "torch", "onnxruntime", "pycocotools"),
+        needs("compile the TensorRT plugins", "nvcc", "c++", "cmake"),
+        needs("build and run TensorRT engines", "tensorrt", "gpu"),
+        needs("build and run TensorRT for RTX engines", "tensorrt_rtx", "gpu"),
+    )
+
+
+def _package(key: str) -> Finding:
+    """A Python package by its metadata: importing torch to learn its version takes seconds."""
+    title, install = _TITLES[key], INSTALL_LINES.get(key, f"pip install {_DISTRIBUTIONS[key][0]}")
+    if not any(_is_importable(name) for name in _ALIASES.get(key, (key,))):
+        return Finding(key, title, None, install=install)
+    versions = [version for name in _DISTRIBUTIONS[key] if (version := _version(name)) is not None]
+    if not versions:
+        return Finding(key, title, "unknown version", "installed without metadata", install)
+    return Finding(key, title, versions[0], install=install)
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _is_importable(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+def _onnxruntime_providers() -> tuple[str, ...]:
+    """The execution providers that are built in; empty when ONNX Runtime does not load."""
+    try:
+        import onnxruntime
+
+        return tuple(onnxruntime.get_available_providers())
+    except Exception:  # a broken native library raises what it likes
+        return ()
+
+
+def _with_providers(finding: Finding, providers: tuple[str, ...]) -> Finding:
+    if not finding.is_there:
+        return finding
+    if not providers:
+        detail = f"version {finding.version} is installed but does not load"
+        return Finding(finding.key, finding.title, None, detail, finding.install)
+    names = ", ".join(name.removesuffix("ExecutionProvider") for name in providers)
+    return Finding(finding.key, finding.title, finding.version, f"providers: {names}", finding.install)
+
+
+def _gpu() -> Finding:
+    """The NVIDIA driver and GPU: a Jetson says so in a file, others through nvidia-smi."""
+    title, install = "NVIDIA GPU", "install the NVIDIA driver (https://www.nvidia.com/drivers), given such a GPU"
+    if TEGRA_RELEASE.is_file():
+        release = TEGRA_RELEASE.read_text(errors="replace").splitlines()[:1]
+        match = re.search(r"R(\d+).*?REVISION:\s*([\d.]+)", release[0] if release else "")
+        version = f"L4T {match[1]}.{match[2]}" if match else "Jetson"
+        model = DEVICE_MODEL.read_text(errors="replace").strip("\0\n ") if DEVICE_MODEL.is_file() else "Jetson"
+        return Finding("gpu", title, version, model)
+    output = _output_of("nvidia-smi", "--query-gpu=driver_version,name,memory.total", "--format=csv,noheader")
+    gpus = [[field.strip() for field in line.split(",", 2)] for line in (output or "").splitlines()]
+    gpus = [fields for fields in gpus if len(fields) == 3]
+    if not gpus:
+        return Finding("gpu", title, None, install=install)
+    return Finding("gpu", title, f"driver {gpus[0][0]}", "; ".join(f"{name}, {memory}" for _, name, memory in gpus))
+
+
+def _tool(key: str, title: str, commands: tuple[str, ...], install: str) -> Finding:
+    """A command-line tool by the version that it prints."""
+    for command in commands:
+        output = _output_of(command, "--version")
+        if output is None:
+            continue
+        match = re.search(r"release (\d+[\d.]*)", output) or re.search(r"(\d+\.\d+[\w.]*)", output)
+        return Finding(key, title, match[1] if match else "unknown version", shutil.which(command) or "", install)
+    return Finding(key, title, None, install=install)
+
+
+def _output_of(*command: str) -> str | None:
+    """What a command prints; None when it is not there or fails."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=PROBE_SECONDS)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout if done.returncode == 0 else None

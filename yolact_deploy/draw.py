@@ -1,0 +1,120 @@
+"""Detections drawn onto a picture: masks tinted, boxes and labels in the colour of the class."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from .images import checked_image
+from .types import BoolArray, Detections, Image
+
+Colour = tuple[int, int, int]  # BGR
+
+# Okabe and Ito's palette, told apart with every common kind of colour blindness; without its black.
+PALETTE: tuple[Colour, ...] = (
+    (0, 159, 230),  # orange
+    (233, 180, 86),  # sky blue
+    (115, 158, 0),  # bluish green
+    (167, 121, 204),  # reddish purple
+    (66, 228, 240),  # yellow
+    (178, 114, 0),  # blue
+    (0, 94, 213),  # vermillion
+)
+BLACK: Colour = (0, 0, 0)
+WHITE: Colour = (255, 255, 255)
+MASK_OPACITY = 0.45
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+_FONT_HEIGHT = 22  # px of a capital at scale 1
+
+
+@dataclass(frozen=True)
+class _Pen:
+    """Sizes that suit a picture, px."""
+
+    line: int
+    text_scale: float
+    text_line: int
+    padding: int
+
+    @classmethod
+    def for_size(cls, height: int, width: int) -> _Pen:
+        side = min(height, width)
+        text_height = min(max(side / 45, 8), 60)
+        line = max(1, round(side / 350))
+        scale = text_height / _FONT_HEIGHT
+        return cls(line, scale, max(1, round(scale * 1.6)), max(2, round(text_height / 3)))
+
+
+def class_colour(index: int) -> Colour:
+    """The colour of a class; the palette repeats."""
+    return PALETTE[index % len(PALETTE)]
+
+
+def draw_detections(image: Image, detections: Detections, class_names: Sequence[str]) -> Image:
+    """A copy of `image` (uint8 [H,W,3] BGR) with `detections` of that image drawn onto it, the best on top.
+
+    Raises ImageError for another kind of image, ValueError when the masks have another size than the image.
+    """
+    canvas = checked_image(image).copy()
+    height, width = canvas.shape[:2]
+    if (detections.height, detections.width) != (height, width):
+        raise ValueError(f"masks of {detections.width}x{detections.height} px on an image of {width}x{height} px")
+    pen = _Pen.for_size(height, width)
+    worst_first = range(len(detections) - 1, -1, -1)
+    for index in worst_first:
+        _draw_mask(canvas, detections.masks[index], class_colour(int(detections.classes[index])), pen)
+    for index in worst_first:
+        class_index = int(detections.classes[index])
+        x1, y1, x2, y2 = (int(value) for value in detections.boxes[index])
+        colour = class_colour(class_index)
+        cv2.rectangle(canvas, (x1, y1), (x2, y2), colour, pen.line, cv2.LINE_AA)
+        name = class_names[class_index] if class_index < len(class_names) else ""
+        label = f"{drawable(name) or f'class {class_index}'} {detections.scores[index]:.2f}"
+        _draw_label(canvas, label, (x1, y1), colour, pen)
+    return canvas
+
+
+def drawable(text: str) -> str:
+    """`text` in the ASCII that OpenCV can draw: accents fall off, what has no letter left becomes empty."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode("ascii")
+    return "".join(letter for letter in plain if letter.isprintable()).strip()
+
+
+def _draw_mask(canvas: Image, mask: BoolArray, colour: Colour, pen: _Pen) -> None:
+    """Tint `canvas` where `mask` is set and trace its border, in place."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if rows.size == 0:
+        return
+    window = (slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1))
+    part, inside = canvas[window], mask[window]
+    tinted = cv2.addWeighted(part, 1 - MASK_OPACITY, np.full_like(part, colour), MASK_OPACITY, 0)
+    np.copyto(part, tinted, where=inside[:, :, None])
+    outlines, _ = cv2.findContours(inside.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    offset = (window[1].start, window[0].start)
+    cv2.drawContours(canvas, outlines, -1, colour, pen.line, cv2.LINE_AA, offset=offset)
+
+
+def _draw_label(canvas: Image, label: str, corner: tuple[int, int], colour: Colour, pen: _Pen) -> None:
+    """A filled strip with `label` above the box's upper left corner, or inside it where there is no room."""
+    height, width = canvas.shape[:2]
+    (text_width, text_height), _baseline = cv2.getTextSize(label, _FONT, pen.text_scale, pen.text_line)
+    strip_width, strip_height = text_width + 2 * pen.padding, text_height + 2 * pen.padding
+    left = max(0, min(corner[0], width - strip_width))
+    top = corner[1] - strip_height
+    if top < 0:
+        top = max(0, min(corner[1], height - strip_height))
+    cv2.rectangle(canvas, (left, top), (left + strip_width - 1, top + strip_height - 1), colour, cv2.FILLED)
+    origin = (left + pen.padding, top + pen.padding + text_height)
+    cv2.putText(canvas, label, origin, _FONT, pen.text_scale, text_colour(colour), pen.text_line, cv2.LINE_AA)
+
+
+def text_colour(background: Colour) -> Colour:
+    """Black or white, whichever contrasts more with `background` (WCAG 2.1, relative luminance)."""
+    channels = np.asarray(background[::-1], np.float64) / 255
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    luminance = float(linear @ (0.2126, 0.7152, 0.0722))
+    return BLACK if (luminance + 0.05) ** 2 > 1.05 * 0.05 else WHITE
