@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 CENTER_VARIANCE = 0.1  # SSD encoding (Liu et al. 2016), official `decode` in layers/box_utils.py
 SIZE_VARIANCE = 0.2
-MAX_COORDINATE = 1e18  # a candidate's box must be smaller, so that the areas of two still add up to a finite float32
-MIN_UNION = float(np.finfo(np.float32).tiny)  # two boxes without area do not overlap: their IoU is 0, not 0 / 0
+FINITE_LIMIT = 1e18  # larger counts as infinite: the areas of two smaller boxes still add up to a finite float32
+MIN_AREA = float(np.finfo(np.float32).tiny)  # so that the IoU of two boxes without area is 0, not 0 / 0
 
 
 def make_priors(config: ModelConfig) -> FloatArray:
@@ -64,8 +64,9 @@ def box_iou(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     width = (torch.minimum(a_x2, b_x2) - torch.maximum(a_x1, b_x1)).clamp(min=0)
     height = (torch.minimum(a_y2, b_y2) - torch.maximum(a_y1, b_y1)).clamp(min=0)
     intersection = width * height
-    union = (a_x2 - a_x1) * (a_y2 - a_y1) + (b_x2 - b_x1) * (b_y2 - b_y1) - intersection
-    return intersection / union.clamp(min=MIN_UNION)
+    a_area = ((a_x2 - a_x1) * (a_y2 - a_y1)).clamp(min=MIN_AREA)
+    b_area = ((b_x2 - b_x1) * (b_y2 - b_y1)).clamp(min=MIN_AREA)
+    return intersection / (a_area + b_area - intersection)
 
 
 def ordered_extent(start: FloatArray, end: FloatArray, size: int, padding: int = 0) -> tuple[FloatArray, FloatArray]:

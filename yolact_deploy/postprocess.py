@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from .boxes import MAX_COORDINATE, box_iou, boxes_in_pixels, crop_windows, decode
+from .boxes import FINITE_LIMIT, box_iou, boxes_in_pixels, crop_windows, decode
 from .config import PostprocessConfig
 from .types import Detections, KeptDetections, NetworkDetections, RawOutputs
 
@@ -63,7 +63,7 @@ def fast_nms(
 
 def _candidates(scores: torch.Tensor, boxes: torch.Tensor, score_threshold: float) -> torch.Tensor:
     """Which priors [N] take part: best class above the threshold, all scores and the box finite."""
-    finite = scores.isfinite().all(dim=1) & (boxes.abs().sum(dim=1) <= MAX_COORDINATE)
+    finite = (scores.sum(dim=1).abs() <= FINITE_LIMIT) & (boxes.abs().sum(dim=1) <= FINITE_LIMIT)  # False for NaN
     return (scores > score_threshold).any(dim=1) & finite
 
 

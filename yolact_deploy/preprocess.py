@@ -1,6 +1,6 @@
 """Image -> network input, for runtimes whose graph does not do it itself.
 
-The official code has two resizers that differ by up to 0.002 of 255 at 550 px (shared facts in README, "Parity"): its
+The official code has two resizers that differ by up to 0.002 of 255 at 550 px (README, "Parity"): its
 evaluation uses OpenCV, its image and video paths PyTorch. This project's reference is the PyTorch one; the OpenCV one
 serves where torch is not installed.
 """
@@ -35,6 +35,7 @@ def preprocess_numpy(images: np.ndarray, config: ModelConfig) -> FloatArray:
     """The same without torch: uint8 [B,H,W,3] BGR -> float32 [B,3,S,S] RGB, normalised."""
     size = (config.image_size, config.image_size)
     resized = [cv2.resize(image.astype(np.float32), size, interpolation=cv2.INTER_LINEAR) for image in images]
-    mean, std = np.float32(config.normalization.mean), np.float32(config.normalization.std)
+    mean = np.array(config.normalization.mean, np.float32)
+    std = np.array(config.normalization.std, np.float32)
     normalized = (np.stack(resized) - mean) / std
     return np.ascontiguousarray(normalized[..., ::-1].transpose(0, 3, 1, 2))

@@ -1,0 +1,95 @@
+"""The last step of an export: PyTorch and ONNX Runtime on the same image, compared output by output."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from onnx import helper
+
+from ..config import PostprocessConfig
+from ..matching import match_detections
+from ..model import Yolact
+from ..postprocess import network_detections
+from ..preprocess import preprocess
+from ..runtimes.onnxruntime import OUTPUT_NAMES, create_session, split_batch
+from ..types import Image, NetworkDetections
+from .network import RAW_OUTPUTS
+
+RAW_TOLERANCE = 1e-3  # of the output's largest magnitude; correct float32 implementations are near 1e-5
+DETECTION_TOLERANCES = {"boxes": 1e-3, "scores": 1e-3, "masks": 5e-3}  # absolute; all of these range over about 0..1
+MATCHED_TOLERANCE = 0.995  # share of detections that must be found again
+
+
+@dataclass(frozen=True)
+class ExportCheck:
+    """PyTorch against ONNX Runtime on one image."""
+
+    differences: dict[str, float]  # largest absolute difference by output name; detections: among matched ones
+    tolerances: dict[str, float]  # what each may be
+    reference_count: int  # detections in PyTorch
+    exported_count: int  # detections in ONNX Runtime
+    matched: int  # same class and almost the same box
+
+    @property
+    def matched_share(self) -> float:
+        """Matched detections over all of the side that has more; 1 when nothing was found by either."""
+        most = max(self.reference_count, self.exported_count)
+        return self.matched / most if most else 1.0
+
+    @property
+    def passed(self) -> bool:
+        """Whether everything is within tolerance (NaN never is)."""
+        within = all(self.differences[name] <= tolerance for name, tolerance in self.tolerances.items())
+        return within and self.matched_share >= MATCHED_TOLERANCE
+
+
+@torch.inference_mode()
+def check_export(
+    model: Yolact, exported: onnx.ModelProto, postprocess: PostprocessConfig, image: Image, batch: int | None
+) -> ExportCheck:
+    """Run `model` and `exported` on `image` (repeated to the exported batch; twice where that is dynamic)."""
+    images = np.repeat(image[None], batch or 2, axis=0)
+    tensor = preprocess(images, model.config)
+    raw = model(tensor)
+    reference = network_detections(raw, postprocess)
+    graph_input = exported.graph.input[0].name
+    outputs = _run_with_raw_outputs(exported, images if graph_input == "image" else tensor.numpy())
+    differences, tolerances = {}, {}
+    for name in RAW_OUTPUTS:
+        expected = getattr(raw, name).numpy()
+        differences[name] = float(np.abs(outputs[name] - expected).max())
+        tolerances[name] = RAW_TOLERANCE * float(np.abs(expected).max())
+    found = split_batch(outputs, len(images))
+    pairs = [match_detections(a.classes, a.boxes, b.classes, b.boxes) for a, b in zip(reference, found, strict=True)]
+    for name, tolerance in DETECTION_TOLERANCES.items():
+        differences[name] = max(_largest_difference(*both, name) for both in zip(reference, found, pairs, strict=True))
+        tolerances[name] = tolerance
+    return ExportCheck(
+        differences,
+        tolerances,
+        reference_count=sum(map(len, reference)),
+        exported_count=sum(map(len, found)),
+        matched=sum(map(len, pairs)),
+    )
+
+
+def _largest_difference(reference: NetworkDetections, found: NetworkDetections, pairs: Any, name: str) -> float:
+    if len(pairs) == 0:
+        return 0.0
+    expected, actual = getattr(reference, name)[pairs[:, 0]], getattr(found, name)[pairs[:, 1]]
+    return float(np.abs(expected - actual).max())
+
+
+def _run_with_raw_outputs(exported: onnx.ModelProto, feed: np.ndarray) -> dict[str, np.ndarray]:
+    """One run on the CPU that also shows the raw outputs inside the graph."""
+    probed = onnx.ModelProto()
+    probed.CopyFrom(exported)
+    for name in RAW_OUTPUTS:
+        probed.graph.output.append(helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None))
+    session = create_session(probed.SerializeToString(), "the exported graph", device="cpu")
+    names = [*OUTPUT_NAMES, *RAW_OUTPUTS]
+    return dict(zip(names, session.run(names, {exported.graph.input[0].name: feed}), strict=True))

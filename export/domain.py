@@ -1,0 +1,32 @@
+"""The operator domain `yolact`: names and versions of its nodes, which plugins and functions share.
+
+Each node carries its meaning as a model-local function in standard operators (`fast_nms.py`, `mask_assembly.py`);
+`postprocess.py` says the same in PyTorch, and the tests hold the two together on hard cases. A function is written for
+one configuration: thresholds and counts are constants in its body and, for plugins, attributes of the node; the
+exporter writes both from the same `PostprocessConfig`.
+
+Traps that shape the bodies: coordinates are kept apart, because an operator that broadcasts over a trailing dimension
+of 2 or 4 is many times slower on a CPU; TopK instead of sorting, and sentinels instead of boolean indexing, because
+TensorRT wants static shapes.
+"""
+
+from __future__ import annotations
+
+import onnx
+
+DOMAIN = "yolact"
+DOMAIN_VERSION = 1
+OPSET = 20  # of the standard operators: TensorRT 10.0 reads up to 20
+FAST_NMS = "YolactFastNMS"
+MASK_ASSEMBLY = "YolactMaskAssembly"
+PLUGIN_ATTRIBUTES = {"plugin_version": "1", "plugin_namespace": DOMAIN}
+
+
+def parse_function(name: str, signature: str, body: str) -> onnx.FunctionProto:
+    """A function of this domain from ONNX's text form; every node is named after it and its first output."""
+    function = onnx.parser.parse_function(
+        f'<opset_import: ["" : {OPSET}], domain: "{DOMAIN}">\n{name} {signature}\n{{\n{body}\n}}'
+    )
+    for node in function.node:
+        node.name = f"{name}/{node.output[0]}"
+    return function

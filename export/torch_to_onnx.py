@@ -1,0 +1,94 @@
+"""`yolact-deploy export`: checkpoint -> one end-to-end ONNX file, proved against PyTorch before it gets its name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .._version import __version__
+from ..checkpoint import Checkpoint, read_checkpoint
+from ..config import ModelConfig, PostprocessConfig
+from ..dependencies import require
+from ..errors import ConfigError
+from ..files import check_output_path, write_bytes
+from ..images import read_image
+from ..metadata import INPUT_KINDS, ModelMetadata
+from ..types import Image
+
+if TYPE_CHECKING:
+    from .check import ExportCheck
+
+_SAMPLE_IMAGE = "benchmarks/data/nano/images/000000001000.jpg"  # inside the package
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """What to export, and how."""
+
+    output: Path
+    config: ModelConfig | None = None  # None: found from the checkpoint
+    num_classes: int | None = None  # None: from the checkpoint
+    class_names: tuple[str, ...] | None = None  # None: the configuration's
+    input_kind: str = "image"  # one of metadata.INPUT_KINDS
+    batch: int | None = 1  # None: dynamic
+    postprocess: PostprocessConfig = field(default_factory=PostprocessConfig)
+    check_image: Path | None = None  # None: a bundled picture
+    force: bool = False  # replace an existing file
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """What was written, and how well it agrees with PyTorch."""
+
+    path: Path  # the output, or a name beside it that says so when the check failed
+    metadata: ModelMetadata
+    check: ExportCheck
+    notes: tuple[str, ...]  # what was assumed
+
+
+def export_onnx(weights: Path, options: ExportOptions) -> ExportResult:
+    """Export a checkpoint to `options.output`.
+
+    The file is written whole, after PyTorch and ONNX Runtime have run on an image; when they differ by more than the
+    tolerances it is kept as NAME.failed-check.onnx and `result.check.passed` is False.
+
+    Raises YolactDeployError for bad options, an unusable checkpoint or image, or an output that cannot be written.
+    """
+    if options.input_kind not in INPUT_KINDS:
+        raise ConfigError(f"unknown input {options.input_kind!r}: use one of {', '.join(INPUT_KINDS)}")
+    if options.batch is not None and options.batch < 1:
+        raise ConfigError(f"batch {options.batch}: 1 or more, or dynamic")
+    output = check_output_path(options.output, options.force)
+    for package in ("onnx", "onnxscript", "onnxruntime"):
+        require(package, "exporting")
+    with resources.as_file(resources.files("yolact_deploy") / _SAMPLE_IMAGE) as sample:
+        image = read_image(options.check_image or sample)
+    checkpoint = read_checkpoint(weights, options.config, options.num_classes)
+    return _export(checkpoint, options, output, image)
+
+
+def _export(checkpoint: Checkpoint, options: ExportOptions, output: Path, image: Image) -> ExportResult:
+    from .check import check_export  # these need the packages that were asked for above
+    from .graph import build_model
+    from .network import export_network
+
+    config = checkpoint.config
+    if options.class_names is not None:
+        config = config.with_class_names(options.class_names)
+    metadata = ModelMetadata(
+        config=config,
+        postprocess=options.postprocess,
+        input_kind=options.input_kind,
+        precision="fp32",
+        checkpoint_name=checkpoint.path.name,
+        checkpoint_sha256=checkpoint.sha256,
+        tool_version=__version__,
+    )
+    model = replace(checkpoint, config=config).build()
+    exported = build_model(export_network(model, options.batch), metadata, options.batch)
+    check = check_export(model, exported, options.postprocess, image, options.batch)
+    path = output if check.passed else output.with_name(f"{output.stem}.failed-check{output.suffix}")
+    write_bytes(path, exported.SerializeToString())
+    return ExportResult(path, metadata, check, checkpoint.notes)
