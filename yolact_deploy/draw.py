@@ -71,7 +71,7 @@ def draw_detections(image: Image, detections: Detections, class_names: Sequence[
         class_index = int(detections.classes[index])
         x1, y1, x2, y2 = (int(value) for value in detections.boxes[index])
         colour = class_colour(class_index)
-        cv2.rectangle(canvas, (x1, y1), (x2, y2), colour, pen.line, cv2.LINE_AA)
+        cv2.rectangle(canvas, (x1, y1), (x2, y2), colour, pen.line)
         name = class_names[class_index] if class_index < len(class_names) else ""
         label = f"{drawable(name) or f'class {class_index}'} {detections.scores[index]:.2f}"
         _draw_label(canvas, label, (x1, y1), colour, pen)

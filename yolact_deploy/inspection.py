@@ -182,14 +182,20 @@ def _real_inputs(graph: Any) -> list[Any]:
 
 
 def _tensor_info(value: Any) -> TensorInfo:
-    onnx = require("onnx", "inspecting an ONNX file")
     tensor = value.type.tensor_type
-    names = {number: name.lower() for name, number in onnx.TensorProto.DataType.items()}
     shape = tuple(
         dimension.dim_value if dimension.HasField("dim_value") else dimension.dim_param or "?"
         for dimension in tensor.shape.dim
     )
-    return TensorInfo(value.name, names.get(tensor.elem_type, "?"), shape)
+    return TensorInfo(value.name, _dtype_name(tensor.elem_type), shape)
+
+
+def _dtype_name(element_type: int) -> str:
+    onnx = require("onnx", "inspecting an ONNX file")
+    try:
+        return str(onnx.helper.tensor_dtype_to_np_dtype(element_type))
+    except (KeyError, ValueError):  # no tensor at all, or a type of a newer ONNX
+        return "?"
 
 
 def _domain_node(node: Any) -> DomainNode:

@@ -1,0 +1,111 @@
+"""The doctor finds what is there, says what brings the rest, and never fails."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+
+import pytest
+
+from yolact_deploy import doctor
+from yolact_deploy.doctor import Diagnosis, diagnose
+
+
+def findings(diagnosis: Diagnosis) -> dict[str, doctor.Finding]:
+    return {finding.key: finding for finding in diagnosis.findings}
+
+
+@pytest.fixture
+def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine without a GPU or tools; tests put theirs into this folder."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(doctor, "CUDA_HOME", tmp_path / "cuda")
+    monkeypatch.setattr(doctor, "TEGRA_RELEASE", tmp_path / "nv_tegra_release")
+    monkeypatch.setattr(doctor, "DEVICE_MODEL", tmp_path / "model")
+    return tmp_path
+
+
+def add_tool(folder: Path, name: str, output: str, status: int = 0) -> None:
+    path = folder / name
+    path.write_text(f"#!/bin/sh\nprintf '%s\\n' '{output}'\nexit {status}\n")
+    path.chmod(0o755)
+
+
+def test_this_machine() -> None:
+    found = findings(diagnose())
+    assert found["python"].version == platform.python_version()
+    for key in ("torch", "onnx", "onnxruntime"):  # the tests' own environment has them
+        assert found[key].version is not None
+        assert found[key].version[0].isdigit()
+    assert "CPU" in found["onnxruntime"].detail
+
+
+def test_what_is_missing_comes_with_the_line_that_installs_it(tools: Path) -> None:
+    diagnosis = diagnose()
+    missing = [finding for finding in diagnosis.findings if not finding.is_there]
+    assert {"gpu", "nvcc", "c++", "cmake"} <= {finding.key for finding in missing}
+    assert all(finding.install for finding in missing)
+    abilities = {ability.title: ability for ability in diagnosis.abilities}
+    assert abilities["export a checkpoint to ONNX"].is_there
+    assert abilities["compile the TensorRT plugins"].missing == ("CUDA compiler", "C++ compiler", "CMake")
+
+
+def test_a_gpu_with_its_driver(tools: Path) -> None:
+    add_tool(tools, "nvidia-smi", "580.65.06, NVIDIA H200, 143771 MiB\n580.65.06, NVIDIA H200, 143771 MiB")
+    gpu = findings(diagnose())["gpu"]
+    assert gpu.version == "driver 580.65.06"
+    assert gpu.detail == "NVIDIA H200, 143771 MiB; NVIDIA H200, 143771 MiB"
+
+
+@pytest.mark.parametrize(("output", "status"), [("NVIDIA-SMI has failed", 9), ("No devices were found", 0), ("", 0)])
+def test_a_driver_without_a_gpu(tools: Path, output: str, status: int) -> None:
+    add_tool(tools, "nvidia-smi", output, status)
+    assert not findings(diagnose())["gpu"].is_there
+
+
+def test_a_jetson(tools: Path) -> None:
+    (tools / "nv_tegra_release").write_text("# R36 (release), REVISION: 4.3, GCID: 38968081, BOARD: generic\n")
+    (tools / "model").write_text("NVIDIA Jetson Orin Nano Developer Kit\0")
+    gpu = findings(diagnose())["gpu"]
+    assert (gpu.version, gpu.detail) == ("L4T 36.4.3", "NVIDIA Jetson Orin Nano Developer Kit")
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "output", "version"),
+    [
+        ("nvcc", "nvcc", "Cuda compilation tools, release 13.0, V13.0.48", "13.0"),
+        ("clang++", "c++", "Ubuntu clang version 18.1.3 (1ubuntu1)", "18.1.3"),
+        ("cmake", "cmake", "cmake version 3.25.1", "3.25.1"),
+        ("cmake", "cmake", "something else", "unknown version"),
+    ],
+)
+def test_tools_by_the_version_that_they_print(tools: Path, name: str, key: str, output: str, version: str) -> None:
+    add_tool(tools, name, output)
+    finding = findings(diagnose())[key]
+    assert finding.version == version
+    assert finding.detail == str(tools / name)
+
+
+def test_nvcc_outside_the_path(tools: Path) -> None:
+    (tools / "cuda/bin").mkdir(parents=True)
+    add_tool(tools / "cuda/bin", "nvcc", "Cuda compilation tools, release 12.6, V12.6.20")
+    assert findings(diagnose())["nvcc"].version == "12.6"
+
+
+def test_an_onnxruntime_that_does_not_load(tools: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "_onnxruntime_providers", tuple)
+    diagnosis = diagnose()
+    finding = findings(diagnosis)["onnxruntime"]
+    assert not finding.is_there
+    assert "does not load" in finding.detail
+    abilities = {ability.title: ability for ability in diagnosis.abilities}
+    assert abilities["run an ONNX file on the CPU"].missing == ("ONNX Runtime",)
+
+
+def test_cuda_needs_a_gpu_and_the_provider(tools: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    add_tool(tools, "nvidia-smi", "580.65.06, NVIDIA H200, 143771 MiB")
+    monkeypatch.setattr(doctor, "_onnxruntime_providers", lambda: ("CPUExecutionProvider",))
+    title = "run an ONNX file on CUDA"
+    assert {a.title: a.missing for a in diagnose().abilities}[title] == ("ONNX Runtime's CUDA provider",)
+    monkeypatch.setattr(doctor, "_onnxruntime_providers", lambda: ("CUDAExecutionProvider", "CPUExecutionProvider"))
+    assert {a.title: a.missing for a in diagnose().abilities}[title] == ()

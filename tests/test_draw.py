@@ -1,0 +1,106 @@
+"""Drawing: the right pixels change, at every size, for every class name."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from yolact_deploy.draw import BLACK, PALETTE, WHITE, class_colour, draw_detections, drawable, text_colour
+from yolact_deploy.errors import ImageError
+from yolact_deploy.types import Detections
+
+
+def detections(height: int, width: int, boxes: list[list[int]], classes: list[int] | None = None) -> Detections:
+    """Masks that fill their boxes."""
+    masks = np.zeros((len(boxes), height, width), np.bool_)
+    for mask, (x1, y1, x2, y2) in zip(masks, boxes, strict=True):
+        mask[max(y1, 0) : max(y2, 0), max(x1, 0) : max(x2, 0)] = True
+    scores = np.linspace(0.9, 0.5, len(boxes), dtype=np.float32)
+    indices = np.array(classes if classes is not None else [0] * len(boxes), np.int64)
+    return Detections(np.array(boxes, np.int64).reshape(-1, 4), scores, scores, indices, masks)
+
+
+def grey(height: int, width: int) -> np.ndarray:
+    return np.full((height, width, 3), 128, np.uint8)
+
+
+def test_nothing_found_leaves_an_equal_copy() -> None:
+    image = grey(20, 30)
+    drawn = draw_detections(image, Detections.empty(20, 30), ())
+    np.testing.assert_array_equal(drawn, image)
+    assert not np.shares_memory(drawn, image)
+
+
+def test_the_original_stays_and_far_pixels_stay() -> None:
+    image = grey(400, 400)
+    drawn = draw_detections(image, detections(400, 400, [[100, 100, 200, 200]]), ("cat",))
+    assert (image == 128).all()
+    assert (drawn[220:] == 128).all()
+    assert (drawn[:, 220:] == 128).all()
+    assert drawn.dtype == np.uint8
+
+
+def test_a_mask_is_tinted_towards_the_colour_of_its_class() -> None:
+    for index in range(len(PALETTE)):
+        drawn = draw_detections(grey(400, 400), detections(400, 400, [[100, 100, 300, 300]], [index]), ("x",) * 9)
+        shift = drawn[200, 200].astype(int) - 128
+        towards = np.array(class_colour(index)) - 128
+        assert (np.sign(shift) == np.sign(towards)).all()
+        assert np.abs(shift).max() > 20
+
+
+def test_the_better_detection_is_on_top() -> None:
+    both = detections(400, 400, [[100, 100, 300, 300], [100, 100, 300, 300]], [0, 5])
+    alone = detections(400, 400, [[100, 100, 300, 300]], [0])
+    names = ("a",) * 6
+    # The border is opaque: what is seen there is the better one's.
+    np.testing.assert_array_equal(
+        draw_detections(grey(400, 400), both, names)[300, 150:250],
+        draw_detections(grey(400, 400), alone, names)[300, 150:250],
+    )
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 500), (500, 1), (3, 3), (2000, 3000)])
+def test_every_size(size: tuple[int, int]) -> None:
+    height, width = size
+    found = detections(height, width, [[0, 0, width, height], [width // 2, height // 2, width, height]], [0, 1])
+    drawn = draw_detections(grey(height, width), found, ("a long name of a class", "b"))
+    assert drawn.shape == (height, width, 3)
+    assert (drawn != 128).any()
+
+
+def test_boxes_outside_the_image_and_empty_masks() -> None:
+    found = detections(50, 60, [[-500, -500, -400, -400], [1000, 1000, 2000, 2000], [30, 30, 30, 30]])
+    assert draw_detections(grey(50, 60), found, ("a",)).shape == (50, 60, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("star", "star"), ("größe", "groe"), ("café", "cafe"), ("猫", ""), ("a\nb", "ab"), ("  ", ""), ("🐈 cat", "cat")],
+)
+def test_names_that_opencv_cannot_draw(name: str, expected: str) -> None:
+    assert drawable(name) == expected
+
+
+def test_a_name_without_letters_falls_back_to_the_class_index() -> None:
+    found = detections(200, 300, [[50, 100, 200, 180]])
+    np.testing.assert_array_equal(
+        draw_detections(grey(200, 300), found, ("猫",)), draw_detections(grey(200, 300), found, ("class 0",))
+    )
+    np.testing.assert_array_equal(
+        draw_detections(grey(200, 300), found, ()), draw_detections(grey(200, 300), found, ("class 0",))
+    )
+
+
+def test_text_contrasts_with_its_background() -> None:
+    assert text_colour(BLACK) == WHITE
+    assert text_colour(WHITE) == BLACK
+    assert text_colour((66, 228, 240)) == BLACK  # yellow
+    assert text_colour((100, 0, 0)) == WHITE  # dark blue
+
+
+def test_masks_of_another_size_and_other_images_are_refused() -> None:
+    with pytest.raises(ValueError, match="30x20"):
+        draw_detections(grey(50, 60), Detections.empty(20, 30), ())
+    with pytest.raises(ImageError):
+        draw_detections(grey(20, 30).astype(np.float32), Detections.empty(20, 30), ())  # type: ignore[arg-type]

@@ -1,0 +1,104 @@
+"""Files are written whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from yolact_deploy.errors import OutputError
+from yolact_deploy.files import (
+    atomic_path,
+    check_output_path,
+    make_output_folder,
+    sha256_of,
+    write_bytes,
+    write_json,
+    write_text,
+)
+
+
+def test_written_files_hold_what_was_given(tmp_path: Path) -> None:
+    write_bytes(tmp_path / "a", b"\0\1")
+    write_text(tmp_path / "b", "größe\n")
+    write_json(tmp_path / "c", {"x": [1, 2]})
+    assert (tmp_path / "a").read_bytes() == b"\0\1"
+    assert (tmp_path / "b").read_bytes() == "größe\n".encode()
+    assert json.loads((tmp_path / "c").read_text()) == {"x": [1, 2]}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b", "c"]
+
+
+def test_sha256(tmp_path: Path) -> None:
+    data = bytes(range(256)) * 8192  # 2 MiB, more than one chunk
+    write_bytes(tmp_path / "a", data)
+    assert sha256_of(tmp_path / "a") == hashlib.sha256(data).hexdigest()
+
+
+def test_an_error_inside_the_block_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_text("old")
+    with pytest.raises(ValueError, match="stop"), atomic_path(path) as temporary:
+        temporary.write_text("new")
+        raise ValueError("stop")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_temporary_path_keeps_the_suffix(tmp_path: Path) -> None:
+    with atomic_path(tmp_path / "model.onnx") as temporary:
+        assert temporary.suffix == ".onnx"  # some writers choose the format by it
+        assert temporary.parent == tmp_path
+        temporary.write_text("x")
+
+
+def test_a_path_below_a_file_is_not_writable(tmp_path: Path) -> None:
+    blocker = tmp_path / "file"
+    blocker.write_text("x")
+    for attempt in (
+        lambda: write_text(blocker / "a", "x"),
+        lambda: make_output_folder(blocker / "deeper"),
+        lambda: check_output_path(blocker / "a"),
+    ):
+        with pytest.raises(OutputError, match="cannot write"):
+            attempt()
+    assert blocker.read_text() == "x"
+
+
+def test_output_paths_are_checked_before_work_starts(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "model.onnx"
+    assert check_output_path(target) == target
+    assert target.parent.is_dir()
+    assert list(target.parent.iterdir()) == []
+    target.write_text("x")
+    with pytest.raises(OutputError, match="--force"):
+        check_output_path(target)
+    assert check_output_path(target, force=True) == target
+    with pytest.raises(OutputError, match="folder"):
+        check_output_path(tmp_path, force=True)
+
+
+FULL_DISK = """
+import resource, signal, sys
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # then writing fails with an error, as on a full disk
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+from yolact_deploy.errors import OutputError
+from yolact_deploy.files import write_bytes
+try:
+    write_bytes(sys.argv[1], bytes(1_000_000))
+except OutputError as error:
+    print(error)
+"""
+
+
+def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_text("old")
+    done = subprocess.run([sys.executable, "-c", FULL_DISK, str(path)], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith(f"cannot write {path}: ")
+    assert done.stdout.count("\n") == 1
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
