@@ -1,0 +1,120 @@
+"""Peak memory of one model, in a process that does nothing else.
+
+`python -m yolact_deploy.benchmarks.memory MODEL IMAGE...` runs the model on the images and prints a line of JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from ..config import ModelConfig
+from ..errors import YolactDeployError
+from ..images import read_image
+from ..predictor import Predictor
+
+ROUNDS = 2  # over the images: what a second run needs on top belongs to the peak
+_KIB = 1024
+
+
+@dataclass(frozen=True)
+class MemoryUse:
+    """Peak resident memory of a process that opened a model and ran it: interpreter and libraries included."""
+
+    peak_bytes: int
+    source: str  # who said so: "VmHWM" or "ru_maxrss"
+    imports_torch: bool
+    detections: int  # on all images together, one round
+
+
+def measure_peak_memory(
+    model: Path,
+    images: Sequence[Path],
+    device: str = "auto",
+    threads: int | None = None,
+    config: ModelConfig | None = None,
+) -> MemoryUse:
+    """Open `model` in a new process and run it on `images`.
+
+    Raises YolactDeployError when that process fails (for want of memory, say).
+    """
+    command = [sys.executable, "-c", _LAUNCH, str(_package_root()), str(model), *map(str, images), "--device", device]
+    if threads is not None:
+        command += ["--threads", str(threads)]
+    if config is not None:
+        command += ["--config-json", json.dumps(config.to_dict())]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        lines = done.stderr.strip().splitlines()
+        reason = lines[-1] if lines else f"it ended with status {done.returncode}"
+        raise YolactDeployError(f"measuring the memory of {model} failed: {reason}")
+    return MemoryUse(**json.loads(done.stdout.strip().splitlines()[-1]))
+
+
+# Like -m, but finds this package wherever it was imported from, and whatever the current folder is; last in the path,
+# so that nothing of its surroundings hides a standard module.
+_LAUNCH = (
+    "import sys; sys.path.append(sys.argv.pop(1)); "
+    "from yolact_deploy.benchmarks.memory import main; sys.exit(main(sys.argv[1:]))"
+)
+
+
+def _package_root() -> Path:
+    import yolact_deploy
+
+    return Path(yolact_deploy.__file__).parent.parent
+
+
+def run_and_report(
+    model: Path, images: Sequence[Path], device: str, threads: int | None, config: ModelConfig | None
+) -> MemoryUse:
+    """Run `model` in this process, and say how much memory the process has used at most."""
+    with Predictor.open(model, device=device, threads=threads, config=config) as predictor:
+        for _ in range(ROUNDS):
+            detections = sum(len(predictor(read_image(path))) for path in images)
+    peak, source = peak_memory()
+    return MemoryUse(peak, source, "torch" in sys.modules, detections)
+
+
+def peak_memory() -> tuple[int, str]:
+    """The most resident memory that this process has had, bytes, and who said so.
+
+    VmHWM, because ru_maxrss survives exec: a child started by a big parent reports the parent's size as its own.
+    """
+    try:
+        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+        (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
+        return int(line.split()[1]) * _KIB, "VmHWM"
+    except (OSError, ValueError):
+        import resource
+
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak if sys.platform == "darwin" else peak * _KIB, "ru_maxrss"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m yolact_deploy.benchmarks.memory", description=__doc__)
+    parser.add_argument("model", type=Path)
+    parser.add_argument("images", type=Path, nargs="+")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--threads", type=int)
+    parser.add_argument("--config-json", type=json.loads, help="the configuration of a checkpoint")
+    options = parser.parse_args(arguments)
+    try:
+        config = None if options.config_json is None else ModelConfig.from_dict(options.config_json)
+        use = run_and_report(options.model, options.images, options.device, options.threads, config)
+    except YolactDeployError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_status
+    print(json.dumps(asdict(use)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,178 @@
+"""Is a model still the model that it was made from? AP differences, matched detections, and the gate on both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from ..dependencies import require
+from ..errors import YolactDeployError
+from .accuracy import NOT_AVAILABLE, Accuracy
+from .results import ImageResult
+
+MATCH_SCORE = 0.15  # detections below are YOLACT's long tail, whose order is noise
+MATCH_IOU = 0.9
+POINT = 0.01  # one point of AP
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What a model must reach. None: reported, not required."""
+
+    max_ap_difference: float | None  # points, either way, for boxes and for masks
+    min_match_rate: float | None  # 0..1
+
+
+GATES = {  # precision of the network -> what it must reach
+    "fp32": Gate(max_ap_difference=0.1, min_match_rate=0.995),
+    "fp16": Gate(max_ap_difference=0.3, min_match_rate=0.98),
+    "bf16": Gate(max_ap_difference=0.3, min_match_rate=0.98),
+    "int8": Gate(max_ap_difference=1.0, min_match_rate=None),
+}
+
+
+@dataclass(frozen=True)
+class Matches:
+    """Detections that reference and model have in common.
+
+    Counted both ways: the reference's detections of score >= 0.15 looked up among all of the model's, and the model's
+    among all of the reference's, so that one that scores just beside 0.15 is no false alarm.
+    """
+
+    matched: int  # both directions together
+    total: int  # detections looked up, both directions together
+    mean_mask_iou: float | None  # of the matched pairs; None when there are none
+
+    @property
+    def rate(self) -> float:
+        """0..1; two models that both find nothing agree."""
+        return self.matched / self.total if self.total else 1.0
+
+
+@dataclass(frozen=True)
+class Parity:
+    """A model compared with the reference."""
+
+    box_difference: float | None  # AP of the model - AP of the reference, points; None: the data set has no objects
+    mask_difference: float | None
+    matches: Matches
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether the gate lets the model pass."""
+
+    gate: Gate
+    failures: tuple[str, ...]  # one line for each criterion that is not met, with both numbers
+
+    @property
+    def passed(self) -> bool:
+        """Whether every criterion is met."""
+        return not self.failures
+
+
+def gate_for(precision: str, max_ap_difference: float | None = None, min_match_rate: float | None = None) -> Gate:
+    """The gate of a precision, its numbers replaced by those that are given.
+
+    Raises YolactDeployError for a number that makes no sense. An unknown precision is held to fp32.
+    """
+    gate = GATES.get(precision, GATES["fp32"])
+    if max_ap_difference is not None:
+        if not max_ap_difference >= 0:
+            raise YolactDeployError(f"AP tolerance {max_ap_difference}: points, 0 or more")
+        gate = replace(gate, max_ap_difference=max_ap_difference)
+    if min_match_rate is not None:
+        if not 0 <= min_match_rate <= 1:
+            raise YolactDeployError(f"match rate {min_match_rate}: between 0 and 1")
+        gate = replace(gate, min_match_rate=min_match_rate)
+    return gate
+
+
+def compare(
+    reference: Sequence[ImageResult], model: Sequence[ImageResult], reference_ap: Accuracy, model_ap: Accuracy
+) -> Parity:
+    """Differences between the results of two models on the same images, in the same order."""
+    return Parity(
+        box_difference=_points_between(reference_ap.box.ap, model_ap.box.ap),
+        mask_difference=_points_between(reference_ap.mask.ap, model_ap.mask.ap),
+        matches=match_results(reference, model),
+    )
+
+
+def judge(parity: Parity, gate: Gate) -> Verdict:
+    """Hold `parity` to `gate`. What is not a number fails."""
+    failures = []
+    for kind, difference in (("box", parity.box_difference), ("mask", parity.mask_difference)):
+        limit = gate.max_ap_difference
+        # Written so that NaN fails.
+        if difference is not None and limit is not None and not abs(difference) <= limit:
+            failures.append(f"{kind} AP differs by {difference:+.3f} points, allowed are {limit:g}")
+    rate = parity.matches.rate
+    if gate.min_match_rate is not None and not rate >= gate.min_match_rate:
+        failures.append(f"{rate:.2%} of the detections match, required are {gate.min_match_rate:.2%}")
+    return Verdict(gate, tuple(failures))
+
+
+def match_results(reference: Sequence[ImageResult], model: Sequence[ImageResult]) -> Matches:
+    """Detections that both have: same class, box IoU >= 0.9, one to one, best score first.
+
+    Boxes are compared before they are made whole pixels: one pixel is a tenth of a small object.
+    """
+    matched = total = 0
+    mask_ious: list[float] = []
+    for ours, theirs in zip(reference, model, strict=True):
+        if ours.image_id != theirs.image_id:
+            raise ValueError(f"results of different images: {ours.image_id} and {theirs.image_id}")
+        iou = _comparable_iou(ours, theirs)  # [D of the reference, D of the model]
+        forward = _greedy(iou, ours.scores)
+        backward = [(i, j) for j, i in _greedy(iou.T, theirs.scores)]
+        matched += len(forward) + len(backward)
+        total += int(np.sum(ours.scores >= MATCH_SCORE)) + int(np.sum(theirs.scores >= MATCH_SCORE))
+        mask_ious += [_mask_iou(ours, i, theirs, j) for i, j in sorted({*forward, *backward})]
+    return Matches(matched, total, float(np.mean(mask_ious)) if mask_ious else None)
+
+
+def _points_between(reference_ap: float, model_ap: float) -> float | None:
+    if reference_ap == NOT_AVAILABLE and model_ap == NOT_AVAILABLE:
+        return None
+    return (model_ap - reference_ap) / POINT
+
+
+def _comparable_iou(a: ImageResult, b: ImageResult) -> npt.NDArray[np.float64]:
+    """Box IoU [Da,Db], 0 between classes. Two equal boxes without area are the same box: 1."""
+    if not len(a) or not len(b):
+        return np.zeros((len(a), len(b)))
+    coding = require("pycocotools.mask", "comparing detections")
+    iou = coding.iou(_as_xywh(a.exact_boxes), _as_xywh(b.exact_boxes), [0] * len(b))
+    equal = (a.exact_boxes[:, None] == b.exact_boxes[None]).all(axis=2)
+    same_class = a.classes[:, None] == b.classes[None]
+    return np.where(equal, 1.0, np.nan_to_num(iou, nan=0.0)) * same_class
+
+
+def _as_xywh(boxes: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return np.concatenate((boxes[:, :2], boxes[:, 2:] - boxes[:, :2]), axis=1)
+
+
+def _greedy(iou: npt.NDArray[np.float64], scores: npt.NDArray[np.float32]) -> list[tuple[int, int]]:
+    """Pairs (row, column): every row that scores enough, best first, takes the free column that it overlaps most."""
+    free = np.ones(iou.shape[1], np.bool_)
+    pairs = []
+    for row in np.argsort(-scores, kind="stable"):
+        if not scores[row] >= MATCH_SCORE or not free.any():
+            continue
+        column = int(np.where(free, iou[row], -1.0).argmax())
+        if iou[row, column] >= MATCH_IOU:
+            free[column] = False
+            pairs.append((int(row), column))
+    return pairs
+
+
+def _mask_iou(a: ImageResult, i: int, b: ImageResult, j: int) -> float:
+    """Mask IoU of detection i of `a` and j of `b`; two empty masks are the same mask: 1."""
+    if a.mask_counts[i] == b.mask_counts[j]:
+        return 1.0
+    coding = require("pycocotools.mask", "comparing detections")
+    return float(coding.iou([a.rle(i)], [b.rle(j)], [0])[0, 0])
