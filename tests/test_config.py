@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from yolact_deploy.config import NAMED_CONFIGS, BackboneConfig, ModelConfig, PostprocessConfig
 from yolact_deploy.errors import ConfigError
@@ -47,7 +46,7 @@ def test_an_unknown_field_is_answered_with_the_valid_ones() -> None:
     with pytest.raises(ConfigError, match="unknown field 'image_sise'") as caught:
         ModelConfig.from_dict({"image_sise": 300})
     assert "image_size" in str(caught.value)
-    with pytest.raises(ConfigError, match="unknown field 'depth'.*depths"):
+    with pytest.raises(ConfigError, match=r"unknown field 'depth'.*depths"):
         ModelConfig.from_dict({"backbone": {"depth": [1, 1, 1]}})
 
 
@@ -109,7 +108,18 @@ def test_wrong_postprocessing_is_refused(values: dict[str, Any]) -> None:
 def test_files_in_json_and_yaml_say_the_same(tmp_path: Path) -> None:
     values = {"base": "yolact_nano", "class_names": ["cat", "dog"], "scales": [[10], [20], [40], [80], [160]]}
     (tmp_path / "pets.json").write_text(json.dumps(values))
-    (tmp_path / "pets.yaml").write_text(yaml.safe_dump(values))
+    (tmp_path / "pets.yaml").write_text(
+        """\
+base: yolact_nano
+class_names: [cat, dog]
+scales:  # one list a level
+- [10]
+- [20]
+- [40]
+- [80]
+- [160]
+"""
+    )
     from_json = ModelConfig.from_file(tmp_path / "pets.json")
     assert from_json == ModelConfig.from_file(tmp_path / "pets.yaml")
     assert from_json.name == "pets"

@@ -103,4 +103,4 @@ def test_masks_of_another_size_and_other_images_are_refused() -> None:
     with pytest.raises(ValueError, match="30x20"):
         draw_detections(grey(50, 60), Detections.empty(20, 30), ())
     with pytest.raises(ImageError):
-        draw_detections(grey(20, 30).astype(np.float32), Detections.empty(20, 30), ())  # type: ignore[arg-type]
+        draw_detections(grey(20, 30).astype(np.float32), Detections.empty(20, 30), ())

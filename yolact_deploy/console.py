@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import sys
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -27,6 +28,7 @@ from rich.progress import (
 from rich.table import Table
 
 LOG_WIDTH = 200  # columns where no terminal says how many it has
+LOG_SECONDS = 10.0  # between two lines of progress
 STDOUT = "-"  # as a file name of --json and its like
 
 VERBOSE: ContextVar[bool] = ContextVar("verbose", default=False)
@@ -132,7 +134,7 @@ class Advance(Protocol):
 
 @contextmanager
 def progress(description: str, is_bytes: bool = False) -> Iterator[Advance]:
-    """A progress bar on a terminal, one plain line at every tenth of the way in a log."""
+    """A progress bar on a terminal, a plain line every LOG_SECONDS in a log."""
     columns: list[ProgressColumn] = [TextColumn("{task.description}", markup=False), BarColumn()]
     columns += [DownloadColumn(), TransferSpeedColumn()] if is_bytes else [MofNCompleteColumn()]
     console = _console(is_error=True)
@@ -145,16 +147,19 @@ def progress(description: str, is_bytes: bool = False) -> Iterator[Advance]:
 
 
 class _LogProgress:
-    """Progress where a bar would fill a log."""
+    """Progress where a bar would fill a log; short work says nothing."""
 
     def __init__(self, description: str, is_bytes: bool) -> None:
         self._description = description
         self._is_bytes = is_bytes
-        self._tenths = 0
+        self._last = time.monotonic()
 
     def __call__(self, done: int, total: int | None) -> None:
-        tenths = 10 * done // total if total else 0
-        if tenths > self._tenths:
-            self._tenths = tenths
-            amount = f"{size_text(done)} of {size_text(total)}" if self._is_bytes else f"{done} of {total}"
-            print(f"{self._description}: {amount}", file=sys.stderr)
+        now = time.monotonic()
+        if now - self._last < LOG_SECONDS:
+            return
+        self._last = now
+        amount, whole = (
+            (size_text(done), size_text(total)) if self._is_bytes else (done, "?" if total is None else total)
+        )
+        print(f"{self._description}: {amount} of {whole}", file=sys.stderr)
