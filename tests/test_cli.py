@@ -1,74 +1,24 @@
-"""The command line: exit statuses, one line for every failure, and the commands from end to end."""
+"""The frame of the command line: help, usage, exit statuses, one line for every failure, values of options."""
 
 from __future__ import annotations
 
-import json
-import os
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
-import numpy as np
-import onnx
 import pytest
 import typer
 
+from tests.conftest import ROOT
+from tests.running import Captured, assert_one_error_line, fails, run_process, succeeds
 from yolact_deploy import __version__, cli
 from yolact_deploy.commands.options import read_batch, read_class_names, read_config
 from yolact_deploy.config import NAMED_CONFIGS
 from yolact_deploy.errors import ConfigError, GateError, YolactDeployError
-from yolact_deploy.images import read_image
 
-ROOT = Path(__file__).parent.parent
-NANO = ROOT / "benchmarks/data/nano/yolact_nano_22_4148.pth"
-IMAGES = ROOT / "benchmarks/data/nano/images"
-IMAGE = IMAGES / "000000001000.jpg"
 COMMANDS = ("export", "bench", "infer", "inspect", "doctor", "weights", "weights list", "weights pull")
-
-Captured = pytest.CaptureFixture[str]
-
-
-def run_process(*arguments: str | Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "yolact_deploy", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **(env or {})}, cwd=ROOT)
-
-
-def assert_one_error_line(stderr: str) -> None:
-    assert stderr.startswith("error: ")
-    assert stderr.count("\n") == 1
-    assert stderr.endswith("\n")
-    assert "Traceback" not in stderr
-
-
-def fails(capsys: Captured, *arguments: str | Path, status: int = 2) -> str:
-    """Runs, asserts status and a single line on stderr, and returns that line."""
-    capsys.readouterr()
-    assert cli.run([str(argument) for argument in arguments]) == status
-    stderr = capsys.readouterr().err
-    assert_one_error_line(stderr)
-    return stderr
-
-
-def succeeds(capsys: Captured, *arguments: str | Path) -> str:
-    """Runs, asserts status 0, and returns stdout."""
-    capsys.readouterr()
-    status = cli.run([str(argument) for argument in arguments])
-    captured = capsys.readouterr()
-    assert status == 0, captured.err
-    return captured.out
-
-
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("export") / "nano.onnx"
-    assert cli.run(["export", str(NANO), "-o", str(path)]) == 0
-    return path
-
-
-# ---- the frame
 
 
 def test_help_is_instant_because_nothing_heavy_is_imported() -> None:
@@ -175,9 +125,6 @@ def test_output_that_a_terminal_cannot_show(tmp_path: Path) -> None:
     assert_one_error_line(done.stderr)
 
 
-# ---- values of options
-
-
 def test_values_of_options(tmp_path: Path) -> None:
     assert (read_batch("1"), read_batch("4"), read_batch("dynamic")) == (1, 4, None)
     assert read_class_names("a, b ,c") == ("a", "b", "c")
@@ -202,156 +149,3 @@ def test_wrong_batches(value: str) -> None:
 def test_wrong_class_names(value: str) -> None:
     with pytest.raises(ConfigError):
         read_class_names(value)
-
-
-# ---- export and inspect
-
-
-def test_export_then_inspect(capsys: Captured, exported: Path) -> None:
-    text = succeeds(capsys, "inspect", exported)
-    for words in ("yolact_nano", "disk, square", "yolact.YolactFastNMS", "uint8 [1, H, W, 3]", "ai.onnx 20"):
-        assert words in text
-    info = json.loads(succeeds(capsys, "inspect", exported, "--json", "-"))
-    assert info["kind"] == "onnx"
-    assert info["file"]["metadata"]["config"]["name"] == "yolact_nano"
-    checkpoint = json.loads(succeeds(capsys, "inspect", NANO, "--json", "-"))
-    assert checkpoint["kind"] == "checkpoint"
-    assert checkpoint["file"]["sha256"] == info["file"]["metadata"]["checkpoint_sha256"]
-
-
-def test_export_takes_its_options(capsys: Captured, tmp_path: Path) -> None:
-    path = tmp_path / "deep" / "nano.onnx"
-    text = succeeds(
-        capsys, "export", NANO, "-o", path, "--config", "yolact_nano", "--num-classes", "6", "--input", "tensor",
-        "--class-names", "a,b,c,d,e,f", "--batch", "dynamic", "--score-threshold", "0.2", "--iou-threshold", "0.4",
-        "--top-k", "50", "--max-detections", "20", "--image", IMAGE,
-    )  # fmt: skip
-    assert "matched" in text
-    metadata = json.loads(succeeds(capsys, "inspect", path, "--json", "-"))["file"]["metadata"]
-    assert metadata["config"]["class_names"] == list("abcdef")
-    assert metadata["input_kind"] == "tensor"
-    assert metadata["postprocess"] == {
-        "score_threshold": 0.2, "iou_threshold": 0.4, "top_k": 50, "max_detections": 20, "cross_class": False
-    }  # fmt: skip
-
-
-def test_export_refuses_and_leaves_nothing(capsys: Captured, tmp_path: Path, exported: Path) -> None:
-    empty = tmp_path / "empty.pth"
-    empty.touch()
-    text = tmp_path / "yolact_nano.pth"
-    text.write_text("no checkpoint")
-    output = tmp_path / "out" / "a.onnx"
-    for arguments, words in (
-        ((tmp_path / "missing.pth",), "missing.pth"),
-        ((empty,), "empty"),
-        ((text,), str(text)),
-        ((NANO, "--config", "yolact_bas"), "yolact_resnet50"),
-        ((NANO, "--config", tmp_path / "missing.yaml"), "missing.yaml"),
-        ((NANO, "--config", "yolact_base"), "yolact_nano"),
-        ((NANO, "--num-classes", "7"), "--num-classes 6"),
-        ((NANO, "--class-names", "a,b"), "6 classes"),
-        ((NANO, "--batch", "0"), "--batch"),
-        ((NANO, "--input", "video"), "image, tensor"),
-        ((NANO, "--score-threshold", "2"), "between 0 and 1"),
-        ((NANO, "--image", tmp_path / "missing.jpg"), "missing.jpg"),
-    ):
-        assert words in fails(capsys, "export", *arguments, "-o", output)
-        assert not output.parent.exists() or list(output.parent.iterdir()) == []
-    assert "--force" in fails(capsys, "export", NANO, "-o", exported)
-    assert "cannot write into" in fails(capsys, "export", NANO, "-o", text / "a.onnx")
-
-
-def test_inspect_of_a_foreign_file_is_an_answer(capsys: Captured, tmp_path: Path) -> None:
-    node = onnx.helper.make_node("Relu", ["x"], ["y"])
-    x, y = (onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1]) for name in "xy")
-    onnx.save(onnx.helper.make_model(onnx.helper.make_graph([node], "g", [x], [y])), tmp_path / "a.onnx")
-    assert "not made by yolact-deploy" in succeeds(capsys, "inspect", tmp_path / "a.onnx")
-
-
-def test_inspect_of_damaged_files(capsys: Captured, tmp_path: Path, exported: Path) -> None:
-    for name, source in (("a.onnx", exported), ("yolact_nano_1_2.pth", NANO)):
-        path = tmp_path / name
-        path.write_bytes(source.read_bytes()[:100_000])
-        assert str(path) in fails(capsys, "inspect", path)
-    assert "no such file" in fails(capsys, "inspect", tmp_path / "b.onnx")
-
-
-# ---- infer
-
-
-def test_infer_draws_a_folder(capsys: Captured, tmp_path: Path, exported: Path) -> None:
-    source = tmp_path / "in"
-    source.mkdir()
-    for name in ("a.jpg", "b.png"):
-        cv2.imwrite(str(source / name), read_image(IMAGE))
-    (source / "notes.txt").write_text("not an image")
-    text = succeeds(capsys, "infer", source, "-m", exported, "-o", tmp_path / "out", "--threads", "1")
-    assert text.startswith("2 of 2 images drawn")
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.jpg", "b.png"]
-    assert (read_image(tmp_path / "out" / "b.png") != read_image(source / "b.png")).any()
-    assert "--force" in fails(capsys, "infer", source, "-m", exported, "-o", tmp_path / "out")
-    succeeds(capsys, "infer", f"{source}/*.png", "-m", exported, "-o", tmp_path / "out", "--force")
-
-
-def test_infer_of_a_picture_without_objects(capsys: Captured, tmp_path: Path, exported: Path) -> None:
-    cv2.imwrite(str(tmp_path / "black.png"), np.zeros((1, 1, 3), np.uint8))
-    text = succeeds(capsys, "infer", tmp_path / "black.png", "-m", exported, "-o", tmp_path / "out", "--score", "1")
-    assert "0 detections" in text
-    assert (read_image(tmp_path / "out" / "black.png") == 0).all()
-
-
-def test_infer_reports_what_it_could_not_read_and_goes_on(capsys: Captured, tmp_path: Path, exported: Path) -> None:
-    cv2.imwrite(str(tmp_path / "good.png"), read_image(IMAGE))
-    (tmp_path / "bad.png").write_bytes(b"no image")
-    line = fails(capsys, "infer", tmp_path, "-m", exported, "-o", tmp_path / "out", status=1)
-    assert "bad.png" in line
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["good.png"]
-
-
-def test_infer_refuses(capsys: Captured, tmp_path: Path, exported: Path) -> None:
-    (tmp_path / "bad.png").write_bytes(b"no image")
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "model.txt").write_text("x")
-    cv2.imwrite(str(tmp_path / "good.png"), read_image(IMAGE))
-    out = tmp_path / "out"
-    for arguments, words in (
-        ((tmp_path / "bad.png", "-m", exported, "-o", out), "bad.png"),
-        ((tmp_path / "missing.png", "-m", exported, "-o", out), "no such file or folder"),
-        ((tmp_path / "empty", "-m", exported, "-o", out), "no images in"),
-        ((f"{tmp_path}/*.tif", "-m", exported, "-o", out), "no images in"),
-        ((IMAGE, "-m", tmp_path / "missing.onnx", "-o", out), "missing.onnx"),
-        ((IMAGE, "-m", tmp_path / "model.txt", "-o", out), "unknown kind of model file"),
-        ((IMAGE, "-m", exported, "-o", tmp_path / "model.txt"), "cannot write into"),
-        ((IMAGE, "-m", exported, "-o", out, "--device", "tpu"), "auto, cpu, cuda"),
-        ((tmp_path / "good.png", "-m", exported, "-o", tmp_path, "--force"), "would replace its source"),
-    ):
-        assert words in fails(capsys, "infer", *arguments)
-        assert not out.exists() or list(out.iterdir()) == []
-
-
-# ---- weights and doctor
-
-
-def test_weights_list(capsys: Captured, tmp_path: Path) -> None:
-    table = succeeds(capsys, "weights", "list", "-o", tmp_path)
-    assert "yolact_plus_base_54_800000.pth" in table
-    releases = json.loads(succeeds(capsys, "weights", "list", "-o", tmp_path, "--json", "-"))
-    assert len(releases) == 6
-    assert all(release["url"] in table for release in releases)
-
-
-def test_weights_pull_without_a_network(tmp_path: Path) -> None:
-    mirror = {"YOLACT_DEPLOY_WEIGHTS_URL": "http://127.0.0.1:1/mirror"}
-    done = run_process("weights", "pull", "yolact_base", "-o", tmp_path / "weights", env=mirror)
-    assert done.returncode == 2
-    assert_one_error_line(done.stderr)
-    assert "http://127.0.0.1:1/mirror/yolact-base/resolve/main/yolact_base_54_800000.pth" in done.stderr
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_doctor(capsys: Captured, tmp_path: Path) -> None:
-    assert "ONNX Runtime" in succeeds(capsys, "doctor")
-    succeeds(capsys, "doctor", "--json", tmp_path / "doctor.json")
-    diagnosis = json.loads((tmp_path / "doctor.json").read_text())
-    assert {"key", "title", "version"} <= diagnosis["findings"][0].keys()
-    assert {"title", "missing"} <= diagnosis["abilities"][0].keys()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import platform
 from pathlib import Path
 
@@ -108,3 +109,15 @@ def test_cuda_needs_a_gpu_and_the_provider(tools: Path, monkeypatch: pytest.Monk
     assert {a.title: a.missing for a in diagnose().abilities}[title] == ("ONNX Runtime's CUDA provider",)
     monkeypatch.setattr(doctor, "_onnxruntime_providers", lambda: ("CUDAExecutionProvider", "CPUExecutionProvider"))
     assert {a.title: a.missing for a in diagnose().abilities}[title] == ()
+
+
+def test_a_folder_of_type_stubs_is_no_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "pycuda").mkdir()
+    (tmp_path / "pycuda/__init__.pyi").touch()
+    monkeypatch.setattr("sys.path", [str(tmp_path)])
+    assert not doctor._is_importable("pycuda")
+    (tmp_path / "pycuda/__init__.py").touch()
+    importlib.invalidate_caches()
+    assert doctor._is_importable("pycuda")
+    assert not doctor._is_importable("pycuda.missing")
+    assert not doctor._is_importable("missing.module")

@@ -8,13 +8,12 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from tests.conftest import NANO_WEIGHTS
 from yolact_deploy.config import ModelConfig, PostprocessConfig
 from yolact_deploy.errors import CheckpointError, ModelFileError
 from yolact_deploy.files import sha256_of
 from yolact_deploy.inspection import CheckpointInfo, DomainNode, OnnxFunction, OnnxInfo, TensorInfo, inspect_file
 from yolact_deploy.metadata import ModelMetadata
-
-NANO = Path(__file__).parent.parent / "benchmarks/data/nano/yolact_nano_22_4148.pth"
 
 
 def inspect_onnx(path: Path) -> OnnxInfo:
@@ -46,11 +45,11 @@ def foreign() -> onnx.ModelProto:
 
 
 def test_a_checkpoint() -> None:
-    info = inspect_file(NANO)
+    info = inspect_file(NANO_WEIGHTS)
     assert isinstance(info, CheckpointInfo)
     assert info.config == ModelConfig.named("yolact_nano")
-    assert info.sha256 == sha256_of(NANO)
-    assert info.size_bytes == NANO.stat().st_size
+    assert info.sha256 == sha256_of(NANO_WEIGHTS)
+    assert info.size_bytes == NANO_WEIGHTS.stat().st_size
     assert (info.file_format, info.backbone) == ("zip", "ResNet-26 of width 16")
     assert (info.num_priors, info.proto_size, info.parameters) == (4092, 64, 1_382_903)
     assert info.notes == ()
@@ -117,7 +116,7 @@ def test_a_truncated_onnx_file(tmp_path: Path, foreign: onnx.ModelProto) -> None
 
 def test_a_truncated_checkpoint(tmp_path: Path) -> None:
     path = tmp_path / "yolact_nano_1_2.pth"
-    path.write_bytes(NANO.read_bytes()[:100_000])
+    path.write_bytes(NANO_WEIGHTS.read_bytes()[:100_000])
     with pytest.raises(CheckpointError):
         inspect_file(path)
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -22,12 +24,16 @@ from .commands.options import Verbose
 from .errors import YolactDeployError
 
 PROGRAM = "yolact-deploy"
+MAX_BUG_TEXT = 300  # characters of a foreign message; some hold a whole manual
 STATUS_AT_FAULT = 2
 STATUS_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 STATUS_CLOSED_PIPE = 141  # 128 + SIGPIPE
 
 # Newer typer brings its own copy of click, so click's classes are found through the one that typer exports.
 UsageError: Any = typer.BadParameter.__mro__[1]
+
+# Set by the signal itself: a library that is interrupted half-way through its imports fails with errors of its own.
+_interrupted = threading.Event()
 
 app = typer.Typer(
     name=PROGRAM,
@@ -65,6 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a file name may hold what the terminal cannot show
+    signal.signal(signal.SIGINT, _on_interrupt)
     status = run(sys.argv[1:] if arguments is None else arguments)
     try:
         sys.stdout.flush()
@@ -73,6 +80,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if status == STATUS_CLOSED_PIPE:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter's last flush complains
     sys.exit(status)
+
+
+def _on_interrupt(number: int, frame: object) -> None:
+    _interrupted.set()
+    raise KeyboardInterrupt
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -87,6 +99,9 @@ def run(arguments: Sequence[str]) -> int:
     except SystemExit as leaving:  # how typer and rich end a help text that nobody reads to its end
         return STATUS_CLOSED_PIPE if leaving.code else 0
     except Exception as error:
+        if _interrupted.is_set():
+            console.fail("interrupted")
+            return STATUS_INTERRUPTED
         if console.VERBOSE.get() and not isinstance(error, UsageError):
             traceback.print_exc()
         console.fail(_message(error))
@@ -110,4 +125,5 @@ def _message(error: Exception) -> str:
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror or text or type(error).__name__}"
-    return f"this is a bug in {PROGRAM}, please report it ({type(error).__name__}: {text}); -v shows where it happened"
+    reason = f"{type(error).__name__}: {text[:MAX_BUG_TEXT]}"
+    return f"this is a bug in {PROGRAM}, please report it ({reason}); -v shows where it happened"

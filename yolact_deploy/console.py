@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
 from rich import box
@@ -26,6 +26,8 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 from rich.table import Table
+
+from .files import check_output_path, write_text
 
 LOG_WIDTH = 200  # columns where no terminal says how many it has
 LOG_SECONDS = 10.0  # between two lines of progress
@@ -72,8 +74,8 @@ def fail(text: str) -> None:
 
 
 def one_line(text: str) -> str:
-    """`text` with every run of white space as one space."""
-    return " ".join(text.split())
+    """`text` without terminal colours, every run of white space as one space."""
+    return " ".join(re.sub(r"\x1b\[[0-9;]*m", "", text).split())
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]], numbers: Sequence[str] = ()) -> None:
@@ -109,12 +111,21 @@ def _plain(value: Any) -> Any:
 
 def emit_json(value: Any, target: str) -> None:
     """`value` as JSON to stdout when `target` is "-", to that file otherwise. Raises OutputError."""
-    if target == STDOUT:
-        print(to_json(value))
-        return
-    from .files import write_text
+    emit_text(to_json(value) + "\n", target)
 
-    write_text(Path(target), to_json(value) + "\n")
+
+def emit_text(text: str, target: str) -> None:
+    """`text` to stdout when `target` is "-", to that file otherwise. Raises OutputError."""
+    if target == STDOUT:
+        print(text, end="")
+    else:
+        write_text(target, text)
+
+
+def check_target(target: str | None) -> None:
+    """Before long work: make sure that `emit_text` can write `target`. Raises OutputError."""
+    if target not in (None, STDOUT):
+        check_output_path(target, force=True)
 
 
 def size_text(size_bytes: int | None) -> str:
@@ -135,12 +146,12 @@ class Advance(Protocol):
 @contextmanager
 def progress(description: str, is_bytes: bool = False) -> Iterator[Advance]:
     """A progress bar on a terminal, a plain line every LOG_SECONDS in a log."""
-    columns: list[ProgressColumn] = [TextColumn("{task.description}", markup=False), BarColumn()]
-    columns += [DownloadColumn(), TransferSpeedColumn()] if is_bytes else [MofNCompleteColumn()]
     console = _console(is_error=True)
     if not console.is_terminal:
         yield _LogProgress(description, is_bytes)
         return
+    columns: list[ProgressColumn] = [TextColumn("{task.description}", markup=False), BarColumn()]
+    columns += [DownloadColumn(), TransferSpeedColumn()] if is_bytes else [MofNCompleteColumn()]
     with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
         task = bar.add_task(description, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
@@ -159,7 +170,8 @@ class _LogProgress:
         if now - self._last < LOG_SECONDS:
             return
         self._last = now
-        amount, whole = (
-            (size_text(done), size_text(total)) if self._is_bytes else (done, "?" if total is None else total)
-        )
-        print(f"{self._description}: {amount} of {whole}", file=sys.stderr)
+        if self._is_bytes:
+            amounts = f"{size_text(done)} of {size_text(total)}"
+        else:
+            amounts = f"{done} of {'?' if total is None else total}"
+        print(f"{self._description}: {amounts}", file=sys.stderr)

@@ -40,7 +40,10 @@ _TITLES = {
     "cuda": "CUDA Python",
     "pycocotools": "pycocotools",
 }
-_ALIASES = {"tensorrt_rtx": ("tensorrt_rtx", "tensorrt_rtx_bindings")}
+_MODULES = {  # where the module to look for is not the key itself
+    "tensorrt_rtx": ("tensorrt_rtx", "tensorrt_rtx_bindings"),
+    "cuda": ("cuda.bindings", "cuda.cuda"),
+}
 
 
 @dataclass(frozen=True)
@@ -118,7 +121,7 @@ def _abilities(found: dict[str, Finding], providers: tuple[str, ...]) -> tuple[A
 def _package(key: str) -> Finding:
     """A Python package by its metadata: importing torch to learn its version takes seconds."""
     title, install = _TITLES[key], INSTALL_LINES.get(key, f"pip install {_DISTRIBUTIONS[key][0]}")
-    if not any(_is_importable(name) for name in _ALIASES.get(key, (key,))):
+    if not any(_is_importable(name) for name in _MODULES.get(key, (key,))):
         return Finding(key, title, None, install=install)
     versions = [version for name in _DISTRIBUTIONS[key] if (version := _version(name)) is not None]
     if not versions:
@@ -135,9 +138,10 @@ def _version(distribution: str) -> str | None:
 
 def _is_importable(name: str) -> bool:
     try:
-        return importlib.util.find_spec(name) is not None
+        spec = importlib.util.find_spec(name)
     except (ImportError, ValueError):
         return False
+    return spec is not None and spec.origin is not None  # type stubs alone make a folder without a module
 
 
 def _onnxruntime_providers() -> tuple[str, ...]:

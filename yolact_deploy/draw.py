@@ -43,7 +43,7 @@ class _Pen:
     @classmethod
     def for_size(cls, height: int, width: int) -> _Pen:
         side = min(height, width)
-        text_height = min(max(side / 45, 8), 60)
+        text_height = min(max(side / 45, 8), 120)
         line = max(1, round(side / 350))
         scale = text_height / _FONT_HEIGHT
         return cls(line, scale, max(1, round(scale * 1.6)), max(2, round(text_height / 3)))

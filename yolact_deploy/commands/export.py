@@ -12,7 +12,7 @@ from ..config import PostprocessConfig
 from ..dependencies import require
 from ..errors import ConfigError, GateError
 from ..metadata import INPUT_KINDS
-from .options import Config, Force, Verbose, read_batch, read_class_names, read_config
+from .options import ClassNames, Config, Force, Verbose, read_batch, read_class_names, read_config
 
 if TYPE_CHECKING:
     from ..export.torch_to_onnx import ExportResult
@@ -25,9 +25,7 @@ def run(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The .onnx file to write.")],
     config: Config = None,
     num_classes: Annotated[int | None, typer.Option(min=1, help="Checked against the checkpoint.")] = None,
-    class_names: Annotated[
-        str | None, typer.Option(metavar="FILE_OR_LIST", help="A file with one name a line, or a,b,c.")
-    ] = None,
+    class_names: ClassNames = None,
     input_kind: Annotated[
         str,
         typer.Option(

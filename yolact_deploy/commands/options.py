@@ -32,6 +32,9 @@ Config = Annotated[
         help=f"A JSON or YAML file, or one of {', '.join(NAMED_CONFIGS)}. Found from the checkpoint if left out.",
     ),
 ]
+ClassNames = Annotated[
+    str | None, typer.Option("--class-names", metavar="FILE_OR_LIST", help="A file with one name a line, or a,b,c.")
+]
 Json = Annotated[str | None, typer.Option("--json", metavar="FILE", help="Write JSON to FILE; - is stdout.")]
 
 
