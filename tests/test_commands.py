@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -10,13 +14,12 @@ import numpy as np
 import onnx
 import pytest
 
-from tests.conftest import NANO, NANO_WEIGHTS
+from tests.conftest import NANO, NANO_WEIGHTS, ROOT
+from tests.running import Captured, assert_one_error_line, fails, run_process, succeeds
 from yolact_deploy import cli
 from yolact_deploy.images import read_image
 
 IMAGE = NANO / "images/000000001000.jpg"
-
-from tests.running import Captured, assert_one_error_line, fails, run_process, succeeds
 
 
 @pytest.fixture(scope="module")
@@ -44,9 +47,9 @@ def test_export_then_inspect(capsys: Captured, exported: Path) -> None:
 def test_export_takes_its_options(capsys: Captured, tmp_path: Path) -> None:
     path = tmp_path / "deep" / "nano.onnx"
     text = succeeds(
-        capsys, "export", NANO_WEIGHTS, "-o", path, "--config", "yolact_nano", "--num-classes", "6", "--input", "tensor",
-        "--class-names", "a,b,c,d,e,f", "--batch", "dynamic", "--score-threshold", "0.2", "--iou-threshold", "0.4",
-        "--top-k", "50", "--max-detections", "20", "--image", IMAGE,
+        capsys, "export", NANO_WEIGHTS, "-o", path, "--config", "yolact_nano", "--num-classes", "6",
+        "--input", "tensor", "--class-names", "a,b,c,d,e,f", "--batch", "dynamic", "--score-threshold", "0.2",
+        "--iou-threshold", "0.4", "--top-k", "50", "--max-detections", "20", "--image", IMAGE,
     )  # fmt: skip
     assert "matched" in text
     metadata = json.loads(succeeds(capsys, "inspect", path, "--json", "-"))["file"]["metadata"]
@@ -81,6 +84,19 @@ def test_export_refuses_and_leaves_nothing(capsys: Captured, tmp_path: Path, exp
         assert not output.parent.exists() or list(output.parent.iterdir()) == []
     assert "--force" in fails(capsys, "export", NANO_WEIGHTS, "-o", exported)
     assert "cannot write into" in fails(capsys, "export", NANO_WEIGHTS, "-o", text / "a.onnx")
+
+
+def test_export_onto_a_full_disk(tmp_path: Path) -> None:
+    program = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000));"
+        "from yolact_deploy.cli import main; main(sys.argv[1:])"
+    )
+    command = [sys.executable, "-c", program, "export", str(NANO_WEIGHTS), "-o", str(tmp_path / "a.onnx")]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 2
+    assert_one_error_line(done.stderr)
+    assert str(tmp_path / "a.onnx") in done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_inspect_of_a_foreign_file_is_an_answer(capsys: Captured, tmp_path: Path) -> None:
@@ -206,6 +222,33 @@ def test_weights_pull_without_a_network(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert_one_error_line(done.stderr)
     assert "http://127.0.0.1:1/mirror/yolact-base/resolve/main/yolact_base_54_800000.pth" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupted_pull_leaves_nothing(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        command = [
+            sys.executable,
+            "-m",
+            "yolact_deploy",
+            "weights",
+            "pull",
+            "yolact_base",
+            "--url",
+            url,
+            "-o",
+            str(tmp_path),
+        ]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT) as process:
+            silent.settimeout(60)
+            connection, _ = silent.accept()
+            connection.recv(16)  # now it waits for an answer
+            process.send_signal(signal.SIGINT)
+            assert process.stderr is not None
+            assert process.stderr.read() == "error: interrupted\n"
+        connection.close()
+    assert process.returncode == 130
     assert list(tmp_path.iterdir()) == []
 
 
