@@ -1,0 +1,61 @@
+# Two commands: `make demo` shows the whole promise on any machine, `make test` runs every test. Both set up .venv first.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+TORCH := 2.13.0
+NANO := benchmarks/data/nano
+NANO_WEIGHTS := $(NANO)/yolact_nano_22_4148.pth
+OUT := out
+
+EXTRAS := export,cpu,rtx,bench,dev
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: install demo test lint format clean
+
+install: $(VENV)/.installed
+
+# CPU torch where an index has it: first the configured one, then PyTorch's own, then whatever build fits this machine.
+$(VENV)/.installed: pyproject.toml setup.py Makefile
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' || \
+		{ echo "error: $(PYTHON) is not Python 3.10 to 3.13: pass another one, as in make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 2; }
+	@$(PYTHON) -m venv $(VENV) >/dev/null 2>&1 || { $(MAKE) --no-print-directory venv-package && $(PYTHON) -m venv $(VENV); }
+	@echo "installing torch $(TORCH) (CPU) and the rest into $(VENV): some minutes the first time"
+	@$(BIN)/python -c 'import torch' 2>/dev/null || \
+		$(PIP) torch==$(TORCH)+cpu 2>/dev/null || \
+		$(PIP) --retries 0 --timeout 20 --index-url https://download.pytorch.org/whl/cpu torch==$(TORCH) 2>/dev/null || \
+		$(PIP) torch==$(TORCH)
+	@echo "torch==$(TORCH)" > $(VENV)/constraints.txt
+	$(PIP) --constraint $(VENV)/constraints.txt --editable ".[$(EXTRAS)]"
+	@touch $@
+
+# Debian and Ubuntu split venv from Python.
+.PHONY: venv-package
+venv-package:
+	@rm -rf $(VENV)
+	@command -v apt-get >/dev/null || { echo "error: $(PYTHON) has no venv module: install it with your package manager" >&2; exit 2; }
+	@as_root=$$([ "$$(id -u)" = 0 ] || echo "sudo -n"); package=$$($(PYTHON) -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])'); \
+		echo "installing $$package"; \
+		{ $$as_root apt-get update -qq && $$as_root apt-get install -y -qq $$package; } >/dev/null 2>&1 || \
+		{ echo "error: $(PYTHON) has no venv module: run sudo apt-get install $$package" >&2; exit 2; }
+
+demo: install
+	$(BIN)/yolact-deploy export $(NANO_WEIGHTS) --output $(OUT)/yolact_nano.onnx --force
+	$(BIN)/yolact-deploy bench $(OUT)/yolact_nano.onnx --reference $(NANO_WEIGHTS) --json $(OUT)/bench.json --markdown $(OUT)/bench.md
+	$(BIN)/yolact-deploy infer $(NANO)/images --model $(OUT)/yolact_nano.onnx --output $(OUT)/pictures --force
+	@echo "the table is in $(OUT)/bench.md, pictures with masks are in $(OUT)/pictures"
+
+test: install
+	$(BIN)/python -m pytest
+
+lint: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: install
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf $(VENV) $(OUT) build dist *.egg-info
