@@ -210,7 +210,10 @@ def test_infer_refuses(capsys: Captured, tmp_path: Path, exported: Path) -> None
 
 def test_weights_list(capsys: Captured, tmp_path: Path) -> None:
     table = succeeds(capsys, "weights", "list", "-o", tmp_path)
-    assert "yolact_plus_base_54_800000.pth" in table
+    assert "204 MB" in table
+    (tmp_path / "yolact_base_54_800000.pth").write_bytes(b"x")
+    succeeds(capsys, "weights", "pull", "yolact_base", "-o", tmp_path)  # records what is there
+    assert "yes, sha256 2d711642b726" in succeeds(capsys, "weights", "list", "-o", tmp_path)
     releases = json.loads(succeeds(capsys, "weights", "list", "-o", tmp_path, "--json", "-"))
     assert len(releases) == 6
     assert all(release["url"] in table for release in releases)
@@ -254,7 +257,7 @@ def test_an_interrupted_pull_leaves_nothing(tmp_path: Path) -> None:
 
 def test_doctor(capsys: Captured, tmp_path: Path) -> None:
     assert "ONNX Runtime" in succeeds(capsys, "doctor")
-    succeeds(capsys, "doctor", "--json", tmp_path / "doctor.json")
-    diagnosis = json.loads((tmp_path / "doctor.json").read_text())
+    succeeds(capsys, "doctor", "--json", tmp_path / "new" / "doctor.json")
+    diagnosis = json.loads((tmp_path / "new" / "doctor.json").read_text())
     assert {"key", "title", "version"} <= diagnosis["findings"][0].keys()
     assert {"title", "missing"} <= diagnosis["abilities"][0].keys()

@@ -119,7 +119,7 @@ def emit_text(text: str, target: str) -> None:
     if target == STDOUT:
         print(text, end="")
     else:
-        write_text(target, text)
+        write_text(check_output_path(target, force=True), text)
 
 
 def check_target(target: str | None) -> None:

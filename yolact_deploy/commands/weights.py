@@ -11,6 +11,8 @@ from .. import console
 from ..weights import BASE_URL, BASE_URL_VARIABLE, DEFAULT_FOLDER, LocalWeights, find_release, list_local, pull
 from .options import Json, Verbose
 
+SHORT_SHA256 = 12  # digits shown without -v
+
 app = typer.Typer(help="The official checkpoints.", invoke_without_command=True)
 
 Folder = Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="Where the checkpoints are kept.")]
@@ -36,13 +38,12 @@ def list_releases(
     if json == console.STDOUT:
         return
     console.show_table(
-        ("name", "configuration", "size", "here", "URL"),
+        ("name", "size", "here", "URL"),
         [
             (
-                weights.release.file_name,
                 weights.release.config,
                 console.size_text(weights.size_bytes or weights.release.about_bytes),
-                _presence(weights),
+                _presence(weights, verbose),
                 weights.release.url(url),
             )
             for weights in local
@@ -51,10 +52,12 @@ def list_releases(
     )
 
 
-def _presence(weights: LocalWeights) -> str:
+def _presence(weights: LocalWeights, verbose: bool) -> str:
     if weights.size_bytes is None:
         return "no"
-    return f"sha256 {weights.recorded_sha256}" if weights.recorded_sha256 else "yes, not recorded: pull records it"
+    if weights.recorded_sha256 is None:
+        return "yes, not recorded: pull records it"
+    return f"yes, sha256 {weights.recorded_sha256 if verbose else weights.recorded_sha256[:SHORT_SHA256]}"
 
 
 def _as_dict(weights: LocalWeights, url: str) -> dict[str, object]:
