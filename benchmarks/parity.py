@@ -6,15 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from ..dependencies import require
 from ..errors import YolactDeployError
+from ..matching import match_detections
 from .accuracy import NOT_AVAILABLE, Accuracy
 from .results import ImageResult
 
 MATCH_SCORE = 0.15  # detections below are YOLACT's long tail, whose order is noise
-MATCH_IOU = 0.9
 POINT = 0.01  # one point of AP
 
 
@@ -117,7 +116,7 @@ def judge(parity: Parity, gate: Gate) -> Verdict:
 
 
 def match_results(reference: Sequence[ImageResult], model: Sequence[ImageResult]) -> Matches:
-    """Detections that both have: same class, box IoU >= 0.9, one to one, best score first.
+    """Pair the detections of two models on the same images, in the same order; see `matching.match_detections`.
 
     Boxes are compared before they are made whole pixels: one pixel is a tenth of a small object.
     """
@@ -126,48 +125,26 @@ def match_results(reference: Sequence[ImageResult], model: Sequence[ImageResult]
     for ours, theirs in zip(reference, model, strict=True):
         if ours.image_id != theirs.image_id:
             raise ValueError(f"results of different images: {ours.image_id} and {theirs.image_id}")
-        iou = _comparable_iou(ours, theirs)  # [D of the reference, D of the model]
-        forward = _greedy(iou, ours.scores)
-        backward = [(i, j) for j, i in _greedy(iou.T, theirs.scores)]
+        forward, wanted = _look_up(ours, theirs)
+        backward, wanted_back = _look_up(theirs, ours)
         matched += len(forward) + len(backward)
-        total += int(np.sum(ours.scores >= MATCH_SCORE)) + int(np.sum(theirs.scores >= MATCH_SCORE))
-        mask_ious += [_mask_iou(ours, i, theirs, j) for i, j in sorted({*forward, *backward})]
+        total += wanted + wanted_back
+        pairs = {*forward, *((i, j) for j, i in backward)}
+        mask_ious += [_mask_iou(ours, i, theirs, j) for i, j in sorted(pairs)]
     return Matches(matched, total, float(np.mean(mask_ious)) if mask_ious else None)
+
+
+def _look_up(wanted: ImageResult, among: ImageResult) -> tuple[list[tuple[int, int]], int]:
+    """The detections of `wanted` that score enough, paired with any of `among`; and how many they are."""
+    indices = np.flatnonzero(wanted.scores >= MATCH_SCORE)
+    pairs = match_detections(wanted.classes[indices], wanted.exact_boxes[indices], among.classes, among.exact_boxes)
+    return [(int(indices[i]), int(j)) for i, j in pairs], len(indices)
 
 
 def _points_between(reference_ap: float, model_ap: float) -> float | None:
     if reference_ap == NOT_AVAILABLE and model_ap == NOT_AVAILABLE:
         return None
     return (model_ap - reference_ap) / POINT
-
-
-def _comparable_iou(a: ImageResult, b: ImageResult) -> npt.NDArray[np.float64]:
-    """Box IoU [Da,Db], 0 between classes. Two equal boxes without area are the same box: 1."""
-    if not len(a) or not len(b):
-        return np.zeros((len(a), len(b)))
-    coding = require("pycocotools.mask", "comparing detections")
-    iou = coding.iou(_as_xywh(a.exact_boxes), _as_xywh(b.exact_boxes), [0] * len(b))
-    equal = (a.exact_boxes[:, None] == b.exact_boxes[None]).all(axis=2)
-    same_class = a.classes[:, None] == b.classes[None]
-    return np.where(equal, 1.0, np.nan_to_num(iou, nan=0.0)) * same_class
-
-
-def _as_xywh(boxes: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    return np.concatenate((boxes[:, :2], boxes[:, 2:] - boxes[:, :2]), axis=1)
-
-
-def _greedy(iou: npt.NDArray[np.float64], scores: npt.NDArray[np.float32]) -> list[tuple[int, int]]:
-    """Pairs (row, column): every row that scores enough, best first, takes the free column that it overlaps most."""
-    free = np.ones(iou.shape[1], np.bool_)
-    pairs = []
-    for row in np.argsort(-scores, kind="stable"):
-        if not scores[row] >= MATCH_SCORE or not free.any():
-            continue
-        column = int(np.where(free, iou[row], -1.0).argmax())
-        if iou[row, column] >= MATCH_IOU:
-            free[column] = False
-            pairs.append((int(row), column))
-    return pairs
 
 
 def _mask_iou(a: ImageResult, i: int, b: ImageResult, j: int) -> float:

@@ -27,10 +27,13 @@ def require(name: str, purpose: str) -> ModuleType:
 
     Raises MissingDependencyError with the install line when it is not there or does not load.
     """
+    root = name.partition(".")[0]
     try:
-        return importlib.import_module(name)
+        module = importlib.import_module(name)
     except ImportError as error:
-        root = name.partition(".")[0]
         if getattr(error, "name", None) in (name, root):
             raise MissingDependencyError(f"{purpose} needs {root}: {INSTALL_LINES[root]}") from None
         raise MissingDependencyError(f"{purpose} needs {root}, which is installed but does not load: {error}") from None
+    if module.__file__ is None:  # a folder without code, such as type stubs leave behind
+        raise MissingDependencyError(f"{purpose} needs {root}: {INSTALL_LINES[root]}")
+    return module
