@@ -7,7 +7,8 @@ exporter writes both from the same `PostprocessConfig`.
 
 Traps that shape the bodies: coordinates are kept apart, because an operator that broadcasts over a trailing dimension
 of 2 or 4 is many times slower on a CPU; TopK instead of sorting, and sentinels instead of boolean indexing, because
-TensorRT wants static shapes.
+TensorRT wants static shapes; constants as tensors, because ONNX Runtime up to 1.23 cannot infer the shapes of a
+function whose TopK takes its K from a `value_ints` attribute.
 """
 
 from __future__ import annotations

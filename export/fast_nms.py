@@ -49,16 +49,16 @@ def fast_nms_function(config: PostprocessConfig, num_priors: int, num_classes: i
 
 
 _CONSTANTS = f"""
-  axis1 = Constant<value_ints: ints = [1]>()
-  axis2 = Constant<value_ints: ints = [2]>()
-  axis3 = Constant<value_ints: ints = [3]>()
-  zero = Constant<value_float: float = 0.0>()
-  two = Constant<value_float: float = 2.0>()
-  center_variance = Constant<value_float: float = {CENTER_VARIANCE}>()
-  size_variance = Constant<value_float: float = {SIZE_VARIANCE}>()
-  finite_limit = Constant<value_float: float = {FINITE_LIMIT:.1f}>()
-  min_area = Constant<value_float: float = {MIN_AREA!r}>()
-  dropped = Constant<value_float: float = {_DROPPED}>()
+  axis1 = Constant<value = int64[1] {{1}}>()
+  axis2 = Constant<value = int64[1] {{2}}>()
+  axis3 = Constant<value = int64[1] {{3}}>()
+  zero = Constant<value = float {{0.0}}>()
+  two = Constant<value = float {{2.0}}>()
+  center_variance = Constant<value = float {{{CENTER_VARIANCE}}}>()
+  size_variance = Constant<value = float {{{SIZE_VARIANCE}}}>()
+  finite_limit = Constant<value = float {{{FINITE_LIMIT:.1f}}}>()
+  min_area = Constant<value = float {{{MIN_AREA!r}}}>()
+  dropped = Constant<value = float {{{_DROPPED}}}>()
   loc_columns_x, loc_columns_y, loc_columns_w, loc_columns_h = Split<axis: int = 2, num_outputs: int = 4>(loc)
   prior_columns_x, prior_columns_y, prior_columns_w, prior_columns_h =
       Split<axis: int = 1, num_outputs: int = 4>(priors)
@@ -90,8 +90,8 @@ def _decode(axis: str, size: str) -> str:
 def _candidate_scores(config: PostprocessConfig) -> str:
     """Scores by class with dropped priors marked: candidate_scores [B,C',N]. A comparison with NaN is false."""
     by_class = f"""
-  score_threshold = Constant<value_float: float = {config.score_threshold!r}>()
-  to_end = Constant<value_ints: ints = [{2**63 - 1}]>()
+  score_threshold = Constant<value = float {{{config.score_threshold!r}}}>()
+  to_end = Constant<value = int64[1] {{{2**63 - 1}}}>()
   conf_by_class = Transpose<perm: ints = [0, 2, 1]>(conf)
   class_scores = Slice(conf_by_class, axis1, to_end, axis1)
   best_score = ReduceMax<keepdims: int = 0>(class_scores, axis1)
@@ -125,8 +125,8 @@ def _best_of_each_row(candidates: int) -> str:
         for name in ("x1", "y1", "x2", "y2")
     )
     return f"""
-  candidate_count = Constant<value_ints: ints = [{candidates}]>()
-  flat_shape = Constant<value_ints: ints = [0, -1]>()
+  candidate_count = Constant<value = int64[1] {{{candidates}}}>()
+  flat_shape = Constant<value = int64[2] {{0, -1}}>()
   row_scores, row_indices = TopK<axis: int = -1>(candidate_scores, candidate_count)
   rows_shape = Shape(row_scores)
   row_priors = Reshape(row_indices, flat_shape)
@@ -176,7 +176,7 @@ def _iou_block(block: int, first_row: int) -> str:
   areas{b} = Add(area_this{b}, area_better{b})
   union{b} = Sub(areas{b}, intersection{b})
   iou{b} = Div(intersection{b}, union{b})
-  diagonal{b} = Constant<value_int: int = {first_row - 1}>()
+  diagonal{b} = Constant<value = int64 {{{first_row - 1}}}>()
   iou_with_better{b} = Trilu<upper: int = 0>(iou{b}, diagonal{b})
   overlap{b} = ReduceMax<keepdims: int = 0>(iou_with_better{b}, axis3)
 """
@@ -188,22 +188,22 @@ def _best_of_all(config: PostprocessConfig, total: int, candidates: int) -> str:
     pad = ""
     if total < count:  # TopK cannot return more than there is
         pad = f"""
-  padding = Constant<value_ints: ints = [0, 0, 0, {count - total}]>()
+  padding = Constant<value = int64[4] {{0, 0, 0, {count - total}}}>()
   survivor_scores_flat_padded = Pad(survivor_scores_flat, padding, dropped)
-  zero_index = Constant<value_int: int = 0>()
+  zero_index = Constant<value = int64 {{0}}>()
   row_priors_padded = Pad(row_priors, padding, zero_index)
 """
     suffix = "_padded" if pad else ""
     return f"""
-  iou_threshold = Constant<value_float: float = {config.iou_threshold!r}>()
-  output_count = Constant<value_ints: ints = [{count}]>()
+  iou_threshold = Constant<value = float {{{config.iou_threshold!r}}}>()
+  output_count = Constant<value = int64[1] {{{count}}}>()
   survives = LessOrEqual(overlap, iou_threshold)
   survivor_scores = Where(survives, row_scores, dropped)
   survivor_scores_flat = Reshape(survivor_scores, flat_shape)
 {pad}
   result_scores, winners = TopK<axis: int = -1>(survivor_scores_flat{suffix}, output_count)
   winner_priors = GatherElements<axis: int = 1>(row_priors{suffix}, winners)
-  row_length = Constant<value_int: int = {candidates}>()
+  row_length = Constant<value = int64 {{{candidates}}}>()
 """
 
 

@@ -21,16 +21,16 @@ def mask_assembly_function(proto_height: int, proto_width: int) -> onnx.Function
     """
     body = f"""
   proto_by_channel = Transpose<perm: ints = [0, 3, 1, 2]>(proto)
-  flat_shape = Constant<value_ints: ints = [0, 0, -1]>()
+  flat_shape = Constant<value = int64[3] {{0, 0, -1}}>()
   proto_flat = Reshape(proto_by_channel, flat_shape)
   logits = MatMul(coefs, proto_flat)
   soft_flat = Sigmoid(logits)
-  mask_shape = Constant<value_ints: ints = [0, 0, {proto_height}, {proto_width}]>()
+  mask_shape = Constant<value = int64[4] {{0, 0, {proto_height}, {proto_width}}}>()
   soft = Reshape(soft_flat, mask_shape)
-  zero = Constant<value_float: float = 0.0>()
-  one = Constant<value_float: float = 1.0>()
-  axis2 = Constant<value_ints: ints = [2]>()
-  axis3 = Constant<value_ints: ints = [3]>()
+  zero = Constant<value = float {{0.0}}>()
+  one = Constant<value = float {{1.0}}>()
+  axis2 = Constant<value = int64[1] {{2}}>()
+  axis3 = Constant<value = int64[1] {{3}}>()
   column_x1, column_y1, column_x2, column_y2 = Split<axis: int = 2, num_outputs: int = 4>(boxes)
   box_reach = ReduceL1<keepdims: int = 1>(boxes, axis2)
   is_detection = Greater(box_reach, zero)
@@ -50,8 +50,8 @@ def _inside(axis: str, size: int, new_axis: str) -> str:
     """
     positions = ", ".join(f"{index}.0" for index in range(size))
     return f"""
-  size_{axis} = Constant<value_float: float = {float(size)}>()
-  positions_{axis} = Constant<value_floats: floats = [{positions}]>()
+  size_{axis} = Constant<value = float {{{float(size)}}}>()
+  positions_{axis} = Constant<value = float[{size}] {{{positions}}}>()
   scaled_{axis}1 = Mul(column_{axis}1, size_{axis})
   scaled_{axis}2 = Mul(column_{axis}2, size_{axis})
   low_{axis} = Min(scaled_{axis}1, scaled_{axis}2)

@@ -133,3 +133,11 @@ def test_padding_rows_have_empty_masks() -> None:
     masks = run_mask_assembly(proto, np.ones((1, 2, 2), np.float32), boxes)
     assert masks[0, 0].any()
     assert not masks[0, 1].any()
+
+
+def test_constants_are_tensors() -> None:
+    """ONNX Runtime 1.23 refuses functions whose TopK takes its K from a `value_ints` attribute."""
+    functions = [fast_nms_function(PostprocessConfig(), 300, 3), mask_assembly_function(4, 4)]
+    constants = [node for function in functions for node in function.node if node.op_type == "Constant"]
+    assert constants
+    assert {node.attribute[0].name for node in constants} == {"value"}
