@@ -12,6 +12,7 @@ from .config import ModelConfig, PostprocessConfig
 from .dependencies import require
 from .errors import ModelFileError, YolactDeployError
 from .images import checked_image
+from .manifest import ENGINE_SUFFIXES
 from .masks import masks_at_image_size
 from .metadata import ModelMetadata
 from .runtimes.base import Runtime
@@ -39,11 +40,14 @@ class Predictor:
         score_threshold: float = 0.0,
         config: ModelConfig | None = None,
         postprocess: PostprocessConfig | None = None,
+        trust: bool = False,
     ) -> Predictor:
-        """Open a checkpoint (.pth, .pt, .safetensors) in PyTorch, or an exported .onnx file in ONNX Runtime.
+        """Open a checkpoint (.pth, .pt, .safetensors) in PyTorch, an exported .onnx file in ONNX Runtime, or an engine
+        (.engine, .plan, .trt) in TensorRT or TensorRT for RTX, whichever built it.
 
         device: auto (CUDA where present), cpu or cuda; `description` says which it became. threads: CPU threads, None
-        for the runtime's default. config and postprocess: for checkpoints; an exported file brings its own.
+        for the runtime's default. config and postprocess: for checkpoints; other files bring their own. trust: open an
+        engine that has no manifest, although an engine file can run any code; `config` says what it detects.
 
         Raises ModelFileError or CheckpointError for a file that cannot be used, MissingDependencyError.
         """
@@ -64,8 +68,15 @@ class Predictor:
             from .runtimes.onnxruntime import OnnxRuntime
 
             return cls(OnnxRuntime(path, device, threads), score_threshold)
+        if suffix in ENGINE_SUFFIXES:
+            if device == "cpu":
+                raise YolactDeployError(f"{path}: an engine runs on an NVIDIA GPU only; on the CPU, run its .onnx file")
+            from .runtimes.tensorrt import TensorRTRuntime
+
+            return cls(TensorRTRuntime(path, trust, config, postprocess), score_threshold)
         raise ModelFileError(
-            f"{path}: unknown kind of model file; use a checkpoint ({', '.join(CHECKPOINT_SUFFIXES)}) or .onnx"
+            f"{path}: unknown kind of model file; use a checkpoint ({', '.join(CHECKPOINT_SUFFIXES)}), .onnx or "
+            f"an engine ({', '.join(ENGINE_SUFFIXES)})"
         )
 
     @property

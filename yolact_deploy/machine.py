@@ -1,0 +1,84 @@
+"""The facts about this machine that decide whether an engine runs on it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+TEGRA_RELEASE = Path("/etc/nv_tegra_release")  # on every Jetson
+PROBE_SECONDS = 20  # nvidia-smi wakes a sleeping driver
+
+_JETPACK_OF_L4T = {"36.4": "6.1-6.2", "36.3": "6.0", "36.2": "6.0", "38.2": "7.0", "38.4": "7.1"}
+
+
+@dataclass(frozen=True)
+class GpuInfo:
+    """One NVIDIA GPU."""
+
+    name: str
+    compute_capability: str  # such as "8.7"
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What an engine depends on. None: not known."""
+
+    runtime: str  # tensorrt or tensorrt-rtx
+    version: str  # of that library
+    cuda: str | None = None  # of the CUDA runtime, such as "13.0"
+    gpu: str | None = None
+    compute_capability: str | None = None
+    jetpack: str | None = None
+
+    def describe(self) -> str:
+        """One phrase, such as "TensorRT 10.3.0, Orin (compute capability 8.7), JetPack 6.1"."""
+        parts = [f"{runtime_title(self.runtime)} {self.version}"]
+        if self.gpu is not None:
+            parts.append(f"{self.gpu} (compute capability {self.compute_capability or 'unknown'})")
+        if self.jetpack is not None:
+            parts.append(f"JetPack {self.jetpack}")
+        return ", ".join(parts)
+
+
+def runtime_title(runtime: str) -> str:
+    """The name that NVIDIA gives a runtime."""
+    return {"tensorrt": "TensorRT", "tensorrt-rtx": "TensorRT for RTX"}.get(runtime, runtime)
+
+
+def is_jetson() -> bool:
+    """Whether this is a Jetson."""
+    return TEGRA_RELEASE.is_file()
+
+
+def jetpack_version() -> str | None:
+    """The JetPack release, from the package or else from the L4T release; None when this is no Jetson."""
+    if not is_jetson():
+        return None
+    package = _output_of("dpkg-query", "--show", "--showformat=${Version}", "nvidia-jetpack")
+    if package:
+        return package.strip().partition("+")[0]
+    match = re.search(r"R(\d+).*?REVISION:\s*(\d+)", TEGRA_RELEASE.read_text(errors="replace"))
+    if match is None:
+        return "unknown"
+    release = f"{match[1]}.{match[2]}"
+    return _JETPACK_OF_L4T.get(release, f"of L4T {release}")
+
+
+def gpu_from_driver() -> GpuInfo | None:
+    """The first GPU that nvidia-smi lists, for where no CUDA binding for Python is installed."""
+    output = _output_of("nvidia-smi", "--query-gpu=name,compute_cap", "--format=csv,noheader")
+    name, comma, capability = (output or "").strip().partition("\n")[0].rpartition(",")
+    if not comma or not re.fullmatch(r"\d+\.\d+", capability.strip()):
+        return None
+    return GpuInfo(name.strip(), capability.strip())
+
+
+def _output_of(*command: str) -> str | None:
+    """What a command prints; None when it is not there or fails."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=PROBE_SECONDS)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout if done.returncode == 0 else None
