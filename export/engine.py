@@ -1,0 +1,162 @@
+"""`yolact-deploy build-engine`: ONNX -> engine and its manifest, with TensorRT 10.3 to 11.x or TensorRT for RTX."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .._version import __version__
+from ..dependencies import require
+from ..errors import ModelFileError, YolactDeployError
+from ..files import atomic_path, check_output_path, sha256_of
+from ..machine import GpuInfo, Machine, gpu_from_driver, jetpack_version
+from ..manifest import ENGINE_SUFFIXES, FileRecord, Manifest, TensorRange, manifest_path
+from ..metadata import ModelMetadata
+from ..runtimes.cuda import open_backend
+from ..runtimes.engine_file import load_plugins
+from ..tensorrt_library import TensorRTLibrary, load_tensorrt
+from .build_monitor import BuildListener, SilentListener
+from .engine_options import EngineOptions
+
+if TYPE_CHECKING:
+    import onnx
+
+
+@dataclass(frozen=True)
+class EngineResult:
+    """What was written."""
+
+    path: Path
+    manifest: Manifest
+    size_bytes: int
+    notes: tuple[str, ...]  # what did not go as well as it could
+
+
+def build_engine(source: Path, options: EngineOptions, listener: BuildListener | None = None) -> EngineResult:
+    """Build an engine from an exported ONNX file and write it, and its manifest beside it, whole or not at all.
+
+    listener: hears of the build's phases. Ctrl-C ends the build at its next step, and nothing is kept.
+
+    Raises YolactDeployError, before the build wherever that can be known: for options that the library does not
+    have, a file that is not ours or that the parser refuses, outputs that exist or cannot be written.
+    """
+    start = time.perf_counter()
+    output = _check_outputs(options)
+    library = load_tensorrt(options.runtime)
+    options.check_supported(library)
+    require("onnx", "building an engine")
+    from .builder import build_plan, input_range, output_ranges, parse_network  # these need onnx
+
+    model, metadata, digest = _read(source, options)
+    plugins = _load_plugins(library, options.plugin_library)
+    if plugins is not None:
+        _leave_to_plugins(model)
+    parsed = parse_network(library, model.SerializeToString(), source)
+    del model  # 100 MB and more that the build could use
+    shapes = input_range(parsed, options)
+    machine = describe_machine(library)
+    gpu = None if machine.gpu is None else GpuInfo(machine.gpu, machine.compute_capability or "")
+    plan = build_plan(parsed, options, shapes, gpu, listener or SilentListener())
+    manifest = Manifest(
+        metadata=metadata,
+        engine=FileRecord(output.name, hashlib.sha256(plan.data).hexdigest()),
+        onnx=FileRecord(source.name, digest),
+        plugins=plugins,
+        built_on=machine,
+        compute_capabilities=options.compute_capabilities,
+        version_compatible=options.version_compatible,
+        hardware_compatibility=options.hardware_compatibility,
+        inputs=(shapes,),
+        outputs=output_ranges(parsed, _batches(shapes)),
+        options=options.to_dict(),
+        seconds=round(time.perf_counter() - start, 2),
+        command=options.command(source),
+        tool_version=__version__,
+    )
+    _write(output, plan.data, manifest)
+    return EngineResult(output, manifest, plan.data.nbytes, plan.notes)
+
+
+def describe_machine(library: TensorRTLibrary) -> Machine:
+    """This machine as the manifest records it. TensorRT for RTX also builds where there is no GPU."""
+    cuda, gpu = None, None
+    try:
+        backend = open_backend()
+    except YolactDeployError:
+        gpu = gpu_from_driver()
+    else:
+        cuda, gpu = backend.cuda_version, backend.gpu
+        backend.close()
+    return Machine(
+        runtime=library.runtime,
+        version=library.version,
+        cuda=cuda,
+        gpu=gpu.name if gpu else None,
+        compute_capability=gpu.compute_capability if gpu else None,
+        jetpack=jetpack_version(),
+    )
+
+
+def _check_outputs(options: EngineOptions) -> Path:
+    """Both files can be written; raises OutputError."""
+    if options.output.suffix.lower() not in ENGINE_SUFFIXES:
+        raise YolactDeployError(f"{options.output}: an engine's name ends in {', '.join(ENGINE_SUFFIXES)}")
+    check_output_path(manifest_path(options.output), options.force)
+    return check_output_path(options.output, options.force)
+
+
+def _read(source: Path, options: EngineOptions) -> tuple[onnx.ModelProto, ModelMetadata, str]:
+    """The graph in the precision that is asked for, what it says of itself, and the file's SHA-256."""
+    from .onnx_file import metadata_of, read_exported
+
+    model = read_exported(source)
+    digest = sha256_of(source)
+    metadata = metadata_of(model, source)
+    wanted = options.precision or metadata.precision
+    if options.tf32 and metadata.precision != "fp32":
+        raise ModelFileError(f"{source} is {metadata.precision}, and --tf32 is about fp32: leave it out")
+    if wanted != metadata.precision:
+        if metadata.precision != "fp32":
+            raise ModelFileError(
+                f"{source} is already {metadata.precision}: build it without --{wanted}, or the fp32 file"
+            )
+        from .precision import convert_precision
+
+        model = convert_precision(model, wanted, source)
+        metadata = replace(metadata, precision=wanted)
+    elif options.precision not in (None, "fp32"):
+        raise ModelFileError(f"{source} is already {wanted}: build it without --{wanted}")
+    return model, metadata, digest
+
+
+def _load_plugins(library: TensorRTLibrary, path: Path | None) -> FileRecord | None:
+    """Make a plugin library known, and record which. Without one the graph's functions are built."""
+    if path is None:
+        return None
+    if not path.is_file():
+        raise ModelFileError(f"no such plugin library: {path}")
+    load_plugins(library, path)
+    return FileRecord(str(path.absolute()), sha256_of(path))
+
+
+def _leave_to_plugins(model: onnx.ModelProto) -> None:
+    """Take the function bodies out: which of function and plugin a parser prefers differs between releases."""
+    from .domain import DOMAIN
+
+    others = [function for function in model.functions if function.domain != DOMAIN]
+    del model.functions[:]
+    model.functions.extend(others)
+
+
+def _batches(shapes: TensorRange) -> tuple[int, int, int]:
+    return shapes.min[0], shapes.opt[0], shapes.max[0]
+
+
+def _write(output: Path, data: memoryview, manifest: Manifest) -> None:
+    """Engine and manifest; a manifest that survives a failure in between does not fit the engine, and is refused."""
+    with atomic_path(manifest_path(output)) as manifest_part, atomic_path(output) as engine_part:
+        manifest_part.write_text(manifest.to_json(), encoding="utf-8")
+        engine_part.write_bytes(data)

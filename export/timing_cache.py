@@ -1,0 +1,71 @@
+"""Measured kernel times, kept between builds: a second build of a similar network is much faster.
+
+TensorRT for RTX measures nothing at build time and has no such cache.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import OutputError
+from ..files import make_output_folder, write_bytes
+from ..machine import GpuInfo
+from ..tensorrt_library import TensorRTLibrary
+
+if TYPE_CHECKING:
+    import tensorrt as trt
+
+
+def user_cache() -> Path:
+    """This program's folder in the user's cache ($XDG_CACHE_HOME, or ~/.cache)."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base and Path(base).is_absolute() else Path.home() / ".cache") / "yolact-deploy"
+
+
+@dataclass(frozen=True)
+class TimingCache:
+    """The cache of one build."""
+
+    path: Path
+    native: trt.ITimingCache
+
+    def save(self) -> str | None:
+        """Keep what this build added. Returns a note when that failed: the engine is none the worse."""
+        try:
+            make_output_folder(self.path.parent)
+            write_bytes(self.path, bytes(memoryview(self.native.serialize())))
+        except OutputError as error:
+            return f"the timing cache was not kept: {error}"
+        return None
+
+
+def default_path(library: TensorRTLibrary, gpu: GpuInfo | None) -> Path:
+    """Where measurements of this library, version and GPU are kept."""
+    where = "unknown-gpu" if gpu is None else f"{gpu.name}-{gpu.compute_capability}"
+    name = re.sub(r"[^\w.]+", "-", f"{library.runtime}-{library.version}-{where}").lower()
+    return user_cache() / "timing" / f"{name}.cache"
+
+
+def attach_timing_cache(
+    library: TensorRTLibrary, config: trt.IBuilderConfig, path: Path | None, gpu: GpuInfo | None
+) -> TimingCache | None:
+    """Give `config` the cache at `path` (default: by library and GPU); None for a library that has none.
+
+    A damaged cache, or one of another version, is taken as empty by the library.
+    """
+    if library.is_rtx:
+        return None
+    path = path or default_path(library, gpu)
+    data = b""
+    with contextlib.suppress(OSError):
+        data = path.read_bytes()
+    cache = config.create_timing_cache(data)
+    if cache is None or not config.set_timing_cache(cache, ignore_mismatch=False):
+        cache = config.create_timing_cache(b"")
+        config.set_timing_cache(cache, ignore_mismatch=False)
+    return TimingCache(path, cache)
