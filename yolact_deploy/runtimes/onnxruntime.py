@@ -62,7 +62,7 @@ class OnnxRuntime:
             raise ModelFileError(f"{path} lacks the outputs {', '.join(sorted(missing))}: export it again")
         self._input = self._session.get_inputs()[0]
         batch = self._input.shape[0]
-        self._batch_size = batch if isinstance(batch, int) else None
+        self.batch_size = batch if isinstance(batch, int) else None  # None: any
         provider = self._session.get_providers()[0].removesuffix("ExecutionProvider")
         count = "" if threads is None or provider != "CPU" else f", {threads} threads"
         self.description = f"ONNX Runtime {ort.__version__}, {provider}{count}"
@@ -70,7 +70,7 @@ class OnnxRuntime:
     def detect(self, images: Sequence[Image]) -> list[NetworkDetections]:
         """See `Runtime.detect`."""
         results: list[NetworkDetections] = []
-        for batch, count in batches(images, self._batch_size):
+        for batch, count in batches(images, self.batch_size):
             if self.metadata.input_kind == "tensor":
                 batch = preprocess_numpy(batch, self.metadata.config)
             results += split_batch(self.run(batch), count)
