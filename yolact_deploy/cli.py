@@ -19,7 +19,7 @@ import typer
 
 from . import console
 from ._version import __version__
-from .commands import bench, doctor, export, infer, inspect, weights
+from .commands import bench, convert_precision, doctor, export, infer, inspect, weights
 from .commands.options import Verbose
 from .errors import YolactDeployError
 
@@ -45,6 +45,7 @@ app = typer.Typer(
 )
 for command in (export, bench, infer, inspect, doctor):
     app.command(command.__name__.rpartition(".")[2])(command.run)
+app.command("convert-precision")(convert_precision.run)
 app.add_typer(weights.app, name="weights")
 
 
