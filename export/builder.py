@@ -14,7 +14,7 @@ from ..machine import GpuInfo
 from ..manifest import TensorRange
 from ..runtimes.engine_file import DTYPES
 from ..runtimes.onnxruntime import OUTPUT_NAMES
-from ..tensorrt_library import TensorRTLibrary, readable
+from ..tensorrt_library import TensorRTLibrary, readable, shape_of
 from .build_monitor import BuildListener, Cancellation, create_monitor, run_cancellable
 from .engine_options import EngineOptions, hardware_level
 from .graph import IMAGE_INPUT
@@ -88,7 +88,7 @@ def input_range(parsed: ParsedNetwork, options: EngineOptions) -> TensorRange:
     Raises ConfigError when options ask for another size or batch than the graph is fixed to.
     """
     tensor = parsed.input
-    dims = [int(size) for size in tensor.shape]
+    dims = shape_of(tensor.shape)
     batches = options.batch or ((dims[0],) * 3 if dims[0] > 0 else (1, 1, 1))
     if dims[0] > 0 and batches != (dims[0],) * 3:
         raise ConfigError(f"{parsed.source} is fixed to batch {dims[0]}: export it with --batch dynamic")
@@ -108,7 +108,7 @@ def output_ranges(parsed: ParsedNetwork, batches: tuple[int, ...]) -> tuple[Tens
     ranges = []
     for index in range(parsed.network.num_outputs):
         tensor = parsed.network.get_output(index)
-        dims = [int(size) for size in tensor.shape]
+        dims = shape_of(tensor.shape)
         low, best, high = (tuple(batch if size < 0 else size for size in dims) for batch in batches)
         ranges.append(TensorRange(tensor.name, DTYPES[tensor.dtype.name], low, best, high))
     return tuple(ranges)
@@ -202,18 +202,30 @@ def _set_compute_capabilities(library: TensorRTLibrary, config: Any, wanted: tup
 
 
 def _add_profile(parsed: ParsedNetwork, config: trt.IBuilderConfig, shapes: TensorRange) -> None:
-    if all(size > 0 for size in parsed.input.shape):
+    if all(size > 0 for size in shape_of(parsed.input.shape)):
         return
+    if TYPE_CHECKING:
+        import tensorrt as trt
+    else:
+        trt = parsed.library.module
     profile = parsed.builder.create_optimization_profile()
-    profile.set_shape(shapes.name, shapes.min, shapes.opt, shapes.max)
+    profile.set_shape(shapes.name, *(trt.Dims(list(shape)) for shape in (shapes.min, shapes.opt, shapes.max)))
     if config.add_optimization_profile(profile) < 0:
         raise ConfigError(f"{parsed.library.title} refuses the shapes {shapes.describe()} for {shapes.name}")
+
+
+def _size_text(nbytes: int) -> str:
+    """Bytes for people, in the binary units that --workspace reads."""
+    for unit, shift in (("GiB", 30), ("MiB", 20), ("KiB", 10)):
+        if nbytes >= 1 << shift:
+            return f"{nbytes / (1 << shift):.4g} {unit}"
+    return f"{nbytes} bytes"
 
 
 def _build_message(parsed: ParsedNetwork, options: EngineOptions, errors: list[str]) -> str:
     title = parsed.library.title
     text = " ".join(errors).lower()
-    asked = "all there is" if options.workspace_bytes is None else f"{options.workspace_bytes / 2**20:.1f} MiB"
+    asked = "all there is" if options.workspace_bytes is None else _size_text(options.workspace_bytes)
     if "workspace" in text:
         return f"{title}: a workspace of {asked} is not enough for {parsed.source}: raise or leave out --workspace"
     if "out of memory" in text or "outofmemory" in text or "insufficient memory" in text:

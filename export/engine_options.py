@@ -55,7 +55,6 @@ class EngineOptions:
     compute_capabilities: tuple[str, ...] = ()  # such as "8.6"; empty: the library's default
     dla_core: int | None = None  # run on this deep-learning accelerator what it can, the rest on the GPU
     plugins: Path | str | None = None  # a plugin library; NO_PLUGINS or None: the ONNX functions
-    verbose: bool = False  # let the library log everything
     force: bool = False  # replace existing files
 
     def __post_init__(self) -> None:
@@ -141,7 +140,7 @@ class EngineOptions:
 
     def to_dict(self) -> dict[str, Any]:
         """For the manifest: everything but where files are."""
-        left_out = ("output", "force", "verbose", "timing_cache", "plugins")
+        left_out = ("output", "force", "timing_cache", "plugins")
         return {name: _plain(value) for name, value in vars(self).items() if name not in left_out}
 
     def command(self, source: Path) -> str:
@@ -169,7 +168,7 @@ class EngineOptions:
         return shlex.join(str(word) for word in [*words, "--force"])
 
 
-def hardware_level(library: TensorRTLibrary, name: str) -> Any | None:
+def hardware_level(library: TensorRTLibrary, name: str) -> Any:
     """The library's enum member for one of HARDWARE_COMPATIBILITIES, None where it has none."""
     members = {"ampere+": "AMPERE_PLUS", "same-compute-capability": "SAME_COMPUTE_CAPABILITY"}
     return library.member("HardwareCompatibilityLevel", members[name]) if name in members else None

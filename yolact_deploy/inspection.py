@@ -9,8 +9,10 @@ from typing import Any
 
 from .config import ModelConfig
 from .dependencies import require
+from .engine_inspection import EngineInfo, inspect_engine
 from .errors import ModelFileError
 from .files import sha256_of
+from .manifest import ENGINE_SUFFIXES
 from .metadata import FORMAT_KEY, ModelMetadata
 
 CHECKPOINT_SUFFIXES = (".pth", ".pt", ".safetensors")
@@ -83,7 +85,7 @@ class OnnxInfo:
     notes: tuple[str, ...]
 
 
-def inspect_file(path: str | Path, config: ModelConfig | None = None) -> CheckpointInfo | OnnxInfo:
+def inspect_file(path: str | Path, config: ModelConfig | None = None) -> CheckpointInfo | OnnxInfo | EngineInfo:
     """Say what `path` is. `config`: for a checkpoint that no named configuration fits.
 
     Raises CheckpointError or ModelFileError when it is missing, damaged or of an unknown kind,
@@ -97,7 +99,11 @@ def inspect_file(path: str | Path, config: ModelConfig | None = None) -> Checkpo
         return inspect_checkpoint(path, config)
     if suffix == ".onnx":
         return inspect_onnx(path)
-    raise ModelFileError(f"{path}: unknown kind of file; inspect reads {', '.join(CHECKPOINT_SUFFIXES)} and .onnx")
+    if suffix in ENGINE_SUFFIXES:
+        return inspect_engine(path)
+    raise ModelFileError(
+        f"{path}: unknown kind of file; inspect reads {', '.join((*CHECKPOINT_SUFFIXES, '.onnx', *ENGINE_SUFFIXES))}"
+    )
 
 
 def inspect_checkpoint(path: str | Path, config: ModelConfig | None = None) -> CheckpointInfo:

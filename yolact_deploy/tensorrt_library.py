@@ -27,7 +27,10 @@ RUNTIMES = ("tensorrt", "tensorrt-rtx")
 MODULES = {"tensorrt": ("tensorrt",), "tensorrt-rtx": ("tensorrt_rtx", "tensorrt_rtx_bindings")}  # first found wins
 OLDEST = (10, 3)  # of TensorRT: JetPack 6.1
 
-_logger = logging.getLogger("yolact_deploy.tensorrt")
+LOGGER_NAME = "yolact_deploy.tensorrt"
+
+_logger = logging.getLogger(LOGGER_NAME)
+_logger.addHandler(logging.NullHandler())  # or Python prints what nobody asked for
 
 
 @dataclass(frozen=True)
@@ -176,6 +179,11 @@ class MessageLog:
 @functools.cache
 def _message_log(module: Any) -> MessageLog:
     return MessageLog(module)
+
+
+def shape_of(dims: trt.Dims) -> tuple[int, ...]:
+    """A shape as plain numbers, -1 where it is open. (`Dims` has a length and an index, but no iterator.)"""
+    return tuple(int(dims[index]) for index in range(len(dims)))
 
 
 def readable(message: str) -> str:

@@ -8,31 +8,40 @@ from typing import Annotated
 import typer
 
 from .. import console
+from ..engine_inspection import EngineInfo
 from ..inspection import CheckpointInfo, OnnxInfo, TensorInfo, inspect_file
+from .engine_facts import engine_facts
+from .model_facts import Facts, model_facts, names_text
 from .options import Config, Json, Verbose, read_config
 
-MAX_NAMES = 12  # class names shown without -v
 MAX_OPERATORS = 8
+KINDS = {CheckpointInfo: "checkpoint", OnnxInfo: "onnx", EngineInfo: "engine"}
 
 
 def run(
-    file: Annotated[Path, typer.Argument(help="A checkpoint (.pth, .pt, .safetensors) or an .onnx file.")],
+    file: Annotated[Path, typer.Argument(help="A checkpoint (.pth, .pt, .safetensors), an .onnx file or an engine.")],
     config: Config = None,
     json: Json = None,
     verbose: Verbose = False,
 ) -> None:
-    """Say what a checkpoint or an ONNX file is."""
+    """Say what a checkpoint, an ONNX file or an engine is."""
     info = inspect_file(file, read_config(config))
     if json is not None:
-        console.emit_json({"kind": "checkpoint" if isinstance(info, CheckpointInfo) else "onnx", "file": info}, json)
+        console.emit_json({"kind": KINDS[type(info)], "file": info}, json)
     if json == console.STDOUT:
         return
-    console.show_facts(_checkpoint_facts(info, verbose) if isinstance(info, CheckpointInfo) else _facts(info, verbose))
+    console.show_facts(_facts(info, verbose))
     for note in info.notes:
         console.say(f"note: {note}")
 
 
-def _checkpoint_facts(info: CheckpointInfo, verbose: bool) -> list[tuple[str, object]]:
+def _facts(info: CheckpointInfo | OnnxInfo | EngineInfo, verbose: bool) -> Facts:
+    if isinstance(info, EngineInfo):
+        return engine_facts(info, verbose)
+    return _checkpoint_facts(info, verbose) if isinstance(info, CheckpointInfo) else _onnx_facts(info, verbose)
+
+
+def _checkpoint_facts(info: CheckpointInfo, verbose: bool) -> Facts:
     dropped = ", ".join(info.dropped_keys) if verbose else f"{len(info.dropped_keys)} (unused by the official code too)"
     return [
         ("file", info.path),
@@ -41,7 +50,7 @@ def _checkpoint_facts(info: CheckpointInfo, verbose: bool) -> list[tuple[str, ob
         ("configuration", info.config.name),
         ("backbone", info.backbone),
         ("input", f"{info.config.image_size} x {info.config.image_size} px"),
-        ("classes", _names(info.config.class_names, verbose)),
+        ("classes", names_text(info.config.class_names, verbose)),
         ("prototypes", f"{info.config.num_prototypes} of {info.proto_size} x {info.proto_size} px"),
         ("priors", f"{info.num_priors:,}"),
         ("parameters", f"{info.parameters:,}"),
@@ -49,7 +58,7 @@ def _checkpoint_facts(info: CheckpointInfo, verbose: bool) -> list[tuple[str, ob
     ]
 
 
-def _facts(info: OnnxInfo, verbose: bool) -> list[tuple[str, object]]:
+def _onnx_facts(info: OnnxInfo, verbose: bool) -> Facts:
     opsets = ", ".join(f"{domain} {version}" for domain, version in info.opsets.items())
     return [
         ("file", info.path),
@@ -64,30 +73,18 @@ def _facts(info: OnnxInfo, verbose: bool) -> list[tuple[str, object]]:
     ]
 
 
-def _origin(info: OnnxInfo, verbose: bool) -> list[tuple[str, object]]:
+def _origin(info: OnnxInfo, verbose: bool) -> Facts:
     if not info.is_ours:
         return [("made by", f"{info.producer or 'an unknown tool'}; not made by yolact-deploy, which cannot run it")]
     metadata = info.metadata
     if metadata is None:
         return [("made by", "yolact-deploy")]
-    config, limits = metadata.config, metadata.postprocess
-    return [
-        ("made by", f"yolact-deploy {metadata.tool_version}"),
-        ("checkpoint", f"{metadata.checkpoint_name}, sha256 {metadata.checkpoint_sha256}"),
-        ("configuration", f"{config.name}, {config.backbone.describe()}, {config.image_size} x {config.image_size} px"),
-        ("precision", metadata.precision),
-        ("classes", _names(config.class_names, verbose)),
-        (
-            "thresholds",
-            f"score > {limits.score_threshold:g}, IoU {limits.iou_threshold:g}, best {limits.top_k} a class, "
-            f"{limits.max_detections} an image{', across classes' if limits.cross_class else ''}",
-        ),
-    ]
+    return model_facts(metadata, verbose)
 
 
-def _domain_facts(info: OnnxInfo) -> list[tuple[str, object]]:
+def _domain_facts(info: OnnxInfo) -> Facts:
     bodies = {(function.domain, function.name): function.num_nodes for function in info.functions}
-    facts: list[tuple[str, object]] = []
+    facts: Facts = []
     for node in info.domain_nodes:
         attributes = ", ".join(f"{name}={_short(value)}" for name, value in node.attributes.items())
         body = bodies.get((node.domain, node.operator))
@@ -108,8 +105,3 @@ def _operators(operators: dict[str, int], verbose: bool) -> str:
     shown = list(operators.items())[: None if verbose else MAX_OPERATORS]
     more = ", ..." if len(shown) < len(operators) else ""
     return f"{sum(operators.values())}: {', '.join(f'{count} {name}' for name, count in shown)}{more}"
-
-
-def _names(names: tuple[str, ...], verbose: bool) -> str:
-    shown = names if verbose else names[:MAX_NAMES]
-    return f"{len(names)}: {', '.join(shown)}{', ...' if len(shown) < len(names) else ''}"

@@ -135,8 +135,12 @@ class CudaPythonBackend(CudaBackend):
     def __init__(self, runtime: Any) -> None:
         super().__init__()
         self._runtime = runtime
-        if self._call("cudaGetDeviceCount") == 0:
-            raise YolactDeployError("CUDA finds no GPU here: see `yolact-deploy doctor`")
+        try:
+            count = self._call("cudaGetDeviceCount")
+        except YolactDeployError as error:
+            raise _no_gpu(str(error)) from None
+        if count == 0:
+            raise _no_gpu("none is listed")
         properties = self._call("cudaGetDeviceProperties", 0)
         name = properties.name.decode() if isinstance(properties.name, bytes) else str(properties.name)
         self.gpu = GpuInfo(name.strip("\0 "), f"{properties.major}.{properties.minor}")
@@ -224,7 +228,7 @@ class PyCudaBackend(CudaBackend):
         with self._errors("start"):
             driver.init()
             if driver.Device.count() == 0:
-                raise YolactDeployError("CUDA finds no GPU here: see `yolact-deploy doctor`")
+                raise _no_gpu("none is listed")
             device = driver.Device(0)
             self.gpu = GpuInfo(device.name(), "{}.{}".format(*device.compute_capability()))
             self._context = device.retain_primary_context()
@@ -286,6 +290,13 @@ class PyCudaBackend(CudaBackend):
     def copy_to_host(self, target: Bytes, source: DeviceBuffer, stream: Stream) -> None:
         with self._errors("memcpy_dtoh_async"):
             self._driver.memcpy_dtoh_async(target, source.native, stream.native)
+
+
+def _no_gpu(reason: str) -> YolactDeployError:
+    reason = reason.partition("; see")[0]
+    return YolactDeployError(
+        f"an engine needs an NVIDIA GPU and its driver here ({reason}): see `yolact-deploy doctor`"
+    )
 
 
 def _failed(function: str, reason: str, arguments: tuple[Any, ...]) -> YolactDeployError:

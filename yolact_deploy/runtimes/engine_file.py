@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import MissingDependencyError, ModelFileError, YolactDeployError
 from ..manifest import Manifest, TensorRange, manifest_path
-from ..tensorrt_library import TensorRTLibrary, load_tensorrt, readable
+from ..tensorrt_library import TensorRTLibrary, load_tensorrt, readable, shape_of
 from .cuda import CudaBackend, open_backend
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def _deserialise(path: Path, library: TensorRTLibrary, backend: CudaBackend, man
 
 def _input_range(engine: trt.ICudaEngine, name: str) -> TensorRange:
     dtype = DTYPES[engine.get_tensor_dtype(name).name]
-    low, best, high = (tuple(int(size) for size in shape) for shape in engine.get_tensor_profile_shape(name, 0))
+    low, best, high = (shape_of(shape) for shape in engine.get_tensor_profile_shape(name, 0))
     return TensorRange(name, dtype, low, best, high)
 
 

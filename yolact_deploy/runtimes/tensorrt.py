@@ -22,6 +22,7 @@ from ..errors import ModelFileError, YolactDeployError
 from ..manifest import Manifest, TensorRange
 from ..metadata import ModelMetadata
 from ..preprocess import preprocess_numpy
+from ..tensorrt_library import shape_of
 from ..types import Image, NetworkDetections
 from .base import batches
 from .cuda import Bytes, CudaBackend, DeviceBuffer
@@ -95,6 +96,9 @@ class TensorRTRuntime:
         if manifest is None:
             kind = "image" if self.input_range.dtype == "uint8" else "tensor"
             self.metadata = replace(self.metadata, input_kind=kind)
+        low, high = self.input_range.min[0], self.input_range.max[0]
+        # A batch that must not be smaller than some number is always filled up.
+        self.batch_size = high if low > 1 or high == 1 else None  # None: up to the profile's largest
         missing = set(OUTPUT_NAMES) - set(opened.output_names)
         if missing:
             raise ModelFileError(f"{path} lacks the outputs {', '.join(sorted(missing))}: build it again")
@@ -108,7 +112,7 @@ class TensorRTRuntime:
         self._events = [self._backend.create_event() for _ in range(4)]
         context.set_input_shape(self.input_range.name, self.input_range.max)
         self._input = self._bind(self.input_range.name, self.input_range.max)
-        self._outputs = [self._bind(name, tuple(context.get_tensor_shape(name))) for name in opened.output_names]
+        self._outputs = [self._bind(name, shape_of(context.get_tensor_shape(name))) for name in opened.output_names]
         self._shape: Shape = self.input_range.max
         self._output_shapes: dict[str, Shape] = {}
         self._calls_with_shape = 0
@@ -127,11 +131,10 @@ class TensorRTRuntime:
 
     def detect(self, images: Sequence[Image]) -> list[NetworkDetections]:
         """See `Runtime.detect`."""
-        low, high = self.input_range.min[0], self.input_range.max[0]
+        largest = self.input_range.max[0]
         results: list[NetworkDetections] = []
-        for start in range(0, len(images), high):
-            # A batch that must not be smaller than some number is always filled up.
-            for batch, count in batches(images[start : start + high], high if low > 1 or high == 1 else None):
+        for start in range(0, len(images), largest):
+            for batch, count in batches(images[start : start + largest], self.batch_size):
                 if self.metadata.input_kind == "tensor":
                     batch = preprocess_numpy(batch, self.metadata.config)
                 with self._lock:
@@ -188,8 +191,7 @@ class TensorRTRuntime:
             raise YolactDeployError(f"{self._path}: TensorRT refuses the input shape {list(shape)}")
         self._shape = shape
         self._output_shapes = {
-            output.name: tuple(int(size) for size in self._context.get_tensor_shape(output.name))
-            for output in self._outputs
+            output.name: shape_of(self._context.get_tensor_shape(output.name)) for output in self._outputs
         }
 
     def _enqueue(self) -> None:

@@ -1,0 +1,53 @@
+"""What is known of an engine, as lines of `inspect`."""
+
+from __future__ import annotations
+
+from .. import console
+from ..engine_inspection import EngineInfo
+from ..manifest import Manifest
+from .model_facts import Facts, model_facts
+
+
+def engine_facts(info: EngineInfo, verbose: bool) -> Facts:
+    """File, origin, machine, shapes and, where it runs here, layers."""
+    facts: Facts = [
+        ("file", info.path),
+        ("kind", f"TensorRT engine, {console.size_text(info.size_bytes)}"),
+        ("sha256", info.sha256),
+    ]
+    if info.manifest is not None:
+        facts += _manifest_facts(info.manifest, verbose)
+    if info.runs_here:
+        facts += [("tensor here", f"{tensor.name}: {tensor.dtype} {list(tensor.shape)}") for tensor in info.tensors]
+        shown = ": " + ", ".join(info.layers) if verbose and info.layers else ""
+        facts.append(("layers", f"{len(info.layers)}{shown}"))
+    return facts
+
+
+def _manifest_facts(manifest: Manifest, verbose: bool) -> Facts:
+    built = manifest.built_on
+    cuda = f", CUDA {built.cuda}" if built.cuda else ""
+    targets = ", ".join(manifest.compute_capabilities)
+    plugins = manifest.plugins
+    return [
+        (
+            "built with",
+            f"{built.describe()}{cuda}, in {manifest.seconds:.1f} s by yolact-deploy {manifest.tool_version}",
+        ),
+        ("built for", f"compute capability {targets}" if targets else _default_target(manifest)),
+        ("plugins", "none: the graph's functions" if plugins is None else f"{plugins.name}, sha256 {plugins.sha256}"),
+        ("ONNX file", f"{manifest.onnx.name}, sha256 {manifest.onnx.sha256}"),
+        *model_facts(manifest.metadata, verbose),
+        *(("input", f"{tensor.name}: {tensor.dtype} {tensor.describe()}") for tensor in manifest.inputs),
+        *(("output", f"{tensor.name}: {tensor.dtype} {tensor.describe()}") for tensor in manifest.outputs),
+        ("made again by", manifest.command),
+    ]
+
+
+def _default_target(manifest: Manifest) -> str:
+    if manifest.built_on.runtime == "tensorrt-rtx":
+        return "compute capability 8.0 and later"
+    versions = ", newer TensorRT too" if manifest.version_compatible else ""
+    if manifest.hardware_compatibility == "none":
+        return f"the GPU that built it{versions}"
+    return f"GPUs: {manifest.hardware_compatibility}{versions}"

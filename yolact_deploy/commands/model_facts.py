@@ -1,0 +1,32 @@
+"""What the metadata of a model says, as lines of `inspect`."""
+
+from __future__ import annotations
+
+from ..metadata import ModelMetadata
+
+MAX_NAMES = 12  # class names shown without -v
+
+Facts = list[tuple[str, object]]
+
+
+def model_facts(metadata: ModelMetadata, verbose: bool) -> Facts:
+    """Origin, configuration, precision, classes and thresholds of an exported model."""
+    config, limits = metadata.config, metadata.postprocess
+    return [
+        ("made by", f"yolact-deploy {metadata.tool_version}"),
+        ("checkpoint", f"{metadata.checkpoint_name}, sha256 {metadata.checkpoint_sha256}"),
+        ("configuration", f"{config.name}, {config.backbone.describe()}, {config.image_size} x {config.image_size} px"),
+        ("precision", metadata.precision),
+        ("classes", names_text(config.class_names, verbose)),
+        (
+            "thresholds",
+            f"score > {limits.score_threshold:g}, IoU {limits.iou_threshold:g}, best {limits.top_k} a class, "
+            f"{limits.max_detections} an image{', across classes' if limits.cross_class else ''}",
+        ),
+    ]
+
+
+def names_text(names: tuple[str, ...], verbose: bool) -> str:
+    """How many class names, and the first of them."""
+    shown = names if verbose else names[:MAX_NAMES]
+    return f"{len(names)}: {', '.join(shown)}{', ...' if len(shown) < len(names) else ''}"
