@@ -106,6 +106,7 @@ def _abilities(found: dict[str, Finding], providers: tuple[str, ...]) -> tuple[A
 
     has_cuda = "CUDAExecutionProvider" in providers
     no_provider = () if has_cuda or not found["onnxruntime"].is_there else ("ONNX Runtime's CUDA provider",)
+    no_binding = () if found["pycuda"].is_there or found["cuda"].is_there else ("PyCUDA or CUDA Python",)
     return (
         needs("export a checkpoint to ONNX", "torch", "onnx", "onnxscript", "onnxruntime"),
         needs("run a checkpoint (PyTorch)", "torch"),
@@ -113,8 +114,10 @@ def _abilities(found: dict[str, Finding], providers: tuple[str, ...]) -> tuple[A
         needs("run an ONNX file on CUDA", "onnxruntime", "gpu", also=no_provider),
         needs("bench with AP", "torch", "onnxruntime", "pycocotools"),
         needs("compile the TensorRT plugins", "nvcc", "c++", "cmake"),
-        needs("build and run TensorRT engines", "tensorrt", "gpu"),
-        needs("build and run TensorRT for RTX engines", "tensorrt_rtx", "gpu"),
+        needs("build TensorRT engines", "tensorrt", "onnx", "gpu"),
+        needs("build TensorRT for RTX engines", "tensorrt_rtx", "onnx"),
+        needs("run TensorRT engines", "tensorrt", "gpu", also=no_binding),
+        needs("run TensorRT for RTX engines", "tensorrt_rtx", "gpu", also=no_binding),
     )
 
 
