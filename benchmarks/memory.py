@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -17,6 +16,7 @@ from ..config import ModelConfig
 from ..errors import YolactDeployError
 from ..images import read_image
 from ..predictor import Predictor
+from .child import run_module
 
 ROUNDS = 2  # over the images: what a second run needs on top belongs to the peak
 _KIB = 1024
@@ -43,31 +43,14 @@ def measure_peak_memory(
 
     Raises YolactDeployError when that process fails (for want of memory, say).
     """
-    command = [sys.executable, "-c", _LAUNCH, str(_package_root()), str(model), *map(str, images), "--device", device]
+    arguments = ["--device", device]
     if threads is not None:
-        command += ["--threads", str(threads)]
+        arguments += ["--threads", str(threads)]
     if config is not None:
-        command += ["--config-json", json.dumps(config.to_dict())]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        lines = done.stderr.strip().splitlines()
-        reason = lines[-1] if lines else f"it ended with status {done.returncode}"
-        raise YolactDeployError(f"measuring the memory of {model} failed: {reason}")
-    return MemoryUse(**json.loads(done.stdout.strip().splitlines()[-1]))
-
-
-# Like -m, but finds this package wherever it was imported from, and whatever the current folder is; last in the path,
-# so that nothing of its surroundings hides a standard module.
-_LAUNCH = (
-    "import sys; sys.path.append(sys.argv.pop(1)); "
-    "from yolact_deploy.benchmarks.memory import main; sys.exit(main(sys.argv[1:]))"
-)
-
-
-def _package_root() -> Path:
-    import yolact_deploy
-
-    return Path(yolact_deploy.__file__).parent.parent
+        arguments += ["--config-json", json.dumps(config.to_dict())]
+    arguments += ["--", str(model), *map(str, images)]
+    printed = run_module("yolact_deploy.benchmarks.memory", arguments, f"measuring the memory of {model}")
+    return MemoryUse(**json.loads(printed.strip().splitlines()[-1]))
 
 
 def run_and_report(

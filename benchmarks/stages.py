@@ -183,7 +183,7 @@ class OnnxStages:
         from ..runtimes.onnxruntime import create_session
 
         parts = split_graph(path)
-        sessions = [
+        sessions: list[Any] = [
             None if part is None else create_session(part, f"{path}, {stage}", device, threads)
             for stage, part in zip(STAGES[:3], (parts.preprocess, parts.network, parts.postprocess), strict=True)
         ]
@@ -205,10 +205,11 @@ class OnnxStages:
 
     def postprocess(self, raw: list[np.ndarray]) -> list[NetworkDetections]:
         """See `StagedModel`."""
-        from ..runtimes.onnxruntime import OUTPUT_NAMES, split_batch
+        from ..runtimes.onnxruntime import split_batch
 
-        outputs = self._run(self._postprocess, OUTPUT_NAMES, dict(zip(RAW_OUTPUTS, raw, strict=True)))
-        return split_batch(dict(zip(OUTPUT_NAMES, outputs, strict=True)), len(raw[0]))
+        names = [value.name for value in self._postprocess.get_outputs()]
+        outputs = self._run(self._postprocess, names, dict(zip(RAW_OUTPUTS, raw, strict=True)))
+        return split_batch(dict(zip(names, outputs, strict=True)), len(raw[0]))
 
     def _run(self, session: Any, outputs: Sequence[str], inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
         try:
