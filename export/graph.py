@@ -20,10 +20,13 @@ IMAGE_INPUT = "image"  # uint8 [B,H,W,3], BGR
 _IR_VERSION = 10  # what TensorRT 10.3 reads
 
 
-def build_model(network: onnx.GraphProto, metadata: ModelMetadata, batch: int | None) -> onnx.ModelProto:
+def build_model(
+    network: onnx.GraphProto, metadata: ModelMetadata, batch: int | None, mask_scores: onnx.GraphProto | None = None
+) -> onnx.ModelProto:
     """Put the parts around `network` (see network.export_network) and let the result pass onnx.checker.
 
-    Outputs: boxes [B,D,4], scores [B,D], classes [B,D] int32, masks [B,D,Hp,Wp], num_detections [B] int32.
+    mask_scores: see mask_scores.export_mask_scores; None for YOLACT. Outputs: boxes [B,D,4], scores [B,D],
+    classes [B,D] int32, masks [B,D,Hp,Wp], num_detections [B] int32, and of YOLACT++ mask_scores [B,D].
     """
     config, postprocess = metadata.config, metadata.postprocess
     batch_dim: int | str = batch or "B"
@@ -34,12 +37,18 @@ def build_model(network: onnx.GraphProto, metadata: ModelMetadata, batch: int | 
         size = config.image_size
         graph_input = helper.make_tensor_value_info(NETWORK_INPUT, TensorProto.FLOAT, [batch_dim, 3, size, size])
         nodes, initializers = [], []
+    rescoring = mask_scores or onnx.GraphProto()
     graph = helper.make_graph(
-        nodes=[*nodes, *network.node, *_domain_nodes(postprocess)],
+        nodes=[*nodes, *network.node, *_domain_nodes(postprocess), *rescoring.node],
         name="yolact",
         inputs=[graph_input],
         outputs=_outputs(config, postprocess, batch_dim),
-        initializer=[*initializers, *network.initializer, numpy_helper.from_array(make_priors(config), "priors")],
+        initializer=[
+            *initializers,
+            *network.initializer,
+            numpy_helper.from_array(make_priors(config), "priors"),
+            *rescoring.initializer,
+        ],
         value_info=[*network.input, *network.output],
     )
     model = helper.make_model(
@@ -114,10 +123,13 @@ def _domain_nodes(postprocess: PostprocessConfig) -> list[onnx.NodeProto]:
 
 def _outputs(config: ModelConfig, postprocess: PostprocessConfig, batch: int | str) -> list[onnx.ValueInfoProto]:
     count, size = postprocess.output_count, config.proto_size
-    return [
+    outputs = [
         helper.make_tensor_value_info("boxes", TensorProto.FLOAT, [batch, count, 4]),
         helper.make_tensor_value_info("scores", TensorProto.FLOAT, [batch, count]),
         helper.make_tensor_value_info("classes", TensorProto.INT32, [batch, count]),
         helper.make_tensor_value_info("masks", TensorProto.FLOAT, [batch, count, size, size]),
         helper.make_tensor_value_info("num_detections", TensorProto.INT32, [batch]),
     ]
+    if config.rescores_masks:
+        outputs.append(helper.make_tensor_value_info("mask_scores", TensorProto.FLOAT, [batch, count]))
+    return outputs

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import logging
-import warnings
-from collections.abc import Iterator
-
 import onnx
 import torch
 from torch import nn
 
-from ..errors import YolactDeployError
 from ..model import Yolact
-from .domain import OPSET
+from .deform_conv import with_form
+from .tracing import trace
 
 NETWORK_INPUT = "network_input"  # float32 [B,3,S,S], RGB, normalised
 RAW_OUTPUTS = ("loc", "conf", "coef", "proto")  # tensor names in every exported file, as in types.RawOutputs
@@ -31,47 +26,17 @@ class _Traced(nn.Module):
         return tuple(getattr(raw, name) for name in RAW_OUTPUTS)
 
 
-def export_network(model: Yolact, batch: int | None) -> onnx.GraphProto:
+def export_network(model: Yolact, batch: int | None, deform_conv: str = "gridsample") -> onnx.GraphProto:
     """The graph of `model` with input NETWORK_INPUT and outputs RAW_OUTPUTS; batch None makes B dynamic.
 
-    Nodes carry neither names of source files nor stack traces.
+    deform_conv: how deformable convolutions are written, one of metadata.DEFORM_CONV_FORMS.
     """
     size = model.config.image_size
-    # A dynamic batch is traced with 2: the tracer takes 1 for a constant.
-    example = torch.zeros(batch or 2, 3, size, size)
-    dynamic = None if batch else ({0: torch.export.Dim("B")},)
-    with warnings.catch_warnings(), _quiet("torch.onnx"):
-        warnings.simplefilter("ignore")
-        program = torch.onnx.export(
-            _Traced(model).eval(),
-            (example,),
-            dynamo=True,
-            opset_version=OPSET,
-            external_data=False,
-            input_names=[NETWORK_INPUT],
-            output_names=list(RAW_OUTPUTS),
-            dynamic_shapes=dynamic,
-            verbose=False,
+    with with_form(model, deform_conv):
+        return trace(
+            _Traced(model),
+            {NETWORK_INPUT: torch.zeros(batch or 2, 3, size, size)},
+            RAW_OUTPUTS,
+            dynamic_batch=batch is None,
+            name="network",
         )
-    if program is None:
-        raise YolactDeployError("torch.onnx.export returned nothing: install a supported torch (2.8 or newer)")
-    graph = program.model_proto.graph
-    for node in graph.node:
-        node.ClearField("metadata_props")
-        node.ClearField("doc_string")
-        node.name = f"network/{node.name}"
-    for value in (*graph.value_info, *graph.input, *graph.output, *graph.initializer):
-        value.ClearField("metadata_props")
-    return graph
-
-
-@contextlib.contextmanager
-def _quiet(name: str) -> Iterator[None]:
-    """Silence the warnings of a logger and its children for a while."""
-    logger = logging.getLogger(name)
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)

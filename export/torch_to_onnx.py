@@ -16,6 +16,7 @@ from ..files import check_output_path, write_bytes
 from ..images import read_image
 from ..metadata import INPUT_KINDS, ModelMetadata
 from ..types import Image
+from .deform_conv import chosen_form
 
 if TYPE_CHECKING:
     from .check import ExportCheck
@@ -34,6 +35,7 @@ class ExportOptions:
     input_kind: str = "image"  # one of metadata.INPUT_KINDS
     batch: int | None = 1  # None: dynamic
     postprocess: PostprocessConfig = field(default_factory=PostprocessConfig)
+    deform_conv: str = "gridsample"  # one of deform_conv.FORM_CHOICES; matters to YOLACT++ alone
     check_image: Path | None = None  # None: a bundled picture
     force: bool = False  # replace an existing file
 
@@ -60,6 +62,7 @@ def export_onnx(weights: Path, options: ExportOptions) -> ExportResult:
         raise ConfigError(f"unknown input {options.input_kind!r}: use one of {', '.join(INPUT_KINDS)}")
     if options.batch is not None and options.batch < 1:
         raise ConfigError(f"batch {options.batch}: 1 or more, or dynamic")
+    chosen_form(options.deform_conv)
     output = check_output_path(options.output, options.force)
     for package in ("onnx", "onnxscript", "onnxruntime"):
         require(package, "exporting")
@@ -72,9 +75,10 @@ def export_onnx(weights: Path, options: ExportOptions) -> ExportResult:
 def _export(checkpoint: Checkpoint, options: ExportOptions, output: Path, image: Image) -> ExportResult:
     from .check import check_export  # these need the packages that were asked for above
     from .graph import build_model
+    from .mask_scores import export_mask_scores
     from .network import export_network
 
-    config = checkpoint.config
+    config, batch = checkpoint.config, options.batch
     if options.class_names is not None:
         config = config.with_class_names(options.class_names)
     metadata = ModelMetadata(
@@ -85,10 +89,15 @@ def _export(checkpoint: Checkpoint, options: ExportOptions, output: Path, image:
         checkpoint_name=checkpoint.path.name,
         checkpoint_sha256=checkpoint.sha256,
         tool_version=__version__,
+        deform_conv=chosen_form(options.deform_conv) if config.backbone.deformable_blocks else "none",
     )
     model = replace(checkpoint, config=config).build()
-    exported = build_model(export_network(model, options.batch), metadata, options.batch)
-    check = check_export(model, exported, options.postprocess, image, options.batch)
+    network = export_network(model, batch, metadata.deform_conv)
+    mask_scores = None
+    if model.maskiou_net is not None:
+        mask_scores = export_mask_scores(model.maskiou_net, config, options.postprocess, batch)
+    exported = build_model(network, metadata, batch, mask_scores)
+    check = check_export(model, exported, options.postprocess, image, batch)
     path = output if check.passed else output.with_name(f"{output.stem}.failed-check{output.suffix}")
     write_bytes(path, exported.SerializeToString())
     return ExportResult(path, metadata, check, checkpoint.notes)

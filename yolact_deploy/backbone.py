@@ -1,11 +1,13 @@
-"""Backbones: ResNet (He et al. 2015) and DarkNet-53 (Redmon & Farhadi 2018), with the official code's key names."""
+"""Backbones: ResNet (He et al. 2015), where asked for with deformable convolutions, and DarkNet-53 (Redmon & Farhadi
+2018), with the official code's key names."""
 
 from __future__ import annotations
 
 import torch
 from torch import nn
 
-from .config import BackboneConfig
+from .backbone_config import BackboneConfig
+from .deform_conv import ModulatedDeformConv
 
 _EXPANSION = 4  # output channels of a bottleneck over its inner ones
 
@@ -13,12 +15,16 @@ _EXPANSION = 4  # output channels of a bottleneck over its inner ones
 class Bottleneck(nn.Module):
     """1x1, 3x3 (with the stride), 1x1 convolutions around a shortcut."""
 
-    def __init__(self, in_channels: int, channels: int, stride: int = 1) -> None:
+    def __init__(self, in_channels: int, channels: int, stride: int = 1, is_deformable: bool = False) -> None:
         super().__init__()
         out_channels = channels * _EXPANSION
         self.conv1 = nn.Conv2d(in_channels, channels, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(channels)
-        self.conv2 = nn.Conv2d(channels, channels, 3, stride=stride, padding=1, bias=False)
+        self.conv2: nn.Module = (
+            ModulatedDeformConv(channels, channels, stride)
+            if is_deformable
+            else nn.Conv2d(channels, channels, 3, stride=stride, padding=1, bias=False)
+        )
         self.bn2 = nn.BatchNorm2d(channels)
         self.conv3 = nn.Conv2d(channels, out_channels, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(out_channels)
@@ -49,9 +55,12 @@ class ResNet(nn.Module):
         in_channels = config.width
         for stage, depth in enumerate(config.depths):
             channels = config.width << stage
-            blocks = [Bottleneck(in_channels, channels, stride=1 if stage == 0 else 2)]
-            in_channels = channels * _EXPANSION
-            blocks += [Bottleneck(in_channels, channels) for _ in range(depth - 1)]
+            blocks = []
+            for block in range(depth):
+                stride = 2 if stage > 0 and block == 0 else 1
+                is_deformable = (stage, block) in config.deformable_blocks
+                blocks.append(Bottleneck(in_channels, channels, stride, is_deformable))
+                in_channels = channels * _EXPANSION
             stages.append(nn.Sequential(*blocks))
         self.layers = nn.ModuleList(stages)
 

@@ -4,65 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from . import class_names as names
-from .dependencies import require
+from .backbone_config import BackboneConfig, Normalization
+from .config_values import checked_fields, read_mapping
 from .errors import ConfigError
 
-BACKBONE_KINDS = ("resnet", "darknet")
-
-
-@dataclass(frozen=True)
-class BackboneConfig:
-    """A backbone by its family, depth and width. The last three stages feed the FPN."""
-
-    kind: str = "resnet"  # one of BACKBONE_KINDS
-    depths: tuple[int, ...] = (3, 4, 23, 3)  # residual blocks a stage
-    width: int = 64  # channels: ResNet's stem, DarkNet's first stage
-
-    def __post_init__(self) -> None:
-        if self.kind not in BACKBONE_KINDS:
-            raise ConfigError(f"unknown backbone kind {self.kind!r}: use one of {', '.join(BACKBONE_KINDS)}")
-        if len(self.depths) < 3 or min(self.depths) < 1:
-            raise ConfigError(f"backbone depths {list(self.depths)}: at least three stages of one block or more")
-        if self.width < 2 or self.width % 2:
-            raise ConfigError(f"backbone width {self.width}: an even number, 2 or more")
-
-    def describe(self) -> str:
-        """A name that people know, such as ResNet-50."""
-        if self.kind == "darknet":
-            layers = 2 * sum(self.depths) + len(self.depths) + 2  # the stem, the downsamplings, the classifier
-            name = f"DarkNet-{layers}"
-        else:
-            name = f"ResNet-{3 * sum(self.depths) + 2}"
-        return name if self.width == 64 else f"{name} of width {self.width}"
-
-
-@dataclass(frozen=True)
-class Normalization:
-    """How pixels 0..255 become network input: (pixel - mean) / std, a value a channel in BGR order."""
-
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-
-
-_NORMALIZATIONS = {  # official data/config.py, one a backbone family
-    "resnet": Normalization(mean=(103.94, 116.78, 123.68), std=(57.38, 57.12, 58.40)),
-    "darknet": Normalization(mean=(0.0, 0.0, 0.0), std=(255.0, 255.0, 255.0)),
-}
+_RESNET101 = BackboneConfig()
+_RESNET50 = BackboneConfig(depths=(3, 4, 6, 3))
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """A YOLACT network. The defaults are the official `yolact_base`."""
+    """A YOLACT or YOLACT++ network. The defaults are the official `yolact_base`."""
 
     name: str = "yolact_base"
-    backbone: BackboneConfig = BackboneConfig()
+    backbone: BackboneConfig = _RESNET101
     image_size: int = 550  # network input side S, px
     class_names: tuple[str, ...] = names.COCO  # one a class, background not counted
     scales: tuple[tuple[float, ...], ...] = ((24,), (48,), (96,), (192,), (384,))  # anchor sizes a level, px
@@ -72,6 +33,8 @@ class ModelConfig:
     proto_channels: int = 256
     head_channels: int = 256
     num_prototypes: int = 32  # K
+    # Of each stride-2 layer of the mask-IoU net (YOLACT++), which re-scores masks; empty: there is no such net.
+    mask_iou_channels: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if not 32 <= self.image_size <= 4096:
@@ -87,6 +50,19 @@ class ModelConfig:
         for field in ("fpn_channels", "proto_channels", "head_channels", "num_prototypes"):
             if getattr(self, field) < 1:
                 raise ConfigError(f"{field} must be 1 or more")
+        self._check_mask_iou_net()
+
+    def _check_mask_iou_net(self) -> None:
+        if self.mask_iou_channels and min(self.mask_iou_channels) < 1:
+            raise ConfigError(f"mask_iou_channels {list(self.mask_iou_channels)}: 1 or more each")
+        size = self.proto_size
+        for _ in self.mask_iou_channels:
+            size = (size - 1) // 2  # 3x3, stride 2, no padding
+        if size < 1:
+            raise ConfigError(
+                f"mask_iou_channels: {len(self.mask_iou_channels)} layers leave nothing of masks of "
+                f"{self.proto_size} px: give fewer"
+            )
 
     @property
     def num_classes(self) -> int:
@@ -99,6 +75,16 @@ class ModelConfig:
         return len(self.scales[0]) * len(self.aspect_ratios)
 
     @property
+    def rescores_masks(self) -> bool:
+        """Whether masks have scores of their own (YOLACT++)."""
+        return bool(self.mask_iou_channels)
+
+    @property
+    def is_plus(self) -> bool:
+        """Whether anything of YOLACT++ is in the network: deformable convolutions or the mask-IoU net."""
+        return self.rescores_masks or bool(self.backbone.deformable_blocks)
+
+    @property
     def num_downsample(self) -> int:
         """FPN levels above the three that come from the backbone."""
         return len(self.scales) - 3
@@ -106,7 +92,7 @@ class ModelConfig:
     @property
     def normalization(self) -> Normalization:
         """What the backbone was trained to see."""
-        return _NORMALIZATIONS[self.backbone.kind]
+        return self.backbone.normalization
 
     @property
     def level_sizes(self) -> tuple[int, ...]:
@@ -154,7 +140,7 @@ class ModelConfig:
 
     @classmethod
     def named(cls, name: str) -> ModelConfig:
-        """The official configuration `name` (with or without `_config`), or `yolact_nano`.
+        """The official configuration `name` (with or without `_config`), `yolact_nano` or `yolact_plus_nano`.
 
         Raises ConfigError, listing the valid names, for any other.
         """
@@ -175,11 +161,11 @@ class ModelConfig:
         values = dict(values)
         base = cls.named(str(values.pop("base"))) if "base" in values else cls()
         num_classes = values.pop("num_classes", None)
-        fields = _checked_fields(cls, values, extra=("base", "num_classes"))
+        fields = checked_fields(cls, values, extra=("base", "num_classes"))
         if "backbone" in fields:
             if not isinstance(fields["backbone"], Mapping):
-                raise ConfigError("backbone: give kind, depths and width as a mapping")
-            fields["backbone"] = replace(base.backbone, **_checked_fields(BackboneConfig, fields["backbone"]))
+                raise ConfigError("backbone: give its fields, such as kind, depths and width, as a mapping")
+            fields["backbone"] = replace(base.backbone, **checked_fields(BackboneConfig, fields["backbone"]))
         config = replace(base, **fields)
         if num_classes is not None:
             if not isinstance(num_classes, int) or isinstance(num_classes, bool):
@@ -193,19 +179,7 @@ class ModelConfig:
     def from_file(cls, path: str | Path) -> ModelConfig:
         """A configuration from a JSON or YAML file; see `from_dict`. Its name is the file's unless it says one."""
         path = Path(path)
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"cannot read configuration file {path}: {error}") from None
-        if path.suffix.lower() in (".yaml", ".yml"):
-            values = _parse_yaml(path, text)
-        else:
-            try:
-                values = json.loads(text)
-            except ValueError as error:
-                raise ConfigError(f"{path} is not valid JSON: {error}") from None
-        if not isinstance(values, dict):
-            raise ConfigError(f"{path}: expected a mapping of configuration fields at the top")
+        values = read_mapping(path)
         try:
             return cls.from_dict({"name": path.stem, **values})
         except ConfigError as error:
@@ -242,51 +216,11 @@ class PostprocessConfig:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> PostprocessConfig:
         """The inverse of `to_dict`; raises ConfigError for unknown fields."""
-        return cls(**_checked_fields(cls, values))
+        return cls(**checked_fields(cls, values))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values that `from_dict` reads back."""
         return dataclasses.asdict(self)
-
-
-def _checked_fields(cls: type, values: Mapping[str, Any], extra: tuple[str, ...] = ()) -> dict[str, Any]:
-    """`values` with lists as tuples, every one a field of dataclass `cls` and of its type."""
-    fields = {field.name: field for field in dataclasses.fields(cls)}
-    checked = {}
-    for key, value in values.items():
-        if key not in fields:
-            raise ConfigError(f"unknown field {key!r}: use {', '.join((*fields, *extra))}")
-        value = _as_tuple(value)
-        if not _matches(value, str(fields[key].type)):
-            raise ConfigError(f"{key}: {value!r} is not of type {fields[key].type}")
-        checked[key] = value
-    return checked
-
-
-def _as_tuple(value: Any) -> Any:
-    return tuple(_as_tuple(item) for item in value) if isinstance(value, (list, tuple)) else value
-
-
-def _matches(value: Any, annotation: str) -> bool:
-    """Whether `value` has the type that a field of this module is annotated with."""
-    if annotation.startswith("tuple["):
-        inner = annotation[len("tuple[") : -len(", ...]")]
-        return isinstance(value, tuple) and all(_matches(item, inner) for item in value)
-    if annotation == "bool" or isinstance(value, bool):
-        return annotation == "bool" and isinstance(value, bool)
-    if annotation == "float":
-        return isinstance(value, (int, float))
-    if annotation == "BackboneConfig":
-        return isinstance(value, Mapping)
-    return isinstance(value, {"int": int, "str": str}[annotation])
-
-
-def _parse_yaml(path: Path, text: str) -> Any:
-    yaml = require("yaml", f"reading {path}")
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
 
 
 def _scaled_scales(image_size: int) -> tuple[tuple[float, ...], ...]:
@@ -294,7 +228,13 @@ def _scaled_scales(image_size: int) -> tuple[tuple[float, ...], ...]:
     return tuple(tuple(int(scale / 550 * image_size) for scale in level) for level in ModelConfig().scales)
 
 
-_RESNET50 = BackboneConfig(depths=(3, 4, 6, 3))
+def _three_scales(scales: tuple[int, ...]) -> tuple[tuple[float, ...], ...]:
+    """YOLACT++: each scale and two more, a third of an octave apart."""
+    return tuple(tuple(scale * 2 ** (step / 3) for step in range(3)) for scale in scales)
+
+
+_MASK_IOU_CHANNELS = (8, 16, 32, 64, 128)
+_PLUS_SCALES = _three_scales((24, 48, 96, 192, 384))
 
 NAMED_CONFIGS: dict[str, ModelConfig] = {
     config.name: config
@@ -320,6 +260,32 @@ NAMED_CONFIGS: dict[str, ModelConfig] = {
             fpn_channels=64,
             proto_channels=64,
             head_channels=64,
+        ),
+        ModelConfig(
+            name="yolact_plus_base",
+            backbone=replace(_RESNET101, dcn_layers=(0, 4, 23, 3), dcn_interval=3),
+            scales=_PLUS_SCALES,
+            square_anchors=False,
+            mask_iou_channels=_MASK_IOU_CHANNELS,
+        ),
+        ModelConfig(
+            name="yolact_plus_resnet50",
+            backbone=replace(_RESNET50, dcn_layers=(0, 4, 6, 3)),
+            scales=_PLUS_SCALES,
+            square_anchors=False,
+            mask_iou_channels=_MASK_IOU_CHANNELS,
+        ),
+        ModelConfig(
+            name="yolact_plus_nano",
+            backbone=BackboneConfig(depths=(2, 2, 2, 2), width=16, dcn_layers=(0, 2, 2, 2)),
+            image_size=256,
+            class_names=names.SHAPES,
+            scales=_three_scales((11, 22, 44, 89, 178)),
+            square_anchors=False,
+            fpn_channels=64,
+            proto_channels=64,
+            head_channels=64,
+            mask_iou_channels=_MASK_IOU_CHANNELS[:4],  # small masks: one layer fewer than officially
         ),
     )
 }

@@ -12,6 +12,7 @@ from .errors import ModelFileError, YolactDeployError
 FORMAT_KEY = "yolact_deploy.format"
 FORMAT = "1"  # grows when a reader of this version could misread a file
 INPUT_KINDS = ("image", "tensor")
+DEFORM_CONV_FORMS = ("gridsample", "onnx")  # of deformable convolutions, see export/deform_conv.py
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class ModelMetadata:
     checkpoint_name: str
     checkpoint_sha256: str
     tool_version: str
+    deform_conv: str = "none"  # one of DEFORM_CONV_FORMS, or none where nothing is deformable
 
     def to_props(self) -> dict[str, str]:
         """Entries for ONNX `metadata_props`."""
@@ -36,6 +38,7 @@ class ModelMetadata:
             "yolact_deploy.class_names": json.dumps(self.config.class_names),
             "yolact_deploy.input": self.input_kind,
             "yolact_deploy.precision": self.precision,
+            "yolact_deploy.deform_conv": self.deform_conv,
             "yolact_deploy.checkpoint": self.checkpoint_name,
             "yolact_deploy.checkpoint_sha256": self.checkpoint_sha256,
         }
@@ -65,6 +68,7 @@ class ModelMetadata:
                 checkpoint_name=props["yolact_deploy.checkpoint"],
                 checkpoint_sha256=props["yolact_deploy.checkpoint_sha256"],
                 tool_version=props["yolact_deploy.version"],
+                deform_conv=props.get("yolact_deploy.deform_conv", "none"),
             )
         except (KeyError, ValueError, AttributeError, YolactDeployError) as error:
             raise ModelFileError(f"{source} has damaged yolact-deploy metadata ({error}): export it again") from None

@@ -1,7 +1,7 @@
 """The YOLACT network (Bolya et al. 2019, section 3): backbone, FPN, prototype net and shared prediction head.
 
-`state_dict()` has the keys and shapes of the official checkpoints. Where YOLACT++ differs, it adds: deformable blocks
-in `backbone.py`, and a mask-IoU net here.
+`state_dict()` has the keys and shapes of the official checkpoints. YOLACT++ (Bolya et al. 2020) differs by what it
+adds: deformable convolutions in the backbone, and a mask-IoU net.
 """
 
 from __future__ import annotations
@@ -89,6 +89,24 @@ class PredictionHead(nn.Module):
         return loc, conf, coef
 
 
+class MaskIoUNet(nn.Module):
+    """Predicts how well a mask fits its object, for each class it may be of (YOLACT++: fast mask re-scoring)."""
+
+    def __init__(self, channels: tuple[int, ...], num_classes: int) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        in_channels = 1
+        for width in channels:
+            layers += [nn.Conv2d(in_channels, width, 3, stride=2), nn.ReLU(inplace=True)]
+            in_channels = width
+        layers += [nn.Conv2d(in_channels, num_classes, 1), nn.ReLU(inplace=True)]
+        self.maskiou_net = nn.Sequential(*layers)
+
+    def forward(self, masks: torch.Tensor) -> torch.Tensor:
+        """Masks [D,Hp,Wp] after sigmoid and crop -> IoU [D,C], 0 and more; nothing holds it below 1."""
+        return self.maskiou_net(masks.unsqueeze(1)).amax(dim=(2, 3))
+
+
 class Yolact(nn.Module):
     """The network of `config`: normalised image -> `RawOutputs`."""
 
@@ -101,6 +119,10 @@ class Yolact(nn.Module):
         self.fpn = FPN(stage_channels(config.backbone), config.fpn_channels, config.num_downsample)
         self.proto_net = _proto_net(config.fpn_channels, config.proto_channels, config.num_prototypes)
         self.prediction_layers = nn.ModuleList([PredictionHead(config)])
+        # Not part of `forward`: it sees the masks of what was detected, see postprocess.rescore_masks.
+        self.maskiou_net: MaskIoUNet | None = None
+        if config.rescores_masks:
+            self.maskiou_net = MaskIoUNet(config.mask_iou_channels, config.num_classes)
         # Trained with, never used at inference; here so that official checkpoints load strictly.
         self.semantic_seg_conv = nn.Conv2d(config.fpn_channels, config.num_classes, 1)
         self.register_buffer("priors", torch.from_numpy(make_priors(config)), persistent=False)

@@ -1,10 +1,13 @@
 """The reference post-processing in PyTorch: raw outputs -> detections, exactly the official numbers and order.
 
 Sources: official layers/functions/detection.py (`Detect.fast_nms`, `Detect.cc_fast_nms`) and layers/output_utils.py
-(`postprocess`). Equal scores, which the official code leaves to chance, are ordered by class, then by prior index.
+(`postprocess`). Equal scores, which the official code leaves to chance, are ordered by class, then by prior index. The
+official `discard_mask_area` is a rule of the training loss alone: at inference no mask is too small.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +15,9 @@ import torch.nn.functional as F
 from .boxes import FINITE_LIMIT, box_iou, boxes_in_pixels, crop_windows, decode
 from .config import PostprocessConfig
 from .types import Detections, KeptDetections, NetworkDetections, RawOutputs
+
+if TYPE_CHECKING:
+    from .model import MaskIoUNet
 
 MASK_THRESHOLD = 0.5
 
@@ -87,19 +93,37 @@ def crop(masks: torch.Tensor, boxes: torch.Tensor) -> torch.Tensor:
     return torch.where(inside, masks, torch.zeros_like(masks))
 
 
-def network_detections(raw: RawOutputs, config: PostprocessConfig) -> list[NetworkDetections]:
-    """Fast NMS and mask assembly of every image: what an end-to-end engine returns, as numpy arrays."""
+def rescore_masks(
+    mask_iou_net: MaskIoUNet, masks: torch.Tensor, classes: torch.Tensor, scores: torch.Tensor
+) -> torch.Tensor:
+    """Mask scores [D] of YOLACT++: each score times the IoU that the net predicts for the detection's class.
+
+    masks [D,Hp,Wp] after sigmoid and crop, classes [D] int64, scores [D].
+    """
+    iou = mask_iou_net(masks)  # [D,C]
+    return scores * iou.gather(1, classes.unsqueeze(1)).squeeze(1)
+
+
+def network_detections(
+    raw: RawOutputs, config: PostprocessConfig, mask_iou_net: MaskIoUNet | None = None
+) -> list[NetworkDetections]:
+    """Fast NMS and mask assembly of every image: what an end-to-end engine returns, as numpy arrays.
+
+    mask_iou_net: the model's, None for YOLACT. The order is that of the box scores in any case.
+    """
     results = []
     for index, kept in enumerate(detect(raw, config)):
         masks = assemble_masks(raw.proto[index], kept.coefs, kept.boxes)
-        scores = kept.scores.cpu().numpy()
+        mask_scores = kept.scores
+        if mask_iou_net is not None and len(masks):
+            mask_scores = rescore_masks(mask_iou_net, masks, kept.classes, kept.scores)
         results.append(
             NetworkDetections(
                 boxes=kept.boxes.cpu().numpy(),
-                scores=scores,
+                scores=kept.scores.cpu().numpy(),
                 classes=kept.classes.cpu().numpy(),
                 masks=masks.cpu().numpy(),
-                mask_scores=scores,
+                mask_scores=mask_scores.cpu().numpy(),
             )
         )
     return results
@@ -116,10 +140,12 @@ def full_size_masks(masks: torch.Tensor, height: int, width: int) -> torch.Tenso
     return upsampled > MASK_THRESHOLD
 
 
-def reference_detections(raw: RawOutputs, config: PostprocessConfig, height: int, width: int) -> list[Detections]:
+def reference_detections(
+    raw: RawOutputs, config: PostprocessConfig, height: int, width: int, mask_iou_net: MaskIoUNet | None = None
+) -> list[Detections]:
     """The whole official post-processing of a batch of `height` x `width` px images, masks full-size."""
     results = []
-    for found in network_detections(raw, config):
+    for found in network_detections(raw, config, mask_iou_net):
         masks = full_size_masks(torch.from_numpy(found.masks), height, width)
         results.append(
             Detections(

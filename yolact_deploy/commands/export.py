@@ -38,6 +38,14 @@ def run(
     top_k: Annotated[int, typer.Option(help="Candidates a class.")] = DEFAULTS.top_k,
     max_detections: Annotated[int, typer.Option(help="Detections an image.")] = DEFAULTS.max_detections,
     cross_class: Annotated[bool, typer.Option("--cross-class", help="Suppress across classes.")] = False,
+    deform_conv: Annotated[
+        str,
+        typer.Option(
+            metavar="FORM",
+            help="Form of YOLACT++'s deformable convolutions. gridsample: runs everywhere; onnx: the DeformConv "
+            "operator, for ONNX Runtime and TensorRT, not for TensorRT-RTX; auto: the faster one in ONNX Runtime.",
+        ),
+    ] = "gridsample",
     image: Annotated[
         Path | None, typer.Option(help="Picture for the final check; a bundled one if left out.", metavar="FILE")
     ] = None,
@@ -58,6 +66,7 @@ def run(
         input_kind=input_kind,
         batch=read_batch(batch),
         postprocess=PostprocessConfig(score_threshold, iou_threshold, top_k, max_detections, cross_class),
+        deform_conv=deform_conv,
         check_image=image,
         force=force,
     )

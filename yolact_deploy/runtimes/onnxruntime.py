@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..config import ModelConfig
 from ..dependencies import require
 from ..errors import ModelFileError, YolactDeployError
 from ..metadata import ModelMetadata
@@ -15,7 +16,13 @@ from ..preprocess import preprocess_numpy
 from ..types import Image, NetworkDetections
 from .base import batches
 
-OUTPUT_NAMES = ("boxes", "scores", "classes", "masks", "num_detections")
+OUTPUT_NAMES = ("boxes", "scores", "classes", "masks", "num_detections")  # of every model
+MASK_SCORES = "mask_scores"  # of YOLACT++ besides
+
+
+def output_names(config: ModelConfig) -> tuple[str, ...]:
+    """The outputs of an exported model of `config`."""
+    return (*OUTPUT_NAMES, MASK_SCORES) if config.rescores_masks else OUTPUT_NAMES
 
 
 def create_session(model: str | bytes, source: object, device: str = "auto", threads: int | None = None) -> Any:
@@ -57,7 +64,8 @@ class OnnxRuntime:
             raise ModelFileError(f"{path} is empty: export it again")
         self._session = create_session(str(path), path, device, threads)
         self.metadata = ModelMetadata.from_props(self._session.get_modelmeta().custom_metadata_map, path)
-        missing = set(OUTPUT_NAMES) - {output.name for output in self._session.get_outputs()}
+        self._outputs = output_names(self.metadata.config)
+        missing = set(self._outputs) - {output.name for output in self._session.get_outputs()}
         if missing:
             raise ModelFileError(f"{path} lacks the outputs {', '.join(sorted(missing))}: export it again")
         self._input = self._session.get_inputs()[0]
@@ -81,11 +89,11 @@ class OnnxRuntime:
         if self._session is None:
             raise YolactDeployError("this predictor is closed: open it again")
         try:
-            outputs = self._session.run(list(OUTPUT_NAMES), {self._input.name: batch})
+            outputs = self._session.run(list(self._outputs), {self._input.name: batch})
         except Exception as error:  # the binding's exception classes share no public base
             reason = " ".join(str(error).split())[:300]
             raise YolactDeployError(f"ONNX Runtime failed on input {list(batch.shape)}: {reason}") from None
-        return dict(zip(OUTPUT_NAMES, outputs, strict=True))
+        return dict(zip(self._outputs, outputs, strict=True))
 
     def close(self) -> None:
         """See `Runtime.close`."""
@@ -104,7 +112,7 @@ def split_batch(outputs: Mapping[str, np.ndarray], count: int) -> list[NetworkDe
                 scores=scores,
                 classes=outputs["classes"][index, kept].astype(np.int64),
                 masks=outputs["masks"][index, kept],
-                mask_scores=scores,
+                mask_scores=outputs[MASK_SCORES][index, kept] if MASK_SCORES in outputs else scores,
             )
         )
     return results

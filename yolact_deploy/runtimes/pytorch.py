@@ -65,14 +65,17 @@ class PyTorchRuntime:
     @torch.inference_mode()
     def network(self, tensor: torch.Tensor) -> RawOutputs:
         """Network input [B,3,S,S] -> raw outputs."""
-        if self.model is None:
-            raise YolactDeployError("this predictor is closed: open it again")
-        return self.model(tensor)
+        return self._open_model()(tensor)
 
     @torch.inference_mode()
     def postprocess(self, raw: RawOutputs) -> list[NetworkDetections]:
         """Raw outputs -> detections of each image."""
-        return network_detections(raw, self.metadata.postprocess)
+        return network_detections(raw, self.metadata.postprocess, self._open_model().maskiou_net)
+
+    def _open_model(self) -> Yolact:
+        if self.model is None:
+            raise YolactDeployError("this predictor is closed: open it again")
+        return self.model
 
     def detect(self, images: Sequence[Image]) -> list[NetworkDetections]:
         """See `Runtime.detect`."""

@@ -1,0 +1,86 @@
+"""The two forms that a deformable convolution can have in an exported file.
+
+gridsample: deform_conv.ModulatedDeformConv as it is written, a GridSample and a 1x1 convolution: operators that every
+runtime has. onnx: ONNX's own DeformConv, which TensorRT maps to its plugin ModulatedDeformConv2d and newer releases of
+ONNX Runtime run natively; TensorRT for RTX has no such operator.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from ..deform_conv import ModulatedDeformConv
+from ..errors import ConfigError
+from ..metadata import DEFORM_CONV_FORMS
+
+DEFAULT_FORM = "gridsample"
+# For ONNX Runtime on a CPU, whose DeformConv was measured to take 0.65 to 1 times as long as the other form.
+AUTO_FORM = "onnx"
+FORM_CHOICES = (*DEFORM_CONV_FORMS, "auto")
+_SINCE_OPSET = 19  # of DeformConv
+
+
+def chosen_form(choice: str) -> str:
+    """The form that `choice`, one of FORM_CHOICES, stands for. Raises ConfigError for any other."""
+    if choice not in FORM_CHOICES:
+        raise ConfigError(f"unknown form of deformable convolutions {choice!r}: use one of {', '.join(FORM_CHOICES)}")
+    return AUTO_FORM if choice == "auto" else choice
+
+
+class _GridSampleForm(nn.Module):
+    """Stands in for a ModulatedDeformConv while its model is traced: the same, but its weight needs no reshaping."""
+
+    def __init__(self, layer: ModulatedDeformConv) -> None:
+        super().__init__()
+        self.layer = layer
+        self.weight = nn.Parameter(layer.weight_of_columns(), requires_grad=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return F.conv2d(self.layer.columns(x), self.weight, self.layer.bias)
+
+
+class _OnnxForm(nn.Module):
+    """Stands in for a ModulatedDeformConv while its model is traced: ONNX's operator."""
+
+    def __init__(self, layer: ModulatedDeformConv) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        layer = self.layer
+        offset, mask = layer.offset_and_mask(x)
+        pads = (int(layer.padding[0]), int(layer.padding[1]))
+        return torch.onnx.ops.symbolic(
+            "DeformConv",
+            (x, layer.weight, offset, layer.bias, mask),
+            attrs={"kernel_shape": layer.kernel_size, "strides": layer.stride, "pads": (*pads, *pads)},
+            dtype=x.dtype,
+            shape=(x.shape[0], layer.out_channels, *offset.shape[-2:]),
+            version=_SINCE_OPSET,
+        )
+
+
+_STAND_INS = dict(zip(DEFORM_CONV_FORMS, (_GridSampleForm, _OnnxForm), strict=True))
+
+
+@contextlib.contextmanager
+def with_form(model: nn.Module, form: str) -> Iterator[None]:
+    """Within the block, a trace of `model` writes its deformable convolutions, if it has any, in `form`."""
+    layers = [
+        (parent, name, layer)
+        for parent in model.modules()
+        for name, layer in parent.named_children()
+        if isinstance(layer, ModulatedDeformConv)
+    ]
+    for parent, name, layer in layers:
+        setattr(parent, name, _STAND_INS[form](layer))
+    try:
+        yield
+    finally:
+        for parent, name, layer in layers:
+            setattr(parent, name, layer)
