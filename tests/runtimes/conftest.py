@@ -1,0 +1,48 @@
+"""Engines on a stand-in GPU: see tests/cuda_stand_in.py and tests/tensorrt_stand_in.py."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cuda_stand_in import FakeGpu, fake_cuda_python, fake_pycuda
+from tests.tensorrt_stand_in import fake_tensorrt
+from yolact_deploy.export.engine import build_engine
+from yolact_deploy.export.engine_options import EngineOptions, ImageSize
+
+SMALL, LARGE = ImageSize(64, 64), ImageSize(320, 400)
+
+
+@pytest.fixture(params=["cuda-python", "pycuda"])
+def binding(request: pytest.FixtureRequest) -> str:
+    """Which binding of CUDA is installed."""
+    return str(request.param)
+
+
+@pytest.fixture
+def gpu(binding: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeGpu:
+    """A stand-in GPU with TensorRT 11.4 and one binding of CUDA; nothing of it is left after the test."""
+    gpu = FakeGpu()
+    is_pycuda = binding == "pycuda"
+    monkeypatch.setitem(sys.modules, "pycuda.driver", fake_pycuda(gpu) if is_pycuda else None)
+    monkeypatch.setitem(sys.modules, "cuda.bindings.runtime", None if is_pycuda else fake_cuda_python(gpu))
+    monkeypatch.setitem(sys.modules, "tensorrt", fake_tensorrt(gpu))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return gpu
+
+
+@pytest.fixture
+def engine(gpu: FakeGpu, nano_onnx: Path, tmp_path: Path) -> Path:
+    """An engine of the bundled model for images from SMALL to LARGE, batch 1."""
+    output = tmp_path / "nano.engine"
+    return build_engine(nano_onnx, EngineOptions(output, min_size=SMALL, max_size=LARGE)).path
+
+
+@pytest.fixture
+def batch_engine(gpu: FakeGpu, nano_dynamic_onnx: Path, tmp_path: Path) -> Path:
+    """The same for batches of 1 to 3."""
+    output = tmp_path / "batch.engine"
+    options = EngineOptions(output, min_size=SMALL, max_size=LARGE, batch=(1, 2, 3))
+    return build_engine(nano_dynamic_onnx, options).path
