@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -129,25 +128,22 @@ def _mean(precision: npt.NDArray[np.float64]) -> float:
     return float(available.mean()) if available.size else NOT_AVAILABLE
 
 
-class _SilentHere:
-    """A stdout that drops what the current thread writes, and passes on what others do."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        self._thread = threading.get_ident()
-
-    def write(self, text: str) -> int:
-        return len(text) if threading.get_ident() == self._thread else self._stream.write(text)
-
-    def flush(self) -> None:
-        self._stream.flush()
-
-
 _quiet_lock = threading.Lock()
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """pycocotools prints its progress with no way to turn that off."""
-    with _quiet_lock, contextlib.redirect_stdout(_SilentHere(sys.stdout)):
-        yield
+    """pycocotools prints its progress with no way to turn that off: its modules lose their `print` for a while.
+
+    `sys.stdout` stays as it is: other threads may be printing, and CPython before 3.14 may crash when the object is
+    exchanged and freed under one that does.
+    """
+    modules = [require(f"pycocotools.{name}", "computing AP") for name in ("coco", "cocoeval")]
+    with _quiet_lock:
+        for module in modules:
+            vars(module)["print"] = lambda *args, **kwargs: None
+        try:
+            yield
+        finally:
+            for module in modules:
+                del vars(module)["print"]
