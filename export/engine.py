@@ -51,6 +51,7 @@ def build_engine(source: Path, options: EngineOptions, listener: BuildListener |
     from .builder import build_plan, input_range, output_ranges, parse_network  # these need onnx
 
     model, metadata, digest = _read(source, options)
+    _prepare_deform_conv(library, metadata, source)
     plugins = _load_plugins(library, options.plugin_library)
     if plugins is not None:
         _leave_to_plugins(model)
@@ -130,6 +131,18 @@ def _read(source: Path, options: EngineOptions) -> tuple[onnx.ModelProto, ModelM
     elif options.precision not in (None, "fp32"):
         raise ModelFileError(f"{source} is already {wanted}: build it without --{wanted}")
     return model, metadata, digest
+
+
+def _prepare_deform_conv(library: TensorRTLibrary, metadata: ModelMetadata, source: Path) -> None:
+    """TensorRT has a plugin for ONNX's DeformConv, TensorRT for RTX has nothing."""
+    if metadata.deform_conv != "onnx":
+        return
+    if library.is_rtx:
+        raise ModelFileError(
+            f"{source} was exported with --deform-conv onnx, and {library.title} has no deformable convolution: "
+            "export it again with --deform-conv gridsample"
+        )
+    library.load_standard_plugins()
 
 
 def _load_plugins(library: TensorRTLibrary, path: Path | None) -> FileRecord | None:

@@ -75,6 +75,12 @@ class TensorRTLibrary:
         found = ((re.fullmatch(r"SM(\d+)(\d)", name), member) for name, member in members.items())
         return {f"{match[1]}.{match[2]}": member for match, member in found if match is not None}
 
+    def load_standard_plugins(self) -> None:
+        """Make the plugins that come with TensorRT known: an ONNX DeformConv becomes one. Raises nothing."""
+        load = getattr(self.module, "init_libnvinfer_plugins", None)
+        if load is not None:
+            load(self.logger.native, "")
+
     def refuses(self, option: str) -> YolactDeployError:
         """The error for an option that this library does not have."""
         return YolactDeployError(f"{option} is not supported by {self.title}: leave it out")

@@ -11,7 +11,7 @@ from .. import console
 from ..engine_inspection import EngineInfo
 from ..inspection import CheckpointInfo, OnnxInfo, TensorInfo, inspect_file
 from .engine_facts import engine_facts
-from .model_facts import Facts, model_facts, names_text
+from .model_facts import Facts, model_facts, names_text, plus_facts
 from .options import Config, Json, Verbose, read_config
 
 MAX_OPERATORS = 8
@@ -43,12 +43,14 @@ def _facts(info: CheckpointInfo | OnnxInfo | EngineInfo, verbose: bool) -> Facts
 
 def _checkpoint_facts(info: CheckpointInfo, verbose: bool) -> Facts:
     dropped = ", ".join(info.dropped_keys) if verbose else f"{len(info.dropped_keys)} (unused by the official code too)"
+    family = "YOLACT++" if info.config.is_plus else "YOLACT"
     return [
         ("file", info.path),
-        ("kind", f"YOLACT checkpoint, {info.file_format} format, {console.size_text(info.size_bytes)}"),
+        ("kind", f"{family} checkpoint, {info.file_format} format, {console.size_text(info.size_bytes)}"),
         ("sha256", info.sha256),
         ("configuration", info.config.name),
         ("backbone", info.backbone),
+        *plus_facts(info.config),
         ("input", f"{info.config.image_size} x {info.config.image_size} px"),
         ("classes", names_text(info.config.class_names, verbose)),
         ("prototypes", f"{info.config.num_prototypes} of {info.proto_size} x {info.proto_size} px"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..config import ModelConfig
 from ..metadata import ModelMetadata
 
 MAX_NAMES = 12  # class names shown without -v
@@ -16,6 +17,7 @@ def model_facts(metadata: ModelMetadata, verbose: bool) -> Facts:
         ("made by", f"yolact-deploy {metadata.tool_version}"),
         ("checkpoint", f"{metadata.checkpoint_name}, sha256 {metadata.checkpoint_sha256}"),
         ("configuration", f"{config.name}, {config.backbone.describe()}, {config.image_size} x {config.image_size} px"),
+        *plus_facts(config, metadata.deform_conv),
         ("precision", metadata.precision),
         ("classes", names_text(config.class_names, verbose)),
         (
@@ -24,6 +26,18 @@ def model_facts(metadata: ModelMetadata, verbose: bool) -> Facts:
             f"{limits.max_detections} an image{', across classes' if limits.cross_class else ''}",
         ),
     ]
+
+
+def plus_facts(config: ModelConfig, deform_conv: str | None = None) -> Facts:
+    """What YOLACT++ adds; nothing for a YOLACT. deform_conv: the form that a file has it in."""
+    facts: Facts = []
+    count = len(config.backbone.deformable_blocks)
+    if count:
+        facts.append(("deformable", f"{count} convolutions{f' as {deform_conv}' if deform_conv else ''}"))
+    if config.rescores_masks:
+        channels = "-".join(map(str, config.mask_iou_channels))
+        facts.append(("mask scores", f"by a mask-IoU net of {channels} channels"))
+    return facts
 
 
 def names_text(names: tuple[str, ...], verbose: bool) -> str:

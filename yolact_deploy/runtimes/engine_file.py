@@ -121,6 +121,8 @@ def _deserialise(path: Path, library: TensorRTLibrary, backend: CudaBackend, man
     else:
         trt = library.module
     with library.logger.collecting() as errors:
+        if manifest is None or manifest.metadata.deform_conv == "onnx":
+            library.load_standard_plugins()
         runtime = trt.Runtime(library.logger.native)
         # A version-compatible engine carries the host code of its own TensorRT.
         runtime.engine_host_code_allowed = manifest is not None and manifest.version_compatible
