@@ -20,6 +20,7 @@ from .child import run_module
 
 ROUNDS = 2  # over the images: what a second run needs on top belongs to the peak
 _KIB = 1024
+_STATUS = Path("/proc/self/status")
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def peak_memory() -> tuple[int, str]:
     VmHWM, because ru_maxrss survives exec: a child started by a big parent reports the parent's size as its own.
     """
     try:
-        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+        status = _STATUS.read_text(encoding="ascii", errors="replace")
         (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
         return int(line.split()[1]) * _KIB, "VmHWM"
     except (OSError, ValueError):
