@@ -204,4 +204,7 @@ def _each_side(choose: Callable[[Iterable[int]], int], sizes: list[ImageSize]) -
 
 
 def _plain(value: Any) -> Any:
-    return str(value) if isinstance(value, ImageSize) else value
+    """As JSON has it."""
+    if isinstance(value, ImageSize):
+        return str(value)
+    return list(value) if isinstance(value, tuple) else value
