@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from .. import console
 from .accuracy import NOT_AVAILABLE
-from .bench import BenchReport, ModelReport, Progress
+from .bench import BenchReport, ModelReport
+from .progress import shown_progress
 from .stages import REGIONS
 from .tables import TextTable, all_tables, class_table
+
+__all__ = ["alarms", "print_report", "shown_progress", "summary", "to_json", "to_markdown"]
 
 JSON_FORMAT = 1  # grows when a reader of this version could misread a file
 
@@ -78,21 +79,6 @@ def to_markdown(report: BenchReport) -> str:
         parts += [f"## {table.title}", _markdown_table(table)]
     parts += ["## What was measured", "\n".join(f"- {_escaped(line)}" for line in _explanations(report))]
     return "\n\n".join(parts) + "\n"
-
-
-@contextmanager
-def shown_progress() -> Iterator[Progress]:
-    """A `Progress` that draws on stderr: a bar a step on a terminal, plain lines in a log."""
-    with ExitStack() as stack:
-        current: list[Any] = [None, None]  # the step, and what advances its bar
-
-        def progress(what: str, done: int, total: int) -> None:
-            if what != current[0]:
-                stack.close()
-                current[:] = what, stack.enter_context(console.progress(what))
-            current[1](done, total)
-
-        yield progress
 
 
 def _explanations(report: BenchReport) -> list[str]:

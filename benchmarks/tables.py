@@ -45,8 +45,8 @@ def speed_table(report: BenchReport) -> TextTable:
                 f"{model.memory.peak_bytes / _MIB:.0f}" if model.memory else ABSENT,
             )
         )
-    columns = ("model", "FPS", "p50 ms", "p90 ms", "p99 ms", "network FPS", "network ms", "peak MiB")
-    return TextTable("Speed, end to end", columns, tuple(rows))
+    columns = ("model", "FPS", "p50", "p90", "p99", "net FPS", "net p50", "MiB")
+    return TextTable("Speed, end to end and bare network: ms, peak MiB", columns, tuple(rows))
 
 
 def stage_table(report: BenchReport) -> TextTable:
