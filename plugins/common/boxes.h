@@ -1,0 +1,56 @@
+// The box arithmetic of yolact_deploy/boxes.py, operation by operation in float32: whether an IoU is above the threshold
+// may hang on the last bit, so nothing here may be contracted to a fused multiply-add (see the compilers' options).
+#pragma once
+
+#include "numbers.h"
+
+namespace yolact {
+
+constexpr float kCenterVariance = 0.1F;
+constexpr float kSizeVariance = 0.2F;
+constexpr float kFiniteLimit = 1e18F;
+constexpr float kMinArea = 1.17549435e-38F;  // the smallest normal number: two boxes without area have the IoU 0
+
+struct Box {
+    float x1, y1, x2, y2;  // relative to the image, not clipped
+};
+
+// loc and prior: 4 numbers each; prior: cx cy w h.
+YOLACT_DEVICE Box decode(float const* loc, float const* prior) {
+    float const width = prior[2] * expf(loc[2] * kSizeVariance);
+    float const height = prior[3] * expf(loc[3] * kSizeVariance);
+    float const x1 = prior[0] + loc[0] * kCenterVariance * prior[2] - width / 2;
+    float const y1 = prior[1] + loc[1] * kCenterVariance * prior[3] - height / 2;
+    return {x1, y1, width + x1, height + y1};
+}
+
+// False for a NaN.
+YOLACT_DEVICE bool is_finite(Box const& box) {
+    return fabsf(box.x1) + fabsf(box.y1) + fabsf(box.x2) + fabsf(box.y2) <= kFiniteLimit;
+}
+
+YOLACT_DEVICE float area(Box const& box) {
+    return fmaxf((box.x2 - box.x1) * (box.y2 - box.y1), kMinArea);
+}
+
+// Whether the IoU of a and b exceeds the threshold, which is not negative. Most pairs do not touch and need no division.
+YOLACT_DEVICE bool overlaps(Box const& a, float a_area, Box const& b, float b_area, float threshold) {
+    float const width = fmaxf(fminf(a.x2, b.x2) - fmaxf(a.x1, b.x1), 0.0F);
+    float const height = fmaxf(fminf(a.y2, b.y2) - fmaxf(a.y1, b.y1), 0.0F);
+    float const intersection = width * height;
+    return intersection > 0.0F && intersection / (a_area + b_area - intersection) > threshold;
+}
+
+// The pixels [low, high) of an axis of `size` px that the crop leaves, with one pixel of padding.
+struct Extent {
+    int low, high;
+};
+
+YOLACT_DEVICE Extent crop_extent(float start, float end, int size) {
+    float const scale = static_cast<float>(size);
+    float const low = fmaxf(fminf(start * scale, end * scale) - 1.0F, 0.0F);
+    float const high = fminf(fmaxf(start * scale, end * scale) + 1.0F, scale);
+    return {static_cast<int>(fminf(ceilf(low), scale)), static_cast<int>(fmaxf(ceilf(high), 0.0F))};
+}
+
+}  // namespace yolact

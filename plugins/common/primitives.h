@@ -1,0 +1,84 @@
+// What a GPU does its own way: atomics and 16-byte loads, each with a definition for the host.
+#pragma once
+
+#include "block.h"
+#include "numbers.h"
+
+#include <cstdint>
+#include <cstring>
+
+namespace yolact {
+
+// Add to a counter in shared or global memory; returns what it held before. Who gets which number is open.
+YOLACT_DEVICE int atomic_add(int* counter, int value) {
+#if defined(__CUDACC__)
+    return atomicAdd(counter, value);
+#else
+    int const before = *counter;
+    *counter += value;
+    return before;
+#endif
+}
+
+// Count one more in a histogram in shared memory.
+YOLACT_DEVICE void add_to_bin(int* bins, int bin) {
+#if defined(__CUDACC__)
+    // Lanes that hit one bin wait for each other. Those that agree with the first lane are counted by it alone, which
+    // covers the case that would hurt: all scores equal.
+    unsigned const active = __activemask();
+    int const first = __ffs(static_cast<int>(active)) - 1;
+    bool const agrees = bin == __shfl_sync(active, bin, first);
+    unsigned const agreeing = __ballot_sync(active, agrees);
+    if (!agrees) {
+        atomicAdd(bins + bin, 1);
+    } else if (static_cast<int>(threadIdx.x & 31U) == first) {
+        atomicAdd(bins + bin, __popc(agreeing));
+    }
+#else
+    ++bins[bin];
+#endif
+}
+
+// 16 bytes at once, from a 16-byte aligned address.
+template <class T>
+struct Pack {
+    static constexpr int kCount = 16 / sizeof(T);
+    T values[kCount];
+};
+
+template <class T>
+YOLACT_DEVICE Pack<T> load_pack(T const* source) {
+    Pack<T> pack;
+#if defined(__CUDACC__)
+    uint4 const words = *reinterpret_cast<uint4 const*>(source);
+    memcpy(&pack, &words, sizeof pack);
+#else
+    std::memcpy(&pack, source, sizeof pack);
+#endif
+    return pack;
+}
+
+// A step that reads source[0 .. count) from global memory and hands each value to sink(index, value as float), with
+// 16-byte loads for all but the ends.
+template <class T, class Sink>
+YOLACT_DEVICE void load_span(Block& block, T const* source, int count, Sink sink) {
+    constexpr int kCount = Pack<T>::kCount;
+    auto const past = static_cast<int>(reinterpret_cast<std::uintptr_t>(source) % 16);
+    int const head = smaller((16 - past) % 16 / static_cast<int>(sizeof(T)), count);
+    int const packs = (count - head) / kCount;
+    int const singles = count - packs * kCount;
+    block.template each<4>(packs + singles, [&](int i) {
+        if (i < packs) {
+            int const first = head + i * kCount;
+            Pack<T> const pack = load_pack(source + first);
+YOLACT_UNROLL
+            for (int lane = 0; lane < kCount; ++lane) sink(first + lane, to_float(pack.values[lane]));
+        } else {
+            int const single = i - packs;
+            int const index = single < head ? single : single + packs * kCount;
+            sink(index, to_float(source[index]));
+        }
+    });
+}
+
+}  // namespace yolact

@@ -1,0 +1,133 @@
+// Kernel 1 of YolactFastNMS: which priors take part. Reads conf once, and boxes only of priors above the threshold.
+//
+// A block brings a tile of neighbouring priors into shared memory with 16-byte loads, then several threads a prior look
+// for its best class.
+#pragma once
+
+#include "../common/boxes.h"
+#include "../common/primitives.h"
+#include "arguments.h"
+
+namespace yolact {
+
+constexpr int kFilterThreads = 256;
+constexpr int kFilterTile = 64;                  // priors a block, where their scores fit
+constexpr int kFilterTileFloats = 8 * 1024;      // 32 KiB
+
+struct FilterPlan {
+    int row;     // 1 + C
+    int stride;  // of a row in shared memory: odd, so that threads with neighbouring priors hit different banks
+    int tile;    // priors a block
+    int parts;   // threads a prior
+};
+
+YOLACT_BOTH FilterPlan plan_filter(FastNmsSizes const& sizes) {
+    int const row = 1 + sizes.classes;
+    int const stride = row | 1;
+    int const tile = smaller(kFilterTile, kFilterTileFloats / stride);
+    return {row, stride, tile, kFilterThreads / tile};
+}
+
+struct FilterPart {
+    float best;
+    float sum;
+    int best_class;
+};
+
+struct FilterShared {
+    int count;
+    int base;
+    int chosen[kFilterTile];
+    FilterPart parts[kFilterThreads];
+    // then float scores[tile * stride]
+};
+
+YOLACT_BOTH size_t filter_shared_bytes(FilterPlan const& plan) {
+    return sizeof(FilterShared) + sizeof(float) * static_cast<size_t>(plan.tile) * static_cast<size_t>(plan.stride);
+}
+
+// The best of the classes [first, last) of one row. A NaN is never better, but spoils the sum.
+YOLACT_DEVICE FilterPart best_of(float const* scores, int first, int last) {
+    FilterPart part{-INFINITY, 0.0F, first};
+    for (int c = first; c < last; ++c) {
+        float const score = scores[1 + c];
+        part.sum += score;
+        if (score > part.best) {
+            part.best = score;
+            part.best_class = c;
+        }
+    }
+    return part;
+}
+
+// Lower parts hold lower classes, which win ties.
+YOLACT_DEVICE FilterPart combined(FilterPart const* parts, FilterPlan const& plan) {
+    FilterPart whole = parts[0];
+    for (int part = 1; part < plan.parts; ++part) {
+        FilterPart const& other = parts[part * plan.tile];
+        whole.sum += other.sum;
+        if (other.best > whole.best) {
+            whole.best = other.best;
+            whole.best_class = other.best_class;
+        }
+    }
+    return whole;
+}
+
+// Whether prior `prior` of image `image` takes part; if so, notes its box and best class.
+template <class T>
+YOLACT_DEVICE bool admit(FastNmsArguments<T> const& a, int image, int prior, FilterPart const& scores) {
+    if (!(scores.best > a.settings.score_threshold && fabsf(scores.sum) <= kFiniteLimit)) return false;
+    size_t const index = static_cast<size_t>(image) * static_cast<size_t>(a.sizes.priors) + static_cast<size_t>(prior);
+    float loc[4];
+    float anchor[4];
+    for (int k = 0; k < 4; ++k) {
+        loc[k] = to_float(a.loc[index * 4 + static_cast<size_t>(k)]);
+        anchor[k] = a.priors[prior * 4 + k];
+    }
+    Box const box = decode(loc, anchor);
+    if (!is_finite(box)) return false;
+    float* target = a.work.prior_boxes + index * 4;
+    target[0] = box.x1;
+    target[1] = box.y1;
+    target[2] = box.x2;
+    target[3] = box.y2;
+    if (a.settings.cross_class) a.work.prior_classes[index] = scores.best_class;
+    return true;
+}
+
+// Grid: tiles of priors, images.
+template <class T>
+YOLACT_DEVICE void filter_candidates(Block& block, FastNmsArguments<T> const& a) {
+    FilterPlan const plan = plan_filter(a.sizes);
+    auto& shared = *block.shared<FilterShared>();
+    auto* scores = reinterpret_cast<float*>(&shared + 1);
+    int const image = block.y();
+    int const first = block.x() * plan.tile;
+    int const tile = smaller(plan.tile, a.sizes.priors - first);
+    size_t const row = static_cast<size_t>(image) * static_cast<size_t>(a.sizes.priors) + static_cast<size_t>(first);
+    load_span(block, a.conf + row * static_cast<size_t>(plan.row), tile * plan.row, [&](int i, float value) {
+        scores[plan.stride == plan.row ? i : i + i / plan.row] = value;
+    });
+    int const per_part = divided_up(a.sizes.classes, plan.parts);
+    block.each(plan.tile * plan.parts, [&](int i) {
+        int const prior = i % plan.tile;
+        int const begin = smaller(i / plan.tile * per_part, a.sizes.classes);
+        if (prior < tile) {
+            shared.parts[i] = best_of(scores + prior * plan.stride, begin, smaller(begin + per_part, a.sizes.classes));
+        }
+        if (i == 0) shared.count = 0;
+    });
+    block.each(tile, [&](int i) {
+        if (admit(a, image, first + i, combined(shared.parts + i, plan))) {
+            shared.chosen[atomic_add(&shared.count, 1)] = first + i;
+        }
+    });
+    int const count = block.read(shared.count);
+    if (count == 0) return;
+    block.each(1, [&](int) { shared.base = atomic_add(a.work.counters + 2 * image, count); });
+    int32_t* candidates = a.work.candidates + static_cast<size_t>(image) * static_cast<size_t>(a.sizes.priors);
+    block.each(count, [&](int i) { candidates[shared.base + i] = shared.chosen[i]; });
+}
+
+}  // namespace yolact

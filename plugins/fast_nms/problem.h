@@ -1,0 +1,101 @@
+// What YolactFastNMS is asked to do. Plain C++: the TensorRT shell, the launcher and the kernels share it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace yolact {
+
+constexpr int kMaxPriors = 65536;  // a prior's index takes 16 bits of a sort key
+constexpr int kMaxClasses = 1024;  // a class takes 10 bits
+constexpr int kMaxCoefs = 64;
+constexpr int kMaxTopK = 1024;  // as many keys are sorted in shared memory
+constexpr int kMaxDetections = 1024;
+constexpr int kMaxBatch = 65535;  // blocks along one side of a grid
+
+struct FastNmsSettings {
+    float score_threshold;  // a prior whose best class is not above it is dropped
+    float iou_threshold;    // a detection falls when it overlaps a better one of its class by more
+    int32_t top_k;          // candidates a class; cross-class: in all
+    int32_t max_detections;
+    int32_t cross_class;  // 0 or 1
+};
+
+struct FastNmsSizes {
+    int32_t batch;    // B
+    int32_t priors;   // N
+    int32_t classes;  // C, without background
+    int32_t coefs;    // K
+};
+
+// Rows of the outputs. The official cross-class result is cut at top_k, not at max_detections.
+inline int output_count(FastNmsSettings const& settings) {
+    return settings.cross_class ? settings.top_k : settings.max_detections;
+}
+
+// Null, or the name of what is out of range.
+inline char const* out_of_range(FastNmsSettings const& settings) {
+    // Written so that a NaN is out of range.
+    if (!(settings.score_threshold >= 0.0F && settings.score_threshold <= 1.0F)) return "score_threshold";
+    if (!(settings.iou_threshold >= 0.0F && settings.iou_threshold <= 1.0F)) return "iou_threshold";
+    if (settings.top_k < 1 || settings.top_k > kMaxTopK) return "top_k";
+    if (settings.max_detections < 1 || settings.max_detections > kMaxDetections) return "max_detections";
+    if (settings.cross_class != 0 && settings.cross_class != 1) return "cross_class";
+    return nullptr;
+}
+
+inline char const* out_of_range(FastNmsSizes const& sizes) {
+    if (sizes.batch < 0 || sizes.batch > kMaxBatch) return "the batch";
+    if (sizes.priors < 1 || sizes.priors > kMaxPriors) return "the number of priors";
+    if (sizes.classes < 1 || sizes.classes > kMaxClasses) return "the number of classes";
+    if (sizes.coefs < 1 || sizes.coefs > kMaxCoefs) return "the number of mask coefficients";
+    return nullptr;
+}
+
+// Where the tensors are: loc, conf and coef in, coefs out are float or half, all else is float or int32.
+struct FastNmsTensors {
+    void const* loc;      // [B,N,4]
+    void const* conf;     // [B,N,1+C] after softmax, background first
+    void const* coef;     // [B,N,K]
+    float const* priors;  // [N,4] cx cy w h
+    float* boxes;         // [B,D,4] x1 y1 x2 y2
+    float* scores;        // [B,D]
+    int32_t* classes;     // [B,D]
+    void* coefs;          // [B,D,K]
+    int32_t* num_detections;  // [B]
+};
+
+// The workspace, which needs no particular content at first: the counters, then, each 256-byte aligned, the arrays.
+struct FastNmsWorkspace {
+    int32_t* counters;       // [B,2] candidates, survivors; cleared by the launcher
+    int32_t* candidates;     // [B,N] priors that take part, in any order
+    float* prior_boxes;      // [B,N,4] of the candidates, decoded
+    int32_t* prior_classes;  // [B,N] best class of the candidates; cross-class only
+    uint64_t* survivors;     // [B,rows*top_k] keys, in any order
+    size_t counter_bytes;
+    size_t bytes;
+};
+
+inline FastNmsWorkspace carve_workspace(FastNmsSizes const& sizes, FastNmsSettings const& settings, void* memory) {
+    size_t offset = 0;
+    auto take = [&](size_t count, size_t item) {
+        char* start = static_cast<char*>(memory) + offset;
+        offset += (count * item + 255) / 256 * 256;
+        return static_cast<void*>(start);
+    };
+    size_t const batch = static_cast<size_t>(sizes.batch);
+    size_t const all_priors = batch * static_cast<size_t>(sizes.priors);
+    size_t const rows = settings.cross_class ? 1 : static_cast<size_t>(sizes.classes);
+    FastNmsWorkspace workspace{};
+    workspace.counters = static_cast<int32_t*>(take(batch * 2, sizeof(int32_t)));
+    workspace.counter_bytes = batch * 2 * sizeof(int32_t);
+    workspace.candidates = static_cast<int32_t*>(take(all_priors, sizeof(int32_t)));
+    workspace.prior_boxes = static_cast<float*>(take(all_priors * 4, sizeof(float)));
+    workspace.prior_classes = static_cast<int32_t*>(take(settings.cross_class ? all_priors : 0, sizeof(int32_t)));
+    size_t const row_length = static_cast<size_t>(settings.top_k < sizes.priors ? settings.top_k : sizes.priors);
+    workspace.survivors = static_cast<uint64_t*>(take(batch * rows * row_length, sizeof(uint64_t)));
+    workspace.bytes = offset;
+    return workspace;
+}
+
+}  // namespace yolact

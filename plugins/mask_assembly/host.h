@@ -1,0 +1,12 @@
+// YolactMaskAssembly on the host, from the same source as the kernel, for tests.
+#pragma once
+
+#include "problem.h"
+
+extern "C" {
+
+// is_half: proto, coefs and masks are half, otherwise float. order: of threads and blocks, 0 forward, 1 reversed,
+// 2 shuffled. Returns 0, or 1 when something is out of range.
+int yolact_mask_assembly(
+    int is_half, yolact::MaskSizes const* sizes, yolact::MaskTensors const* tensors, int order);
+}

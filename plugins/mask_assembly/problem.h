@@ -1,0 +1,38 @@
+// What YolactMaskAssembly is asked to do. Plain C++: the TensorRT shell, the launcher and the kernel share it.
+#pragma once
+
+#include <cstdint>
+
+namespace yolact {
+
+constexpr int kMaxMaskCoefs = 64;
+constexpr int kMaxMasks = 1024;
+constexpr int kMaxMaskSide = 4096;
+constexpr int kMaxMaskBatch = 65535;  // blocks along one side of a grid
+
+struct MaskSizes {
+    int32_t batch;   // B
+    int32_t height;  // Hp
+    int32_t width;   // Wp
+    int32_t coefs;   // K
+    int32_t masks;   // D
+};
+
+inline char const* out_of_range(MaskSizes const& sizes) {
+    if (sizes.batch < 0 || sizes.batch > kMaxMaskBatch) return "the batch";
+    if (sizes.height < 1 || sizes.height > kMaxMaskSide) return "the height of the prototypes";
+    if (sizes.width < 1 || sizes.width > kMaxMaskSide) return "the width of the prototypes";
+    if (sizes.coefs < 1 || sizes.coefs > kMaxMaskCoefs) return "the number of mask coefficients";
+    if (sizes.masks < 0 || sizes.masks > kMaxMasks) return "the number of masks";
+    return nullptr;
+}
+
+// proto, coefs and masks are float or half.
+struct MaskTensors {
+    void const* proto;   // [B,Hp,Wp,K]
+    void const* coefs;   // [B,D,K]
+    float const* boxes;  // [B,D,4] x1 y1 x2 y2, relative to the image; four zeros: no detection
+    void* masks;         // [B,D,Hp,Wp]
+};
+
+}  // namespace yolact

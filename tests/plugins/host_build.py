@@ -1,0 +1,141 @@
+"""The host build of the plugins' kernels, compiled from the same source as the CUDA one and driven through ctypes."""
+
+from __future__ import annotations
+
+import ctypes
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tests.conftest import ROOT
+from yolact_deploy.config import PostprocessConfig
+
+PLUGINS = ROOT / "plugins"
+COMPILER = "c++"
+# As for nvcc (plugins/CMakeLists.txt): no fused multiply-add where the source has none.
+FLAGS = ("-std=c++17", "-O2", "-ffp-contract=off", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror", "-fPIC")
+UNDEFINED = ("-fsanitize=undefined", "-fno-sanitize-recover=all")
+ORDERS = {"forward": 0, "reversed": 1, "shuffled": 2}
+GUARD = 256  # bytes behind the workspace that nobody may touch
+POISON = 0xA5
+ALIGNMENT = 256
+
+
+class _FastNmsSizes(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_int32) for name in ("batch", "priors", "classes", "coefs")]
+
+
+class _FastNmsSettings(ctypes.Structure):
+    _fields_ = [
+        ("score_threshold", ctypes.c_float),
+        ("iou_threshold", ctypes.c_float),
+        ("top_k", ctypes.c_int32),
+        ("max_detections", ctypes.c_int32),
+        ("cross_class", ctypes.c_int32),
+    ]
+
+
+class _FastNmsTensors(ctypes.Structure):
+    _fields_ = [
+        (name, ctypes.c_void_p)
+        for name in (
+            "loc", "conf", "coef", "priors", "boxes", "scores", "classes", "coefs", "num_detections",
+        )
+    ]  # fmt: skip
+
+
+class _MaskSizes(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_int32) for name in ("batch", "height", "width", "coefs", "masks")]
+
+
+class _MaskTensors(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_void_p) for name in ("proto", "coefs", "boxes", "masks")]
+
+
+def compile_host_build(folder: Path) -> HostBuild:
+    """Compile both operators into one library, with checks for undefined behaviour."""
+    library = folder / "libyolact_host.so"
+    sources = [PLUGINS / operator / "host.cc" for operator in ("fast_nms", "mask_assembly")]
+    command = [COMPILER, *FLAGS, *UNDEFINED, "-shared", "-o", library, *sources]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return HostBuild(ctypes.CDLL(str(library)))
+
+
+@dataclass(frozen=True)
+class HostBuild:
+    """The loaded library. Arrays are float32 or, where an operator takes half precision, float16."""
+
+    library: ctypes.CDLL
+
+    def fast_nms(
+        self,
+        loc: np.ndarray,
+        conf: np.ndarray,
+        coef: np.ndarray,
+        priors: np.ndarray,
+        config: PostprocessConfig,
+        order: str = "forward",
+    ) -> dict[str, np.ndarray]:
+        """`YolactFastNMS`: loc [B,N,4], conf [B,N,1+C], coef [B,N,K], priors [N,4] -> its outputs by name.
+
+        Workspace and outputs hold garbage before; the workspace is as large as was asked for, and no larger.
+        """
+        batch, count, columns = conf.shape
+        sizes = _FastNmsSizes(batch, count, columns - 1, coef.shape[2])
+        settings = _FastNmsSettings(
+            config.score_threshold, config.iou_threshold, config.top_k, config.max_detections, config.cross_class
+        )
+        rows = config.output_count
+        outputs = {
+            "boxes": _poisoned((batch, rows, 4), np.float32),
+            "scores": _poisoned((batch, rows), np.float32),
+            "classes": _poisoned((batch, rows), np.int32),
+            "coefs": _poisoned((batch, rows, coef.shape[2]), coef.dtype),
+            "num_detections": _poisoned((batch,), np.int32),
+        }
+        inputs = _contiguous(loc, conf, coef, priors)
+        tensors = _FastNmsTensors(*(array.ctypes.data for array in (*inputs, *outputs.values())))
+        self.library.yolact_fast_nms_workspace.restype = ctypes.c_size_t
+        size = self.library.yolact_fast_nms_workspace(ctypes.byref(sizes), ctypes.byref(settings))
+        memory = np.full(size + GUARD + ALIGNMENT, POISON, np.uint8)
+        start = -memory.ctypes.data % ALIGNMENT
+        status = self.library.yolact_fast_nms(
+            int(conf.dtype == np.float16),
+            ctypes.byref(sizes),
+            ctypes.byref(settings),
+            ctypes.byref(tensors),
+            ctypes.c_void_p(memory.ctypes.data + start),
+            ORDERS[order],
+        )
+        assert status == 0, f"refused: {status}"
+        assert (memory[:start] == POISON).all()
+        assert (memory[start + size :] == POISON).all()
+        return outputs
+
+    def mask_assembly(
+        self, proto: np.ndarray, coefs: np.ndarray, boxes: np.ndarray, order: str = "forward"
+    ) -> np.ndarray:
+        """`YolactMaskAssembly`: proto [B,Hp,Wp,K], coefs [B,D,K], boxes [B,D,4] -> masks [B,D,Hp,Wp]."""
+        batch, height, width, channels = proto.shape
+        masks = _poisoned((batch, coefs.shape[1], height, width), proto.dtype)
+        inputs = _contiguous(proto, coefs, boxes)
+        tensors = _MaskTensors(*(array.ctypes.data for array in (*inputs, masks)))
+        sizes = _MaskSizes(batch, height, width, channels, coefs.shape[1])
+        status = self.library.yolact_mask_assembly(
+            int(proto.dtype == np.float16), ctypes.byref(sizes), ctypes.byref(tensors), ORDERS[order]
+        )
+        assert status == 0, f"refused: {status}"
+        return masks
+
+
+def _poisoned(shape: tuple[int, ...], dtype: np.dtype | type) -> np.ndarray:
+    array = np.empty(shape, dtype)
+    array.view(np.uint8).fill(POISON)
+    return array
+
+
+def _contiguous(*arrays: np.ndarray) -> list[np.ndarray]:
+    return [np.ascontiguousarray(array) for array in arrays]
