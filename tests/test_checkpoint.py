@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 from dataclasses import replace
@@ -11,11 +12,13 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from tests.conftest import NANO_WEIGHTS, seeded_state_dict
+from tests.conftest import NANO_WEIGHTS, PLUS_NANO_WEIGHTS, seeded_state_dict
+from yolact_deploy.architecture import Architecture
 from yolact_deploy.checkpoint import load_checkpoint, read_checkpoint
 from yolact_deploy.config import NAMED_CONFIGS, BackboneConfig, ModelConfig
 from yolact_deploy.errors import CheckpointError
 from yolact_deploy.files import sha256_of
+from yolact_deploy.model import Yolact
 
 
 @pytest.fixture(scope="module")
@@ -109,19 +112,19 @@ def test_configuration_from_the_tensors(tmp_path: Path, nano_tensors: dict[str, 
 @pytest.mark.parametrize("name", NAMED_CONFIGS)
 def test_every_named_configuration_is_recognised(tmp_path: Path, name: str) -> None:
     config = NAMED_CONFIGS[name]
-    tensors = {key: torch.zeros(tensor.shape) for key, tensor in _shapes(config).items()}
+    tensors = _zeros(config)
     assert read_checkpoint(save(tmp_path / f"{name}_54_800000.pth", tensors)).config == config
 
 
-def _shapes(config: ModelConfig) -> dict[str, torch.Tensor]:
-    from yolact_deploy.model import Yolact
-
+def _zeros(config: ModelConfig) -> dict[str, torch.Tensor]:
+    """A state dict of the right shapes that takes no room, in memory or in a file."""
     with torch.device("meta"):
-        return Yolact(config).state_dict()
+        shapes = {key: tensor.shape for key, tensor in Yolact(config).state_dict().items()}
+    return {key: torch.zeros(()).expand(shape) for key, shape in shapes.items()}
 
 
 def test_an_ambiguous_file_is_said(tmp_path: Path) -> None:
-    tensors = {key: torch.zeros(tensor.shape) for key, tensor in _shapes(ModelConfig.named("yolact_im700")).items()}
+    tensors = _zeros(ModelConfig.named("yolact_im700"))
     checkpoint = read_checkpoint(save(tmp_path / "mine.pth", tensors))
     assert checkpoint.config.name == "yolact_base"
     assert "also fit yolact_im400, yolact_im700" in checkpoint.notes[0]
@@ -160,6 +163,60 @@ def test_a_wrong_file_name_or_option_is_said(tmp_path: Path, nano_tensors: dict[
             "pass --config yolact_nano")  # fmt: skip
     path = save(tmp_path / "best.pth", nano_tensors)
     refused(path, "yolact_darknet53 was asked for", "not DarkNet-53", config=ModelConfig.named("yolact_darknet53"))
+
+
+def test_plus_and_plain_are_not_mixed_up(tmp_path: Path, nano_tensors: dict[str, torch.Tensor]) -> None:
+    plain = save(tmp_path / "yolact_plus_nano_1_2.pth", nano_tensors)
+    refused(plain, "the file name says yolact_plus_nano", "nothing of YOLACT++", "pass --config yolact_nano")
+    for name in ("yolact_nano", "yolact_resnet50"):
+        refused(PLUS_NANO_WEIGHTS, f"{name} was asked for", "6 deformable convolutions and a mask-IoU net of",
+                f"it is a YOLACT++, {name} is a YOLACT", "pass --config yolact_plus_nano",
+                config=ModelConfig.named(name))  # fmt: skip
+
+
+def plus_config(mask_iou_channels: tuple[int, ...] = (8, 16, 32, 64), **backbone: object) -> ModelConfig:
+    plus = ModelConfig.named("yolact_plus_nano")
+    changed = replace(plus.backbone, **backbone)  # type: ignore[arg-type]
+    return replace(plus, name="mine", backbone=changed, mask_iou_channels=mask_iou_channels)
+
+
+def test_deformable_layers_that_do_not_fit_are_named() -> None:
+    config = plus_config(dcn_interval=2)  # the first block of each stage
+    refused(PLUS_NANO_WEIGHTS, "deformable convolutions in backbone.layers 1.1, 2.1, 3.1, where mine has plain ones",
+            config=config)  # fmt: skip
+    refused(PLUS_NANO_WEIGHTS, "plain convolutions in backbone.layers 0.1, where mine has deformable ones",
+            config=plus_config(dcn_layers=(1, 2, 2, 2)))  # fmt: skip
+    refused(PLUS_NANO_WEIGHTS, "a mask-IoU net of 8-16-32-64 channels, not a mask-IoU net of 8-16-32 channels",
+            config=plus_config((8, 16, 32)))  # fmt: skip
+    refused(PLUS_NANO_WEIGHTS, "a mask-IoU net of 8-16-32-64 channels, not no mask-IoU net", config=plus_config(()))
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        plus_config(),
+        plus_config((4, 8), dcn_interval=2),
+        plus_config(()),
+        plus_config(depths=(2, 3, 7, 3), dcn_layers=(0, 1, 5, 2), dcn_interval=3),
+        plus_config(dcn_layers=()),
+    ],
+)
+def test_a_users_own_plus_is_described_as_it_is_to_be_configured(tmp_path: Path, config: ModelConfig) -> None:
+    path = save(tmp_path / "mine.pth", seeded_state_dict(config))
+    assert read_checkpoint(path, config).config == config
+    found = Architecture.of(torch.load(path, weights_only=True), path)
+    hint = ModelConfig.from_dict({"base": "yolact_plus_nano", **json.loads(found.config_hint())})
+    assert hint.backbone.deformable_blocks == config.backbone.deformable_blocks
+    assert found.differences(hint) == found.differences(config) == []
+
+
+def test_deformable_layers_that_no_configuration_has(tmp_path: Path) -> None:
+    tensors = seeded_state_dict(plus_config(depths=(2, 3, 3, 2)))
+    for part in ("weight", "bias"):
+        del tensors[f"backbone.layers.1.1.conv2.conv_offset_mask.{part}"]
+        del tensors[f"backbone.layers.2.2.conv2.conv_offset_mask.{part}"]
+    path = save(tmp_path / "yolact_plus_nano_1_2.pth", tensors)
+    refused(path, "deformable convolutions in backbone.layers 1.2, 2.1, 3.0, 3.1: no dcn_layers and dcn_interval")
 
 
 def test_a_mask_dimension_that_contradicts_itself(tmp_path: Path, nano_tensors: dict[str, torch.Tensor]) -> None:
