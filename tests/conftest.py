@@ -20,6 +20,7 @@ ROOT = Path(__file__).parent.parent
 DATA = Path(__file__).parent / "data"
 NANO = ROOT / "benchmarks/data/nano"
 NANO_WEIGHTS = NANO / "yolact_nano_22_4148.pth"
+PLUS_NANO_WEIGHTS = DATA / "official_nano/yolact_plus_nano_6_1233.pth"
 PHOTOGRAPHS = Path(os.environ.get("YOLACT_DEPLOY_PHOTOGRAPHS", ROOT.parent / "shared/coco_sample/images"))
 
 

@@ -16,6 +16,9 @@ OFFICIAL_PRIORS = {  # of the official code, at the official image sizes
     "yolact_base": 19248,
     "yolact_resnet50": 19248,
     "yolact_darknet53": 19248,
+    "yolact_plus_base": 57744,
+    "yolact_plus_resnet50": 57744,
+    "yolact_plus_nano": 12276,
 }
 
 
@@ -85,6 +88,14 @@ def test_num_classes_without_names() -> None:
         {"backbone": {"kind": "vgg"}},
         {"backbone": {"depths": [1, 1]}},
         {"backbone": {"width": 3}},
+        {"backbone": {"dcn_layers": [0, 4, 23]}},
+        {"backbone": {"dcn_layers": [0, 4, 24, 3]}},
+        {"backbone": {"dcn_layers": [0, 4, 23, -1]}},
+        {"backbone": {"dcn_layers": 3}},
+        {"backbone": {"dcn_interval": 0}},
+        {"backbone": {"kind": "darknet", "depths": [1, 1, 1, 1], "dcn_layers": [0, 1, 1, 1]}},
+        {"mask_iou_channels": [8, 0]},
+        {"mask_iou_channels": [8] * 7},
         {"base": "yolo"},
         {"num_classes": "three"},
         {"num_classes": True},
@@ -168,3 +179,24 @@ def test_other_classes() -> None:
 )
 def test_backbones_have_their_usual_names(name: str, description: str) -> None:
     assert ModelConfig.named(name).backbone.describe() == description
+
+
+def test_placement_of_the_deformable_convolutions() -> None:
+    """Every third block from the second stage on in ResNet-101, every block in ResNet-50."""
+    base = ModelConfig.named("yolact_plus_base").backbone.deformable_blocks
+    assert base == ((1, 0), (1, 3), *((2, block) for block in range(0, 23, 3)), (3, 0))
+    assert len(base) == 11
+    resnet50 = ModelConfig.named("yolact_plus_resnet50").backbone.deformable_blocks
+    assert len(resnet50) == 13
+    some = BackboneConfig(depths=(3, 4, 6, 3), dcn_layers=(0, 2, 3, 0), dcn_interval=2).deformable_blocks
+    assert some == ((1, 2), (2, 4))
+
+
+def test_what_makes_a_yolact_plus() -> None:
+    assert [name for name, config in NAMED_CONFIGS.items() if config.is_plus] == [
+        "yolact_plus_base",
+        "yolact_plus_resnet50",
+        "yolact_plus_nano",
+    ]
+    assert ModelConfig.from_dict({"base": "yolact_nano", "mask_iou_channels": [8]}).is_plus
+    assert ModelConfig.from_dict({"base": "yolact_nano", "backbone": {"dcn_layers": [0, 0, 0, 1]}}).is_plus

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from tests.conftest import DATA, NANO_WEIGHTS, seeded_state_dict
+from tests.conftest import DATA, NANO_WEIGHTS, PLUS_NANO_WEIGHTS, seeded_state_dict
 from yolact_deploy.boxes import boxes_in_pixels
 from yolact_deploy.checkpoint import load_checkpoint
 from yolact_deploy.config import NAMED_CONFIGS, ModelConfig, PostprocessConfig
 from yolact_deploy.model import Yolact
-from yolact_deploy.postprocess import detect, reference_detections
+from yolact_deploy.postprocess import detect, reference_detections, rescore_masks
 from yolact_deploy.preprocess import preprocess
 from yolact_deploy.types import Image, RawOutputs
 
-GOLDEN = ("yolact_resnet50", "yolact_darknet53")
+GOLDEN = ("yolact_resnet50", "yolact_darknet53", "yolact_plus_resnet50")
 RAW_NAMES = {"loc": "loc", "conf": "conf", "coef": "mask"}  # ours -> the official files'
 
 
@@ -26,15 +27,15 @@ def relative_difference(actual: np.ndarray, expected: np.ndarray) -> float:
 
 
 @pytest.fixture(scope="module", params=GOLDEN)
-def golden(request: pytest.FixtureRequest, official_photo: Image) -> tuple[RawOutputs, torch.Tensor, dict, Image]:
-    """Our raw outputs, our network input, and the official arrays."""
+def golden(request: pytest.FixtureRequest, official_photo: Image) -> tuple[RawOutputs, torch.Tensor, dict, Yolact]:
+    """Our raw outputs, our network input, the official arrays, and the model."""
     config = ModelConfig.named(request.param)
     model = Yolact(config).eval()
     model.load_state_dict(seeded_state_dict(config))
     tensor = preprocess(official_photo[None], config)
     with torch.inference_mode():
         raw = model(tensor)
-    return raw, tensor, dict(np.load(DATA / f"official/{request.param}.npz")), official_photo
+    return raw, tensor, dict(np.load(DATA / f"official/{request.param}.npz")), model
 
 
 @pytest.mark.parametrize("name", GOLDEN)
@@ -73,9 +74,13 @@ def test_detections_are_the_official_ones_in_order(golden: tuple) -> None:
     np.testing.assert_allclose(found.coefs.numpy()[clear], official["det_mask"][clear], atol=1e-3)
 
 
-def test_masks_and_pixels_are_the_official_ones(golden: tuple) -> None:
-    raw, _, official, image = golden
-    (found,) = reference_detections(raw, PostprocessConfig(), *image.shape[:2])
+@torch.inference_mode()
+def test_masks_and_pixels_are_the_official_ones(golden: tuple, official_photo: Image) -> None:
+    raw, _, official, model = golden
+    (found,) = reference_detections(raw, PostprocessConfig(), *official_photo.shape[:2], model.maskiou_net)
+    np.testing.assert_allclose(found.scores, official["post_score_box"], atol=1e-5)
+    np.testing.assert_allclose(found.mask_scores, official["post_score_mask"], atol=1e-4)
+    assert np.array_equal(found.scores, found.mask_scores) != model.config.rescores_masks
     assert np.mean(np.abs(found.boxes - official["post_box"]) <= 1) == 1
     assert np.mean(found.boxes == official["post_box"]) > 0.99
     areas = found.masks.sum(axis=(1, 2))
@@ -83,14 +88,16 @@ def test_masks_and_pixels_are_the_official_ones(golden: tuple) -> None:
     np.testing.assert_allclose(areas, official["post_mask_area"], rtol=1e-3, atol=2)
 
 
-def test_nano_raw_outputs_and_detections_are_the_official_ones() -> None:
-    model, config = load_checkpoint(NANO_WEIGHTS)
-    official, kept = (np.load(DATA / f"official_nano/reference_{part}.npz") for part in ("raw", "nms"))
-    finished = np.load(DATA / "official_nano/reference_postprocess.npz")
+@pytest.mark.parametrize(("weights", "prefix"), [(NANO_WEIGHTS, ""), (PLUS_NANO_WEIGHTS, "plus_")])
+@torch.inference_mode()
+def test_nano_raw_outputs_and_detections_are_the_official_ones(weights: Path, prefix: str) -> None:
+    model, config = load_checkpoint(weights)
+    official, kept, finished = (
+        np.load(DATA / f"official_nano/{prefix}reference_{part}.npz") for part in ("raw", "nms", "postprocess")
+    )
     np.testing.assert_allclose(model.priors.numpy(), official["priors"], atol=1e-7)
     for index in range(4):
-        with torch.inference_mode():
-            raw = model(torch.from_numpy(official[f"input_{index}"])[None])
+        raw = model(torch.from_numpy(official[f"input_{index}"])[None])
         for ours, theirs in (*RAW_NAMES.items(), ("proto", "proto")):
             assert relative_difference(getattr(raw, ours)[0].numpy(), official[f"{theirs}_{index}"]) < 1e-4
         (found,) = detect(raw, PostprocessConfig())
@@ -100,12 +107,30 @@ def test_nano_raw_outputs_and_detections_are_the_official_ones() -> None:
         height, width = finished[f"size_{index}"]
         pixels = boxes_in_pixels(found.boxes.numpy(), height, width)
         np.testing.assert_array_equal(pixels, finished[f"boxes_{index}"].reshape(-1, 4))
-        (whole,) = reference_detections(raw, PostprocessConfig(), height, width)
+        (whole,) = reference_detections(raw, PostprocessConfig(), height, width, model.maskiou_net)
+        mask_scores = finished[f"mask_scores_{index}" if prefix else f"scores_{index}"]
+        np.testing.assert_allclose(whole.mask_scores, mask_scores, atol=1e-4)
         pixels_count = height * width
         for mask, packed in zip(whole.masks, finished[f"masks_packed_{index}"], strict=True):
             official_mask = np.unpackbits(packed)[:pixels_count].astype(bool)
             assert np.count_nonzero(mask.ravel() ^ official_mask) <= 1e-3 * pixels_count
-    assert config.name == "yolact_nano"
+    assert config.name == f"yolact_{prefix}nano"
+
+
+def test_no_mask_is_discarded_for_being_small() -> None:
+    """The official `discard_mask_area` is 25 here, and its detections have smaller masks, even empty ones."""
+    finished = np.load(DATA / "official_nano/plus_reference_postprocess.npz")
+    areas = [np.unpackbits(packed).sum() for index in range(4) for packed in finished[f"masks_packed_{index}"]]
+    assert min(areas) == 0
+
+
+def test_mask_scores_go_by_the_class_of_the_detection() -> None:
+    class Net(torch.nn.Module):
+        def forward(self, masks: torch.Tensor) -> torch.Tensor:
+            return torch.tensor([[0.1, 0.5, 1.2], [0.2, 0.6, 0.9]])
+
+    scores = rescore_masks(Net(), torch.zeros(2, 4, 4), torch.tensor([2, 0]), torch.tensor([0.5, 0.25]))  # type: ignore[arg-type]
+    torch.testing.assert_close(scores, torch.tensor([0.6, 0.05]))  # above 1 is not held at 1
 
 
 @pytest.mark.parametrize("config", NAMED_CONFIGS.values(), ids=lambda config: config.name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -134,13 +134,8 @@ class Architecture:
 
     def config_hint(self) -> str:
         """The fields that a configuration file needs, as JSON; anchors and image size are for the user to add."""
-        backbone: dict[str, Any] = {
-            "kind": self.backbone.kind,
-            "depths": self.backbone.depths,
-            "width": self.backbone.width,
-        }
-        if self.backbone.dcn_layers:
-            backbone |= {"dcn_layers": self.backbone.dcn_layers, "dcn_interval": self.backbone.dcn_interval}
+        added = ("dcn_layers", "dcn_interval")
+        backbone = {key: value for key, value in asdict(self.backbone).items() if self.is_plus or key not in added}
         fields: dict[str, Any] = {
             "backbone": backbone,
             "fpn_channels": self.fpn_channels,
@@ -148,7 +143,7 @@ class Architecture:
             "head_channels": self.head_channels,
             "num_prototypes": self.num_prototypes,
         }
-        if self.mask_iou_channels:
+        if self.is_plus:
             fields["mask_iou_channels"] = self.mask_iou_channels
         return json.dumps(fields)
 
