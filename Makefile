@@ -27,6 +27,8 @@ $(VENV)/.installed: pyproject.toml setup.py Makefile
 		$(PIP) torch==$(TORCH)
 	@echo "torch==$(TORCH)" > $(VENV)/constraints.txt
 	$(PIP) --constraint $(VENV)/constraints.txt --editable ".[$(EXTRAS)]"
+# For tests/export/test_tensorrt_calls.py. Not beside the other packages: there they would pass for TensorRT itself.
+	-$(PIP) --no-deps --target $(VENV)/tensorrt-stubs --upgrade tensorrt-stubs==10.13.0.35.1
 	@touch $@
 
 # Debian and Ubuntu split venv from Python.

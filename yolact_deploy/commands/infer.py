@@ -9,18 +9,20 @@ import typer
 
 from .. import console
 from ..errors import ImageError
-from .options import Device, Force, Threads, Verbose
+from .options import Config, Device, Force, Threads, Trust, Verbose, read_config
 
 STATUS_INCOMPLETE = 1  # some pictures were drawn, others could not be read
 
 
 def run(
     source: Annotated[str, typer.Argument(help='An image, a folder of images, or a quoted glob such as "in/*.jpg".')],
-    model: Annotated[Path, typer.Option("--model", "-m", help="A checkpoint or an exported .onnx file.")],
+    model: Annotated[Path, typer.Option("--model", "-m", help="A checkpoint, an .onnx file or an engine.")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="Where the pictures go.")],
     score: Annotated[float, typer.Option(min=0.0, max=1.0, help="Detections below it are not drawn.")] = 0.3,
     device: Device = "auto",
     threads: Threads = None,
+    config: Config = None,
+    trust: Trust = False,
     force: Force = False,
     verbose: Verbose = False,
 ) -> int:
@@ -29,7 +31,9 @@ def run(
     from ..predictor import Predictor
 
     images = find_images(source)
-    with Predictor.open(model, device=device, threads=threads, score_threshold=score) as predictor:
+    with Predictor.open(
+        model, device=device, threads=threads, score_threshold=score, config=read_config(config), trust=trust
+    ) as predictor:
         plan = plan_outputs(images, output, force)
         console.explain(predictor.description)
         with console.progress("images") as advance:

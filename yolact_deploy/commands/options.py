@@ -23,6 +23,10 @@ def _set_verbose(wanted: bool) -> bool:
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show more.", callback=_set_verbose)]
 Force = Annotated[bool, typer.Option("--force", help="Replace files that exist.")]
 Device = Annotated[str, typer.Option(help="auto (CUDA where present), cpu or cuda.", metavar="DEVICE")]
+Trust = Annotated[
+    bool,
+    typer.Option("--trust", help="Open an engine without a manifest, though it may run any code; needs --config."),
+]
 Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads; the runtime decides if left out.")]
 Config = Annotated[
     str | None,
