@@ -33,22 +33,22 @@ inline int output_count(FastNmsSettings const& settings) {
     return settings.cross_class ? settings.top_k : settings.max_detections;
 }
 
-// Null, or the name of what is out of range.
+// Null, or what is wrong.
 inline char const* out_of_range(FastNmsSettings const& settings) {
     // Written so that a NaN is out of range.
-    if (!(settings.score_threshold >= 0.0F && settings.score_threshold <= 1.0F)) return "score_threshold";
-    if (!(settings.iou_threshold >= 0.0F && settings.iou_threshold <= 1.0F)) return "iou_threshold";
-    if (settings.top_k < 1 || settings.top_k > kMaxTopK) return "top_k";
-    if (settings.max_detections < 1 || settings.max_detections > kMaxDetections) return "max_detections";
-    if (settings.cross_class != 0 && settings.cross_class != 1) return "cross_class";
+    if (!(settings.score_threshold >= 0.0F && settings.score_threshold <= 1.0F)) return "score_threshold has to be from 0 to 1";
+    if (!(settings.iou_threshold >= 0.0F && settings.iou_threshold <= 1.0F)) return "iou_threshold has to be from 0 to 1";
+    if (settings.top_k < 1 || settings.top_k > kMaxTopK) return "top_k has to be from 1 to 1024";
+    if (settings.max_detections < 1 || settings.max_detections > kMaxDetections) return "max_detections has to be from 1 to 1024";
+    if (settings.cross_class != 0 && settings.cross_class != 1) return "cross_class has to be 0 or 1";
     return nullptr;
 }
 
 inline char const* out_of_range(FastNmsSizes const& sizes) {
-    if (sizes.batch < 0 || sizes.batch > kMaxBatch) return "the batch";
-    if (sizes.priors < 1 || sizes.priors > kMaxPriors) return "the number of priors";
-    if (sizes.classes < 1 || sizes.classes > kMaxClasses) return "the number of classes";
-    if (sizes.coefs < 1 || sizes.coefs > kMaxCoefs) return "the number of mask coefficients";
+    if (sizes.batch < 0 || sizes.batch > kMaxBatch) return "the batch has to be up to 65535";
+    if (sizes.priors < 1 || sizes.priors > kMaxPriors) return "the number of priors has to be from 1 to 65536";
+    if (sizes.classes < 1 || sizes.classes > kMaxClasses) return "the number of classes has to be from 1 to 1024";
+    if (sizes.coefs < 1 || sizes.coefs > kMaxCoefs) return "the number of mask coefficients has to be from 1 to 64";
     return nullptr;
 }
 

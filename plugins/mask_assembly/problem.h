@@ -18,12 +18,13 @@ struct MaskSizes {
     int32_t masks;   // D
 };
 
+// Null, or what is wrong.
 inline char const* out_of_range(MaskSizes const& sizes) {
-    if (sizes.batch < 0 || sizes.batch > kMaxMaskBatch) return "the batch";
-    if (sizes.height < 1 || sizes.height > kMaxMaskSide) return "the height of the prototypes";
-    if (sizes.width < 1 || sizes.width > kMaxMaskSide) return "the width of the prototypes";
-    if (sizes.coefs < 1 || sizes.coefs > kMaxMaskCoefs) return "the number of mask coefficients";
-    if (sizes.masks < 0 || sizes.masks > kMaxMasks) return "the number of masks";
+    if (sizes.batch < 0 || sizes.batch > kMaxMaskBatch) return "the batch has to be up to 65535";
+    if (sizes.height < 1 || sizes.height > kMaxMaskSide) return "the height of the prototypes has to be from 1 to 4096";
+    if (sizes.width < 1 || sizes.width > kMaxMaskSide) return "the width of the prototypes has to be from 1 to 4096";
+    if (sizes.coefs < 1 || sizes.coefs > kMaxMaskCoefs) return "the number of mask coefficients has to be from 1 to 64";
+    if (sizes.masks < 0 || sizes.masks > kMaxMasks) return "the number of masks has to be up to 1024";
     return nullptr;
 }
 

@@ -1,0 +1,64 @@
+#include "attributes.h"
+
+#include "log.h"
+
+#include <cstring>
+
+namespace yolact {
+namespace {
+
+// Read by the parser itself, to find the plugin.
+constexpr std::initializer_list<char const*> kParserAttributes = {"plugin_version", "plugin_namespace"};
+
+bool is_one_of(char const* name, std::initializer_list<char const*> names) noexcept {
+    for (char const* known : names) {
+        if (std::strcmp(name, known) == 0) return true;
+    }
+    return false;
+}
+
+}  // namespace
+
+nvinfer1::PluginField const* Attributes::find(char const* name) const noexcept {
+    for (int32_t i = 0; fields_ != nullptr && i < fields_->nbFields; ++i) {
+        nvinfer1::PluginField const& field = fields_->fields[i];
+        if (field.name != nullptr && std::strcmp(field.name, name) == 0) return &field;
+    }
+    return nullptr;
+}
+
+bool Attributes::read(
+    char const* name, nvinfer1::PluginFieldType type, char const* type_name, void* value) const noexcept {
+    nvinfer1::PluginField const* field = find(name);
+    if (field == nullptr || field->data == nullptr) {
+        log_error(op_, "the attribute %s is missing", name);
+        return false;
+    }
+    if (field->type != type || field->length != 1) {
+        log_error(op_, "the attribute %s has to be one %s", name, type_name);
+        return false;
+    }
+    std::memcpy(value, field->data, 4);  // both types have 4 bytes
+    return true;
+}
+
+bool Attributes::read(char const* name, float* value) const noexcept {
+    return read(name, nvinfer1::PluginFieldType::kFLOAT32, "float", value);
+}
+
+bool Attributes::read(char const* name, int32_t* value) const noexcept {
+    return read(name, nvinfer1::PluginFieldType::kINT32, "integer", value);
+}
+
+bool Attributes::has_only(std::initializer_list<char const*> names) const noexcept {
+    for (int32_t i = 0; fields_ != nullptr && i < fields_->nbFields; ++i) {
+        char const* name = fields_->fields[i].name;
+        if (name != nullptr && !is_one_of(name, names) && !is_one_of(name, kParserAttributes)) {
+            log_error(op_, "the attribute %s is unknown", name);
+            return false;
+        }
+    }
+    return true;
+}
+
+}  // namespace yolact

@@ -1,0 +1,51 @@
+// YolactFastNMS for TensorRT. Inputs: loc [B,N,4], conf [B,N,1+C], coef [B,N,K], all float or all half, and priors [N,4]
+// float. Outputs: boxes [B,D,4] and scores [B,D] float, classes [B,D] int32, coefs [B,D,K] as coef, num_detections [B]
+// int32.
+#pragma once
+
+#include "../common/attributes.h"
+#include "../common/plugin.h"
+#include "problem.h"
+
+namespace yolact {
+
+class FastNmsPlugin final : public Plugin {
+public:
+    static constexpr char const* kName = "YolactFastNMS";
+    static nvinfer1::PluginFieldCollection const* fields() noexcept;
+    static nvinfer1::IPluginV3* create(Attributes const& attributes) noexcept;
+
+    explicit FastNmsPlugin(FastNmsSettings const& settings) noexcept;
+
+    char const* getPluginName() const noexcept override { return kName; }
+    nvinfer1::IPluginV3* clone() noexcept override;
+    nvinfer1::PluginFieldCollection const* getFieldsToSerialize() noexcept override { return &serialized_; }
+
+    int32_t getNbOutputs() const noexcept override;
+    int32_t getOutputDataTypes(nvinfer1::DataType* outputs, int32_t output_count, nvinfer1::DataType const* inputs,
+        int32_t input_count) const noexcept override;
+    int32_t getOutputShapes(nvinfer1::DimsExprs const* inputs, int32_t input_count, nvinfer1::DimsExprs const* shapes,
+        int32_t shape_count, nvinfer1::DimsExprs* outputs, int32_t output_count,
+        nvinfer1::IExprBuilder& builder) noexcept override;
+    bool supportsFormatCombination(int32_t position, nvinfer1::DynamicPluginTensorDesc const* tensors,
+        int32_t input_count, int32_t output_count) noexcept override;
+    int32_t configurePlugin(nvinfer1::DynamicPluginTensorDesc const* in, int32_t input_count,
+        nvinfer1::DynamicPluginTensorDesc const* out, int32_t output_count) noexcept override;
+    size_t getWorkspaceSize(nvinfer1::DynamicPluginTensorDesc const* in, int32_t input_count,
+        nvinfer1::DynamicPluginTensorDesc const* out, int32_t output_count) const noexcept override;
+    int32_t onShapeChange(nvinfer1::PluginTensorDesc const* in, int32_t input_count,
+        nvinfer1::PluginTensorDesc const* out, int32_t output_count) noexcept override;
+
+protected:
+    cudaError_t launch(nvinfer1::PluginTensorDesc const* in, nvinfer1::PluginTensorDesc const* out,
+        void const* const* inputs, void* const* outputs, void* workspace, cudaStream_t stream) const noexcept override;
+
+private:
+    static constexpr int32_t kFieldCount = 5;
+
+    FastNmsSettings settings_;
+    nvinfer1::PluginField serialized_fields_[kFieldCount];  // point into settings_
+    nvinfer1::PluginFieldCollection serialized_;
+};
+
+}  // namespace yolact
