@@ -18,7 +18,13 @@ if TYPE_CHECKING:
 
 CANDIDATES = 400  # priors above the score threshold: a photograph with about twenty objects
 _RESIDUAL_GAIN = 0.3  # of the last scale in a residual branch: depth must not blow activations up
-_GAINS = {".lat_layers.": 0.25, ".conf_layer.": 1.0, ".bbox_layer.": 0.5, ".mask_layer.": 0.5}
+_GAINS = {
+    ".conv_offset_mask.": 0.5,
+    ".lat_layers.": 0.25,
+    ".conf_layer.": 1.0,
+    ".bbox_layer.": 0.5,
+    ".mask_layer.": 0.5,
+}
 _HE_GAIN = 2.0**0.5  # He et al. 2015: variance kept through ReLU
 _CONF_BIAS = "prediction_layers.0.conf_layer.bias"
 

@@ -76,7 +76,7 @@ def test_pytorch_and_onnx_runtime_reach_the_official_numbers(nano: Dataset, nano
     expected = json.loads((OFFICIAL / "metrics.json").read_text())["coco"]
     truth = GroundTruth(nano)
     for path in (bundled_nano().weights, nano_onnx):
-        with Predictor.open(path) as predictor:
+        with Predictor.open(path, threads=1) as predictor:
             mapping = map_classes(predictor.metadata.config, nano.categories)
             accuracy = truth.evaluate(run_images(predictor, nano.images), mapping)
         assert accuracy.box.ap == pytest.approx(expected["bbox"]["AP"], abs=0.0005)

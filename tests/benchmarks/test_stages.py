@@ -47,7 +47,7 @@ def assert_same(actual: NetworkDetections, expected: NetworkDetections) -> None:
 @pytest.mark.parametrize("kind", ["nano_weights", "nano_onnx", "nano_dynamic_onnx", "nano_tensor_onnx"])
 def test_stages_in_a_row_equal_the_whole(kind: str, request: pytest.FixtureRequest, nano_image: Image) -> None:
     path = request.getfixturevalue(kind)
-    with Predictor.open(path) as predictor:
+    with Predictor.open(path, threads=1) as predictor:
         staged = open_stages(predictor, path, "auto", 1)
         assert isinstance(staged, RuntimeStages if kind == "nano_weights" else OnnxStages)
         (found,) = staged.postprocess(staged.network(staged.preprocess(nano_image[None])))
@@ -58,7 +58,7 @@ def test_stages_in_a_row_equal_the_whole(kind: str, request: pytest.FixtureReque
 
 def test_every_part_is_timed(nano_onnx: Path, nano_image: Image) -> None:
     steps: list[tuple[str, int, int]] = []
-    with Predictor.open(nano_onnx) as predictor:
+    with Predictor.open(nano_onnx, threads=1) as predictor:
         timing = time_model(predictor, nano_onnx, [nano_image], ONCE, advance=lambda *step: steps.append(step))
     assert timing.stages is not None
     assert tuple(timing.stages) == STAGES
@@ -71,7 +71,7 @@ def test_every_part_is_timed(nano_onnx: Path, nano_image: Image) -> None:
 def test_images_are_cycled_through(nano_onnx: Path, nano_image: Image, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[int, ...]] = []
     images = [nano_image, nano_image[:200], nano_image[:100]]
-    with Predictor.open(nano_onnx) as predictor:
+    with Predictor.open(nano_onnx, threads=1) as predictor:
         whole = predictor.batch
         monkeypatch.setattr(predictor, "batch", lambda items: seen.append(items[0].shape) or whole(items))
         time_model(predictor, nano_onnx, images, Schedule(iterations=4, warmup=0))
@@ -79,7 +79,7 @@ def test_images_are_cycled_through(nano_onnx: Path, nano_image: Image, monkeypat
 
 
 def test_a_fixed_batch_is_given_whole_batches(nano_batch_onnx: Path, nano_image: Image) -> None:
-    with Predictor.open(nano_batch_onnx) as predictor:
+    with Predictor.open(nano_batch_onnx, threads=1) as predictor:
         timing = time_model(predictor, nano_batch_onnx, [nano_image], ONCE)
         staged = open_stages(predictor, nano_batch_onnx, "auto", 1)
         found = staged.postprocess(staged.network(staged.preprocess(np.stack([nano_image] * 3))))
@@ -89,7 +89,7 @@ def test_a_fixed_batch_is_given_whole_batches(nano_batch_onnx: Path, nano_image:
 
 
 def test_stages_know_of_failures(nano_onnx: Path) -> None:
-    with Predictor.open(nano_onnx) as predictor:
+    with Predictor.open(nano_onnx, threads=1) as predictor:
         staged = open_stages(predictor, nano_onnx, "cpu", 1)
     with pytest.raises(YolactDeployError, match=r"nano\.onnx: a stage failed in ONNX Runtime: .*[Ii]nvalid"):
         staged.network(np.zeros((1, 3, 5, 5), np.float32))
@@ -102,7 +102,7 @@ def test_a_model_in_one_piece_is_timed_end_to_end_only(
         raise ModelFileError("it has no joints")
 
     monkeypatch.setattr(stages_module, "OnnxStages", refuse)
-    with Predictor.open(nano_onnx) as predictor:
+    with Predictor.open(nano_onnx, threads=1) as predictor:
         timing = time_model(predictor, nano_onnx, [nano_image], ONCE)
         assert timing.stages is None
         assert timing.network is None
