@@ -50,13 +50,9 @@ def build_engine(source: Path, options: EngineOptions, listener: BuildListener |
     require("onnx", "building an engine")
     from .builder import build_plan, input_range, output_ranges, parse_network  # these need onnx
 
-    model, metadata, digest = _read(source, options)
-    _prepare_deform_conv(library, metadata, source)
-    plugins = _load_plugins(library, options.plugin_library)
-    if plugins is not None:
-        _leave_to_plugins(model)
-    parsed = parse_network(library, model.SerializeToString(), source)
-    del model  # 100 MB and more that the build could use
+    graph, metadata, digest, plugins = _prepare(source, options, library)
+    parsed = parse_network(library, graph, source)
+    del graph  # 100 MB and more that the build could use
     shapes = input_range(parsed, options)
     machine = describe_machine(library)
     gpu = None if machine.gpu is None else GpuInfo(machine.gpu, machine.compute_capability or "")
@@ -79,6 +75,18 @@ def build_engine(source: Path, options: EngineOptions, listener: BuildListener |
     )
     _write(output, plan.data, manifest)
     return EngineResult(output, manifest, plan.data.nbytes, plan.notes)
+
+
+def _prepare(
+    source: Path, options: EngineOptions, library: TensorRTLibrary
+) -> tuple[bytes, ModelMetadata, str, FileRecord | None]:
+    """The graph for the parser, what it says of itself, the file's SHA-256, and the plugin library that is loaded."""
+    model, metadata, digest = _read(source, options)
+    _prepare_deform_conv(library, metadata, source)
+    plugins = _load_plugins(library, options.plugin_library)
+    if plugins is not None:
+        _leave_to_plugins(model)
+    return model.SerializeToString(), metadata, digest, plugins
 
 
 def describe_machine(library: TensorRTLibrary) -> Machine:
