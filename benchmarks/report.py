@@ -9,6 +9,7 @@ from typing import Any
 from .. import console
 from .accuracy import NOT_AVAILABLE
 from .bench import BenchReport, ModelReport
+from .device_times import DEVICE_REGIONS
 from .progress import shown_progress
 from .stages import REGIONS
 from .tables import TextTable, all_tables, class_table
@@ -64,7 +65,7 @@ def to_json(report: BenchReport) -> dict[str, Any]:
         "data": {"description": report.data, "folder": str(report.data_folder)},
         "hardware": _plain(report.hardware),
         "options": _plain(report.options),
-        "measured_regions": REGIONS,
+        "measured_regions": {**REGIONS, **DEVICE_REGIONS},
         "models": [_model_json(model) for model in report.models],
         "notes": [*report.notes, *alarms(report)],
     }
@@ -91,6 +92,8 @@ def _explanations(report: BenchReport) -> list[str]:
     lines += report.hardware.lines()
     lines.append(f"end to end: {REGIONS['end_to_end']}; images are decoded before")
     lines += [f"{name}: {REGIONS[key]}" for key, name in _STAGE_NAMES.items()]
+    if any(model.timing.device for model in report.models):
+        lines += [f"{name.replace('_', ' ')}: {region}" for name, region in DEVICE_REGIONS.items()]
     lines.append(
         f"FPS: of the median; {first.iterations} calls end to end after {report.options.warmup} to warm up; "
         "peak: resident memory of a process that does nothing else, libraries included"

@@ -14,6 +14,7 @@ from ..errors import YolactDeployError
 from ..predictor import Predictor
 from ..preprocess import preprocess_numpy
 from ..types import Image, NetworkDetections
+from .device_times import DeviceTimes, time_device
 from .split import NETWORK_INPUT, RAW_OUTPUTS, split_graph
 from .timing import Latency, Schedule, measure_latency
 
@@ -39,6 +40,7 @@ class Timing:
     end_to_end: Latency
     stages: dict[str, Latency] | None  # one each of STAGES; None when the model cannot be run in stages
     stages_note: str  # how the stages were run, or why not
+    device: DeviceTimes | None = None  # of an engine; None for the others
 
     @property
     def network(self) -> Latency | None:
@@ -83,6 +85,13 @@ def time_model(
         schedule,
         lambda done, total: advance("end to end", done, total),
     )
+    device_times = time_device(
+        predictor, images, count, schedule, lambda done, total: advance("on the GPU", done, total)
+    )
+    if device_times is not None:
+        return Timing(
+            count, end_to_end, None, "an engine is one piece; its times on the GPU are by events", device_times
+        )
     try:
         staged = open_stages(predictor, path, device, threads)
         stages = time_stages(predictor, staged, images, schedule, advance)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from .accuracy import NOT_AVAILABLE, AveragePrecision
 from .bench import BenchReport, ModelReport
+from .device_times import DEVICE_REGIONS
 from .parity import Verdict
 from .stages import STAGES
 from .timing import Latency
@@ -25,7 +26,10 @@ class TextTable:
 
 def all_tables(report: BenchReport) -> list[TextTable]:
     """What a report shows, in order."""
-    tables = [speed_table(report), stage_table(report), accuracy_table(report), detection_table(report)]
+    tables = [speed_table(report), stage_table(report)]
+    if any(model.timing.device for model in report.models):
+        tables.append(device_table(report))
+    tables += [accuracy_table(report), detection_table(report)]
     return [*tables, parity_table(report)] if report.reference else tables
 
 
@@ -56,6 +60,16 @@ def stage_table(report: BenchReport) -> TextTable:
         stages: dict[str, Latency] = model.timing.stages or {}
         rows.append((model.name, *(_ms(stages[stage].p50) if stage in stages else ABSENT for stage in STAGES)))
     return TextTable("Stages, median ms", ("model", "preprocess", "network", "post-process", "masks"), tuple(rows))
+
+
+def device_table(report: BenchReport) -> TextTable:
+    """Median times of each engine on the GPU."""
+    rows = tuple(
+        (model.name, *(_ms(getattr(model.timing.device, name).p50) for name in DEVICE_REGIONS))
+        for model in report.models
+        if model.timing.device is not None
+    )
+    return TextTable("On the GPU, median ms", ("model", "to device", "GPU", "to host", "enqueue"), rows)
 
 
 def accuracy_table(report: BenchReport) -> TextTable:

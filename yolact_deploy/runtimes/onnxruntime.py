@@ -44,7 +44,8 @@ def create_session(model: str | bytes, source: object, device: str = "auto", thr
         session = ort.InferenceSession(model, sess_options=options, providers=providers)
     except Exception as error:  # the binding's exception classes share no public base
         reason = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
-        raise ModelFileError(f"{source}: ONNX Runtime cannot load it ({reason}): export it again") from None
+        advice = "build an engine from it, or export it again" if "NOT_IMPLEMENTED" in reason else "export it again"
+        raise ModelFileError(f"{source}: ONNX Runtime cannot load it ({reason}): {advice}") from None
     if device == "cuda" and session.get_providers()[0] != "CUDAExecutionProvider":
         raise YolactDeployError(
             "ONNX Runtime has no working CUDA provider here: pass --device cpu, or see `yolact-deploy doctor`"

@@ -1,0 +1,50 @@
+"""`bench` takes engines beside checkpoints and ONNX files, and shows their times on the GPU."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cuda_stand_in import FakeGpu
+from yolact_deploy.benchmarks import report
+from yolact_deploy.benchmarks.bench import BenchOptions, run_bench
+from yolact_deploy.benchmarks.device_times import DEVICE_REGIONS
+from yolact_deploy.benchmarks.stages import Timing
+from yolact_deploy.export.engine import build_engine
+from yolact_deploy.export.engine_options import EngineOptions
+
+
+@pytest.fixture
+def engine(gpu: FakeGpu, nano_onnx: Path, tmp_path: Path) -> Path:
+    """An engine for every image of the bundled data set."""
+    return build_engine(nano_onnx, EngineOptions(tmp_path / "nano.engine")).path
+
+
+def test_bench_measures_an_engine(engine: Path, nano_onnx: Path, nano_weights: Path) -> None:
+    options = BenchOptions((engine, nano_onnx), reference=nano_weights, limit=4, iterations=3, warmup=1, threads=1)
+    result = run_bench(options)
+    assert result.passed
+    by_name = {model.name: model for model in result.models}
+    timing: Timing = by_name[engine.name].timing
+    assert timing.stages is None
+    assert timing.device is not None
+    for name in DEVICE_REGIONS:
+        latency = getattr(timing.device, name)
+        assert latency.iterations == 3
+        assert latency.p50 > 0
+    assert by_name[nano_onnx.name].timing.device is None
+    text = report.to_markdown(result)
+    assert "## On the GPU, median ms" in text
+    assert report.to_json(result)["models"][0]["timing"].keys() >= {"device", "end_to_end"}
+
+
+def test_without_engines_there_is_no_such_table(nano_onnx: Path, nano_weights: Path) -> None:
+    result = run_bench(BenchOptions((nano_onnx,), reference=nano_weights, limit=2, iterations=1, warmup=0, threads=1))
+    assert "On the GPU" not in report.to_markdown(result)
+
+
+def test_an_engine_has_no_stages(engine: Path) -> None:
+    """An engine is one piece: its network is not reported as if it had been run apart."""
+    result = run_bench(BenchOptions((engine,), limit=2, iterations=1, warmup=0))
+    assert result.models[0].timing.network is None
