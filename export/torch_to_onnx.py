@@ -16,7 +16,6 @@ from ..files import check_output_path, write_bytes
 from ..images import read_image
 from ..metadata import INPUT_KINDS, ModelMetadata
 from ..types import Image
-from .deform_conv import chosen_form
 
 if TYPE_CHECKING:
     from .check import ExportCheck
@@ -62,10 +61,12 @@ def export_onnx(weights: Path, options: ExportOptions) -> ExportResult:
         raise ConfigError(f"unknown input {options.input_kind!r}: use one of {', '.join(INPUT_KINDS)}")
     if options.batch is not None and options.batch < 1:
         raise ConfigError(f"batch {options.batch}: 1 or more, or dynamic")
-    chosen_form(options.deform_conv)
     output = check_output_path(options.output, options.force)
     for package in ("onnx", "onnxscript", "onnxruntime"):
         require(package, "exporting")
+    from .deform_conv import chosen_form  # this needs them
+
+    options = replace(options, deform_conv=chosen_form(options.deform_conv))
     with resources.as_file(resources.files("yolact_deploy") / _SAMPLE_IMAGE) as sample:
         image = read_image(options.check_image or sample)
     checkpoint = read_checkpoint(weights, options.config, options.num_classes)
@@ -89,7 +90,7 @@ def _export(checkpoint: Checkpoint, options: ExportOptions, output: Path, image:
         checkpoint_name=checkpoint.path.name,
         checkpoint_sha256=checkpoint.sha256,
         tool_version=__version__,
-        deform_conv=chosen_form(options.deform_conv) if config.backbone.deformable_blocks else "none",
+        deform_conv=options.deform_conv if config.backbone.deformable_blocks else "none",
     )
     model = replace(checkpoint, config=config).build()
     network = export_network(model, batch, metadata.deform_conv)

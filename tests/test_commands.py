@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 import pytest
 
-from tests.conftest import NANO, NANO_WEIGHTS, ROOT
+from tests.conftest import NANO, NANO_WEIGHTS, PLUS_NANO_WEIGHTS, ROOT
 from tests.running import Captured, assert_one_error_line, fails, run_process, succeeds
 from yolact_deploy import cli
 from yolact_deploy.images import read_image
@@ -60,6 +60,22 @@ def test_export_takes_its_options(capsys: Captured, tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def test_plus_from_checkpoint_to_picture(capsys: Captured, tmp_path: Path) -> None:
+    path = tmp_path / "plus.onnx"
+    assert "mask_scores" in succeeds(capsys, "export", PLUS_NANO_WEIGHTS, "-o", path, "--deform-conv", "auto")
+    for file, kind in ((PLUS_NANO_WEIGHTS, "YOLACT++ checkpoint"), (path, "ONNX")):
+        text = succeeds(capsys, "inspect", file)
+        assert kind in text
+        assert "6 convolutions" in text
+        assert "8-16-32-64" in text
+    report = tmp_path / "report.json"
+    quick = ("--limit", "4", "--iterations", "2", "--warmup", "0", "--threads", "1")
+    assert "parity: pass" in succeeds(capsys, "bench", path, "--reference", PLUS_NANO_WEIGHTS, *quick, "--json", report)
+    assert all(model["timing"]["stages"] for model in json.loads(report.read_text())["models"])
+    succeeds(capsys, "infer", IMAGE, "--model", path, "-o", tmp_path / "drawn")
+    assert list((tmp_path / "drawn").iterdir())
+
+
 def test_export_refuses_and_leaves_nothing(capsys: Captured, tmp_path: Path, exported: Path) -> None:
     empty = tmp_path / "empty.pth"
     empty.touch()
@@ -77,6 +93,9 @@ def test_export_refuses_and_leaves_nothing(capsys: Captured, tmp_path: Path, exp
         ((NANO_WEIGHTS, "--class-names", "a,b"), "6 classes"),
         ((NANO_WEIGHTS, "--batch", "0"), "--batch"),
         ((NANO_WEIGHTS, "--input", "video"), "image, tensor"),
+        ((NANO_WEIGHTS, "--deform-conv", "dcn"), "gridsample, onnx, auto"),
+        ((NANO_WEIGHTS, "--config", "yolact_plus_nano"), "pass --config yolact_nano"),
+        ((PLUS_NANO_WEIGHTS, "--config", "yolact_nano"), "pass --config yolact_plus_nano"),
         ((NANO_WEIGHTS, "--score-threshold", "2"), "between 0 and 1"),
         ((NANO_WEIGHTS, "--image", tmp_path / "missing.jpg"), "missing.jpg"),
     ):

@@ -16,7 +16,8 @@ from yolact_deploy.checkpoint import load_checkpoint
 from yolact_deploy.config import ModelConfig, PostprocessConfig
 from yolact_deploy.deform_conv import ModulatedDeformConv
 from yolact_deploy.errors import ConfigError, ModelFileError
-from yolact_deploy.export.deform_conv import with_form
+from yolact_deploy.export import deform_conv as deform_conv_module
+from yolact_deploy.export.deform_conv import chosen_form, with_form
 from yolact_deploy.export.engine import build_engine
 from yolact_deploy.export.engine_options import EngineOptions
 from yolact_deploy.export.precision import convert_precision
@@ -135,6 +136,19 @@ def test_auto_is_one_of_the_forms_and_others_are_refused(tmp_path: Path, nano_we
     assert plain.metadata.deform_conv == "none"
     with pytest.raises(ConfigError, match="deformable convolutions 'dcn': use one of gridsample, onnx, auto"):
         export_onnx(PLUS_NANO_WEIGHTS, ExportOptions(tmp_path / "dcn.onnx", deform_conv="dcn"))
+
+
+def test_an_onnx_runtime_without_the_operator(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: object, **options: object) -> None:
+        raise ModelFileError("Could not find an implementation for DeformConv(19)")
+
+    assert chosen_form("auto") == "onnx"
+    monkeypatch.setattr(deform_conv_module, "create_session", refuse)
+    deform_conv_module._runs_deform_conv.cache_clear()
+    assert chosen_form("auto") == chosen_form("gridsample") == "gridsample"
+    with pytest.raises(ConfigError, match="update onnxruntime, or use gridsample"):
+        chosen_form("onnx")
+    deform_conv_module._runs_deform_conv.cache_clear()
 
 
 def test_tracing_leaves_the_model_as_it_was(form: str) -> None:
