@@ -31,6 +31,12 @@ def seeded_state_dict(config: ModelConfig) -> dict[str, torch.Tensor]:
     return {key: torch.from_numpy(np.asarray(seeded_tensor(key, shape))) for key, shape in shapes.items()}
 
 
+@pytest.fixture(autouse=True)
+def no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables are as wide as in a log, whatever terminal the tests were started from."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
 @pytest.fixture(scope="session")
 def nano_weights() -> Path:
     """The bundled trained checkpoint."""

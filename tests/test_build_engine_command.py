@@ -27,7 +27,7 @@ def engine(nano_onnx: Path, tmp_path: Path, capsys: Captured) -> Path:
     output = tmp_path / "nano.engine"
     shown = succeeds(
         *(capsys, "build-engine", nano_onnx, "-o", output, "--runtime", "tensorrt-rtx", "--fp16"),
-        *("--compute-capability", "8.6", "--compute-capability", "12.0", "--min", "64x64", "--max", "1280x720"),
+        *("--compute-capability", "8.6,12.0", "--min", "64x64", "--max", "1280x720"),
     )
     assert "input image: uint8 [1,64,64,3] to [1,720,1280,3]" in shown
     assert "yolact_nano, fp16, TensorRT for RTX" in shown

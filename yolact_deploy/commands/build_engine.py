@@ -52,7 +52,7 @@ def run(
     ] = "none",
     compute_capability: Annotated[
         list[str] | None,
-        typer.Option(metavar="X.Y", help="GPU to build for, such as 8.6; may be given again. TensorRT for RTX only."),
+        typer.Option(metavar="X.Y", help="GPUs to build for, such as 8.6 or 8.9,12.0. TensorRT for RTX only."),
     ] = None,
     dla: Annotated[
         int | None, typer.Option(metavar="N", help="Use this deep-learning accelerator, with the GPU for the rest.")
@@ -83,7 +83,7 @@ def run(
         optimization_level=optimization_level,
         version_compatible=version_compatible,
         hardware_compatibility=hardware_compatibility,
-        compute_capabilities=tuple(compute_capability or ()),
+        compute_capabilities=_split(compute_capability or []),
         dla_core=dla,
         plugins=plugins,
         force=force,
@@ -91,6 +91,11 @@ def run(
     with build_progress() as listener:
         result = build_engine(source, options, listener)
     _show(result)
+
+
+def _split(values: list[str]) -> tuple[str, ...]:
+    """The capabilities of every time that the option was given, alone or with commas."""
+    return tuple(part.strip() for value in values for part in value.split(","))
 
 
 def _precision(name: str | None, **flags: bool) -> str | None:
