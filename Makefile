@@ -8,7 +8,7 @@ NANO := benchmarks/data/nano
 NANO_WEIGHTS := $(NANO)/yolact_nano_22_4148.pth
 OUT := out
 
-EXTRAS := export,cpu,rtx,bench,dev
+EXTRAS := export,cpu,rtx,bench,plugins,dev
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: install demo test lint format clean
@@ -29,6 +29,8 @@ $(VENV)/.installed: pyproject.toml setup.py Makefile
 	$(PIP) --constraint $(VENV)/constraints.txt --editable ".[$(EXTRAS)]"
 # For tests/export/test_tensorrt_calls.py. Not beside the other packages: there they would pass for TensorRT itself.
 	-$(PIP) --no-deps --target $(VENV)/tensorrt-stubs --upgrade tensorrt-stubs==10.13.0.35.1
+# TensorRT's headers, to compile the plugins in tests/plugins; the package's own dependencies are not needed for that.
+	-$(PIP) --no-deps kernel-lens==2.0.1
 	@touch $@
 
 # Debian and Ubuntu split venv from Python.

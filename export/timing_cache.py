@@ -6,25 +6,18 @@ TensorRT for RTX measures nothing at build time and has no such cache.
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import OutputError
-from ..files import make_output_folder, write_bytes
+from ..files import make_output_folder, user_cache, write_bytes
 from ..machine import GpuInfo
 from ..tensorrt_library import TensorRTLibrary
 
 if TYPE_CHECKING:
     import tensorrt as trt
-
-
-def user_cache() -> Path:
-    """This program's folder in the user's cache ($XDG_CACHE_HOME, or ~/.cache)."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base and Path(base).is_absolute() else Path.home() / ".cache") / "yolact-deploy"
 
 
 @dataclass(frozen=True)

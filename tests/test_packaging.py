@@ -25,10 +25,12 @@ def test_the_wheel_has_the_linked_folders_and_the_data(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     for file in ("export/graph.py", "export/fast_nms.py", "benchmarks/bench.py", "runtimes/onnxruntime.py", "py.typed"):
         assert f"yolact_deploy/{file}" in names
+    for file in ("CMakeLists.txt", "common/block.h", "fast_nms/launch.cu", "mask_assembly/plugin.cc"):
+        assert f"yolact_deploy/plugins/{file}" in names
     data = {name for name in names if name.startswith("yolact_deploy/benchmarks/data/nano/")}
     assert sum(name.endswith(".jpg") for name in data) == 64
     assert sum(name.endswith((".pth", "instances.json")) for name in data) == 2
-    assert not [name for name in names if name.startswith(("tests/", "export/", "benchmarks/"))]
+    assert not [name for name in names if name.startswith(("tests/", "export/", "benchmarks/", "plugins/"))]
 
 
 def test_the_installed_wheel_works_elsewhere(wheel: Path, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ import typer
 
 from . import console
 from ._version import __version__
-from .commands import bench, build_engine, convert_precision, doctor, export, infer, inspect, weights
+from .commands import bench, build_engine, build_plugins, convert_precision, doctor, export, infer, inspect, weights
 from .commands.options import Verbose
 from .errors import YolactDeployError
 
@@ -46,6 +46,7 @@ app = typer.Typer(
 for command in (export, bench, infer, inspect, doctor):
     app.command(command.__name__.rpartition(".")[2])(command.run)
 app.command("convert-precision")(convert_precision.run)
+app.command("build-plugins")(build_plugins.run)
 app.command("build-engine")(build_engine.run)
 app.add_typer(weights.app, name="weights")
 

@@ -26,6 +26,12 @@ def sha256_of(path: str | Path) -> str:
     return digest.hexdigest()
 
 
+def user_cache() -> Path:
+    """This program's folder in the user's cache ($XDG_CACHE_HOME, or ~/.cache)."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base and Path(base).is_absolute() else Path.home() / ".cache") / "yolact-deploy"
+
+
 def check_output_path(path: str | Path, force: bool = False) -> Path:
     """Make sure, before long work starts, that `path` can be written; creates missing folders.
 

@@ -7,6 +7,8 @@
 namespace yolact {
 namespace {
 
+constexpr int kBlocksAtOnce = 2;  // on a multiprocessor: without it, ptxas saves registers for three and spills
+
 extern __shared__ __align__(16) unsigned char shared_memory[];
 
 template <class T>
@@ -16,13 +18,13 @@ __global__ void __launch_bounds__(kFilterThreads) filter_kernel(FastNmsArguments
 }
 
 template <class T>
-__global__ void __launch_bounds__(kSuppressThreads) suppress_kernel(FastNmsArguments<T> const arguments) {
+__global__ void __launch_bounds__(kSuppressThreads, kBlocksAtOnce) suppress_kernel(FastNmsArguments<T> const arguments) {
     Block block(shared_memory);
     suppress_overlapping(block, arguments);
 }
 
 template <class T>
-__global__ void __launch_bounds__(kFinishThreads) finish_kernel(FastNmsArguments<T> const arguments) {
+__global__ void __launch_bounds__(kFinishThreads, kBlocksAtOnce) finish_kernel(FastNmsArguments<T> const arguments) {
     Block block(shared_memory);
     write_detections(block, arguments);
 }

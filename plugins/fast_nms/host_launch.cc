@@ -1,0 +1,14 @@
+// The launcher's place taken by the host build: the TensorRT shell then runs without a GPU. `stream` is not used.
+#include "host.h"
+#include "launch.h"
+
+namespace yolact {
+
+cudaError_t launch_fast_nms(ElementType type, FastNmsSizes const& sizes, FastNmsSettings const& settings,
+    FastNmsTensors const& tensors, void* workspace, cudaStream_t) {
+    bool const is_refused =
+        yolact_fast_nms(type == ElementType::kHalf, &sizes, &settings, &tensors, workspace, 0) != 0;
+    return is_refused ? cudaErrorInvalidValue : cudaSuccess;
+}
+
+}  // namespace yolact

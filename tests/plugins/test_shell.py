@@ -1,0 +1,128 @@
+"""The plugins as TensorRT sees them: created, asked, serialised, cloned, run; and what they refuse."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.hard_cases import random_case
+from tests.plugins.host_build import HostBuild
+from tests.plugins.shell import Player
+from tests.plugins.test_mask_assembly import random_inputs
+from yolact_deploy.config import PostprocessConfig
+from yolact_deploy.export.domain import FAST_NMS, MASK_ASSEMBLY, PLUGIN_ATTRIBUTES
+from yolact_deploy.export.fast_nms import fast_nms_attributes
+from yolact_deploy.export.mask_assembly import mask_assembly_attributes
+
+Attributes = dict[str, float | int]
+
+
+def attributes_of(config: PostprocessConfig) -> Attributes:
+    """Those of the exported node, without what the parser reads itself."""
+    return {name: value for name, value in fast_nms_attributes(config).items() if name not in PLUGIN_ATTRIBUTES}
+
+
+def nms_inputs(dtype: type = np.float32, batch: int = 3, n: int = 333, classes: int = 7) -> list[np.ndarray]:
+    cases = [random_case(seed, n, classes, prototypes=5) for seed in range(batch)]
+    stacked = [torch.stack([getattr(case, name) for case in cases]).numpy() for name in ("loc", "conf", "coef")]
+    return [*(array.astype(dtype) for array in stacked), cases[0].priors.numpy()]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+@pytest.mark.parametrize("cross_class", [False, True])
+def test_fast_nms(player: Player, host_build: HostBuild, tmp_path: Path, cross_class: bool, dtype: type) -> None:
+    config = PostprocessConfig(score_threshold=0.3, top_k=50, max_detections=20, cross_class=cross_class)
+    inputs = nms_inputs(dtype)
+    result = player.run(tmp_path, FAST_NMS, attributes_of(config), inputs)
+    assert result.status == 0, result.text
+    expected = host_build.fast_nms(*inputs, config)
+    assert expected["num_detections"].min() > 0
+    for actual, (name, wanted) in zip(result.outputs, expected.items(), strict=True):
+        assert actual.dtype == wanted.dtype, name
+        np.testing.assert_array_equal(actual, wanted)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+def test_mask_assembly(player: Player, host_build: HostBuild, tmp_path: Path, dtype: type) -> None:
+    proto, coefs, boxes = random_inputs(5, batch=2, d=35, height=13, width=17, prototypes=6)
+    inputs = [proto.astype(dtype), coefs.astype(dtype), boxes]
+    result = player.run(tmp_path, MASK_ASSEMBLY, {}, inputs)
+    assert result.status == 0, result.text
+    assert result.outputs[0].dtype == dtype
+    np.testing.assert_array_equal(result.outputs[0], host_build.mask_assembly(*inputs))
+
+
+def test_mask_assembly_has_no_attributes_of_its_own() -> None:
+    assert mask_assembly_attributes() == PLUGIN_ATTRIBUTES
+
+
+GOOD = attributes_of(PostprocessConfig())
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"top_k": 0}, "the attribute top_k has to be from 1 to 1024"),
+        ({"top_k": 1025}, "the attribute top_k has to be from 1 to 1024"),
+        ({"max_detections": -1}, "the attribute max_detections has to be from 1 to 1024"),
+        ({"score_threshold": 1.5}, "the attribute score_threshold has to be from 0 to 1"),
+        ({"iou_threshold": float("nan")}, "the attribute iou_threshold has to be from 0 to 1"),
+        ({"cross_class": 2}, "the attribute cross_class has to be 0 or 1"),
+        ({"top_k": None}, "the attribute top_k is missing"),
+        ({"top_k": 200.0}, "the attribute top_k has to be one integer"),
+        ({"score_threshold": 1}, "the attribute score_threshold has to be one float"),
+        ({"topk": 200}, "the attribute topk is unknown"),
+    ],
+)
+def test_bad_attributes_are_refused(player: Player, tmp_path: Path, changes: Attributes, message: str) -> None:
+    attributes = {name: value for name, value in {**GOOD, **changes}.items() if value is not None}
+    result = player.run(tmp_path, FAST_NMS, attributes, nms_inputs())
+    assert (result.status, result.log) == (1, [f"{FAST_NMS}: {message}"]), result.text
+
+
+def test_unknown_attribute_of_mask_assembly(player: Player, tmp_path: Path) -> None:
+    inputs = list(random_inputs(5, batch=1, d=3, height=4, width=5, prototypes=6))
+    result = player.run(tmp_path, MASK_ASSEMBLY, {"padding": 1}, inputs)
+    assert (result.status, result.log) == (1, [f"{MASK_ASSEMBLY}: the attribute padding is unknown"])
+
+
+def _cut(inputs: list[np.ndarray], index: int, *shape: slice) -> list[np.ndarray]:
+    return [np.ascontiguousarray(array[shape]) if i == index else array for i, array in enumerate(inputs)]
+
+
+ALL, ONE, FEWER = slice(None), slice(1), slice(2)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        (_cut(nms_inputs(), 0, FEWER), "the batches of loc and conf differ: 2 and 3"),
+        (_cut(nms_inputs(), 2, FEWER), "the batches of coef and conf differ: 2 and 3"),
+        (_cut(nms_inputs(), 3, FEWER), "the priors of priors and conf differ: 2 and 333"),
+        (_cut(nms_inputs(), 0, ALL, ALL, FEWER), "the coordinates of loc and of a box differ: 2 and 4"),
+        (_cut(nms_inputs(), 1, ALL, ALL, ONE), "the number of classes has to be from 1 to 1024"),
+        ([array[0] if array.ndim == 3 else array for array in nms_inputs()], "conf and coef need 3 dimensions each"),
+        (nms_inputs()[:3], "the node has 3 inputs and 5 outputs, not 4 and 5"),
+    ],
+)
+def test_bad_shapes_are_refused(player: Player, tmp_path: Path, inputs: list[np.ndarray], message: str) -> None:
+    result = player.run(tmp_path, FAST_NMS, GOOD, inputs)
+    assert result.status == 1, result.text
+    assert f"{FAST_NMS}: {message}" in result.log
+
+
+def test_priors_in_half_precision_are_refused(player: Player, tmp_path: Path) -> None:
+    *rest, priors = nms_inputs()
+    result = player.run(tmp_path, FAST_NMS, GOOD, [*rest, priors.astype(np.float16)])
+    assert result.status == 1
+    assert "refused: formats" in result.text
+
+
+def test_mask_shapes_that_differ_are_refused(player: Player, tmp_path: Path) -> None:
+    proto, coefs, boxes = random_inputs(5, batch=1, d=3, height=4, width=5, prototypes=6)
+    result = player.run(tmp_path, MASK_ASSEMBLY, {}, [proto, coefs[:, :, :4].copy(), boxes])
+    assert result.status == 1
+    assert f"{MASK_ASSEMBLY}: the numbers of coefficients in coefs and proto differ: 4 and 6" in result.log

@@ -1,0 +1,70 @@
+"""The compiled plugin library: where `build-plugins` keeps it, and the record that says whether it is still that one.
+
+A shared library runs its code in whoever loads it, so a library that was only found, not named, has to be the one that
+was built here.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from .errors import ModelFileError
+from .files import sha256_of, user_cache, write_json
+
+RECORD_SUFFIX = ".json"  # after the library's whole name
+BUILD_COMMAND = "yolact-deploy build-plugins"
+
+
+@dataclass(frozen=True)
+class LibraryRecord:
+    """What `build-plugins` notes beside a library."""
+
+    sha256: str
+    tensorrt: str  # version of the headers
+    cuda: str  # version of nvcc
+    architectures: tuple[str, ...]  # such as "87-real", and "87-virtual" for newer GPUs
+    tool_version: str
+
+
+def library_path(major: int) -> Path:
+    """Where the library for a major version of TensorRT is kept."""
+    return user_cache() / "plugins" / f"libyolact_plugins-trt{major}.so"
+
+
+def record_path(library: Path) -> Path:
+    """Where the record of `library` is."""
+    return library.with_name(library.name + RECORD_SUFFIX)
+
+
+def write_record(library: Path, record: LibraryRecord) -> None:
+    """Note what `library` is. Raises OutputError."""
+    write_json(record_path(library), asdict(record))
+
+
+def read_record(library: Path) -> LibraryRecord:
+    """The record of `library`. Raises ModelFileError when it is missing or damaged."""
+    path = record_path(library)
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        architectures = tuple(str(value) for value in values.pop("architectures"))
+        return LibraryRecord(architectures=architectures, **{name: str(value) for name, value in values.items()})
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise ModelFileError(f"{library} has no record of its build ({path.name}): run `{BUILD_COMMAND}`") from None
+
+
+def find_library(major: int) -> Path | None:
+    """The library that was built here for a major version of TensorRT; None when there is none.
+
+    Raises ModelFileError when it is not the one of its record any more.
+    """
+    path = library_path(major)
+    if not path.is_file():
+        return None
+    if sha256_of(path) != read_record(path).sha256:
+        raise ModelFileError(
+            f"{path} is not the library that was built here: run `{BUILD_COMMAND}`, or name it with --plugins if you "
+            "know where it comes from"
+        )
+    return path
