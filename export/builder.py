@@ -6,6 +6,7 @@ Written against the names that TensorRT 10.3 to 11.x and TensorRT for RTX share;
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -40,8 +41,10 @@ class ParsedNetwork:
         return self.network.get_input(0)
 
 
-def parse_network(library: TensorRTLibrary, graph: bytes, source: object) -> ParsedNetwork:
-    """Parse a serialised ONNX model into a strongly typed network.
+def parse_network(
+    library: TensorRTLibrary, graph: bytes, source: object, outputs: Sequence[str] = OUTPUT_NAMES
+) -> ParsedNetwork:
+    """Parse a serialised ONNX model, which must have these outputs, into a strongly typed network.
 
     Raises ModelFileError with the parser's reason and the node's name, YolactDeployError when TensorRT does not start.
     """
@@ -64,7 +67,7 @@ def parse_network(library: TensorRTLibrary, graph: bytes, source: object) -> Par
         if not parser.parse(graph):
             raise ModelFileError(_parser_message(library, parser, errors, source))
     names = {network.get_output(index).name for index in range(network.num_outputs)}
-    missing = set(OUTPUT_NAMES) - names
+    missing = set(outputs) - names
     if missing:
         raise ModelFileError(f"{source} lacks the outputs {', '.join(sorted(missing))}: export it again")
     return ParsedNetwork(library, source, builder, network, parser)

@@ -15,8 +15,10 @@ from ..files import atomic_path, check_output_path, sha256_of
 from ..machine import GpuInfo, Machine, gpu_from_driver, jetpack_version
 from ..manifest import ENGINE_SUFFIXES, FileRecord, Manifest, TensorRange, manifest_path
 from ..metadata import ModelMetadata
+from ..plugin_library import BUILD_COMMAND, find_library
 from ..runtimes.cuda import open_backend
 from ..runtimes.engine_file import load_plugins
+from ..runtimes.onnxruntime import output_names
 from ..tensorrt_library import TensorRTLibrary, load_tensorrt
 from .build_monitor import BuildListener, SilentListener
 from .engine_options import EngineOptions
@@ -50,12 +52,12 @@ def build_engine(source: Path, options: EngineOptions, listener: BuildListener |
     require("onnx", "building an engine")
     from .builder import build_plan, input_range, output_ranges, parse_network  # these need onnx
 
-    graph, metadata, digest, plugins = _prepare(source, options, library)
-    parsed = parse_network(library, graph, source)
-    del graph  # 100 MB and more that the build could use
-    shapes = input_range(parsed, options)
     machine = describe_machine(library)
     gpu = None if machine.gpu is None else GpuInfo(machine.gpu, machine.compute_capability or "")
+    graph, metadata, digest, plugins = _prepare(source, options, library, gpu)
+    parsed = parse_network(library, graph, source, output_names(metadata.config))
+    del graph  # 100 MB and more that the build could use
+    shapes = input_range(parsed, options)
     plan = build_plan(parsed, options, shapes, gpu, listener or SilentListener())
     manifest = Manifest(
         metadata=metadata,
@@ -74,16 +76,16 @@ def build_engine(source: Path, options: EngineOptions, listener: BuildListener |
         tool_version=__version__,
     )
     _write(output, plan.data, manifest)
-    return EngineResult(output, manifest, plan.data.nbytes, plan.notes)
+    return EngineResult(output, manifest, plan.data.nbytes, (*plan.notes, *_plugin_notes(library, options, plugins)))
 
 
 def _prepare(
-    source: Path, options: EngineOptions, library: TensorRTLibrary
+    source: Path, options: EngineOptions, library: TensorRTLibrary, gpu: GpuInfo | None
 ) -> tuple[bytes, ModelMetadata, str, FileRecord | None]:
     """The graph for the parser, what it says of itself, the file's SHA-256, and the plugin library that is loaded."""
     model, metadata, digest = _read(source, options)
     _prepare_deform_conv(library, metadata, source)
-    plugins = _load_plugins(library, options.plugin_library)
+    plugins = _load_plugins(library, _plugin_path(library, options, gpu))
     if plugins is not None:
         _leave_to_plugins(model)
     return model.SerializeToString(), metadata, digest, plugins
@@ -151,6 +153,22 @@ def _prepare_deform_conv(library: TensorRTLibrary, metadata: ModelMetadata, sour
             "export it again with --deform-conv gridsample"
         )
     library.load_standard_plugins()
+
+
+def _plugin_path(library: TensorRTLibrary, options: EngineOptions, gpu: GpuInfo | None) -> Path | None:
+    """The plugin library to build with: the one that is named, or the one that `build-plugins` made here."""
+    if options.plugins is not None or library.is_rtx:
+        return options.plugin_library
+    return find_library(library.major, gpu if gpu is not None and gpu.compute_capability else None)
+
+
+def _plugin_notes(library: TensorRTLibrary, options: EngineOptions, plugins: FileRecord | None) -> tuple[str, ...]:
+    if plugins is not None or options.plugins is not None or library.is_rtx:
+        return ()
+    return (
+        f"no plugin library for TensorRT {library.major} here, so Fast NMS and masks run as the graph's own functions: "
+        f"`{BUILD_COMMAND}` makes one",
+    )
 
 
 def _load_plugins(library: TensorRTLibrary, path: Path | None) -> FileRecord | None:

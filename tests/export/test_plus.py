@@ -198,3 +198,14 @@ def test_tensorrt_rtx(exports: dict[int | None, ExportResult], form: str, precis
         manifest = build_engine(exports[None].path, options).manifest
         assert "mask_scores" in [output.name for output in manifest.outputs]
         assert manifest.metadata.deform_conv == "gridsample"
+
+
+@pytest.mark.parametrize("form", ["gridsample"], indirect=True, scope="module")
+def test_an_engine_needs_the_mask_scores(exports: dict[int | None, ExportResult], tmp_path: Path) -> None:
+    """Without them nothing would say that masks are ranked by the wrong score."""
+    pytest.importorskip("tensorrt_rtx_bindings", reason="needs TensorRT for RTX: the extra rtx")
+    model = onnx.load(exports[1].path)
+    del model.graph.output[[value.name for value in model.graph.output].index("mask_scores")]
+    onnx.save(model, tmp_path / "less.onnx")
+    with pytest.raises(ModelFileError, match="lacks the outputs mask_scores: export it again"):
+        build_engine(tmp_path / "less.onnx", EngineOptions(tmp_path / "less.engine", runtime="tensorrt-rtx"))

@@ -24,7 +24,7 @@ from ..types import Image, NetworkDetections
 from .base import batches
 from .engine_file import open_engine, read_manifest, require_input
 from .engine_session import EngineSession, Shape, StageTimes
-from .onnxruntime import OUTPUT_NAMES, split_batch
+from .onnxruntime import output_names, split_batch
 
 
 class TensorRTRuntime:
@@ -53,7 +53,7 @@ class TensorRTRuntime:
         self._session: EngineSession | None = None
         try:
             self.input_range = require_input(opened, path)
-            missing = set(OUTPUT_NAMES) - set(opened.output_names)
+            missing = set(output_names(metadata.config)) - set(opened.output_names)
             if missing:
                 raise ModelFileError(f"{path} lacks the outputs {', '.join(sorted(missing))}: build it again")
             with self._backend.current():
