@@ -5,7 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from yolact_deploy.draw import BLACK, PALETTE, WHITE, class_colour, draw_detections, drawable, text_colour
+from yolact_deploy.draw import (
+    BLACK,
+    PALETTE,
+    WHITE,
+    class_colour,
+    detection_colours,
+    draw_detections,
+    drawable,
+    text_colour,
+)
 from yolact_deploy.errors import ImageError
 from yolact_deploy.types import Detections
 
@@ -47,6 +56,24 @@ def test_a_mask_is_tinted_towards_the_colour_of_its_class() -> None:
         towards = np.array(class_colour(index)) - 128
         assert (np.sign(shift) == np.sign(towards)).all()
         assert np.abs(shift).max() > 20
+
+
+def test_only_the_mask_is_tinted_and_by_its_opacity() -> None:
+    found = detections(400, 400, [[100, 100, 300, 300]])
+    found.masks[0] = False
+    found.masks[0, 150:250, 120:280] = True
+    drawn = draw_detections(grey(400, 400), found, ("cat",))
+    expected = np.round(0.55 * 128 + 0.45 * np.array(PALETTE[0]))
+    np.testing.assert_array_equal(drawn[155:245, 125:275], np.broadcast_to(expected, (90, 150, 3)))
+    assert (drawn[260:290, 110:290] == 128).all()  # inside the box, outside the mask
+
+
+def test_colours_of_instances_differ_where_their_class_is_one() -> None:
+    found = detections(50, 60, [[0, 0, 9, 9]] * 3, [4, 4, 4])
+    assert detection_colours(found, "class") == (PALETTE[4],) * 3
+    assert detection_colours(found, "instance") == PALETTE[:3]
+    with pytest.raises(ValueError, match="class, instance"):
+        detection_colours(found, "score")
 
 
 def test_the_better_detection_is_on_top() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from yolact_deploy.errors import ImageError
-from yolact_deploy.masks import masks_at_image_size
+from yolact_deploy.masks import mask_window, masks_at_image_size
 from yolact_deploy.postprocess import crop, full_size_masks
 
 
@@ -57,3 +57,10 @@ def test_too_many_pixels_is_an_error_with_advice(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("yolact_deploy.masks.np.zeros", no_memory)
     with pytest.raises(ImageError, match=r"2 masks of 8000x6000 px need 0\.1 GiB: raise the score threshold"):
         masks_at_image_size(np.ones((2, 4, 4), np.float32), np.float32([[0, 0, 1, 1]] * 2), 6000, 8000)
+
+
+def test_the_window_of_a_mask_is_tight() -> None:
+    mask = np.zeros((20, 30), np.bool_)
+    assert mask[mask_window(mask)].size == 0
+    mask[3:9, 5] = mask[4, 7:12] = True
+    assert mask_window(mask) == (slice(3, 9), slice(5, 12))

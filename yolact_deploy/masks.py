@@ -82,3 +82,13 @@ def _mix(source: FloatArray, axis: _Axis, outputs: slice, first: int, dim: int) 
     right *= axis.right_weight[outputs].reshape(shape)
     mixed += right
     return mixed
+
+
+def mask_window(mask: BoolArray) -> tuple[slice, slice]:
+    """Rows and columns of the smallest rectangle that holds all of a mask [H,W]; empty slices when nothing is set."""
+    rows = np.flatnonzero(mask.any(axis=1))
+    if rows.size == 0:
+        return slice(0, 0), slice(0, 0)
+    high = slice(int(rows[0]), int(rows[-1]) + 1)
+    columns = np.flatnonzero(mask[high].any(axis=0))
+    return high, slice(int(columns[0]), int(columns[-1]) + 1)
