@@ -54,7 +54,7 @@ class EngineOptions:
     hardware_compatibility: str = "none"  # one of HARDWARE_COMPATIBILITIES
     compute_capabilities: tuple[str, ...] = ()  # such as "8.6"; empty: the library's default
     dla_core: int | None = None  # run on this deep-learning accelerator what it can, the rest on the GPU
-    plugins: Path | str | None = None  # a plugin library; NO_PLUGINS or None: the ONNX functions
+    plugins: Path | str | None = None  # a plugin library; NO_PLUGINS: the ONNX functions; None: what is found here
     force: bool = False  # replace existing files
 
     def __post_init__(self) -> None:
@@ -102,7 +102,7 @@ class EngineOptions:
 
     @property
     def plugin_library(self) -> Path | None:
-        """The plugin library to build with, None for the ONNX functions."""
+        """The plugin library that is named."""
         return None if self.plugins in (None, NO_PLUGINS) else Path(str(self.plugins))
 
     def check_supported(self, library: TensorRTLibrary) -> None:

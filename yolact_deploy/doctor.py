@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .dependencies import INSTALL_LINES
+from .errors import YolactDeployError
+from .plugin_library import BUILD_COMMAND, find_library, library_path, read_record
 
 PROBE_SECONDS = 20  # nvidia-smi wakes a sleeping driver
 TEGRA_RELEASE = Path("/etc/nv_tegra_release")
@@ -96,6 +98,7 @@ def diagnose() -> Diagnosis:
         _tool("nvcc", "CUDA compiler", ("nvcc", str(CUDA_HOME / "bin/nvcc")), "apt install nvidia-cuda-toolkit"),
         _tool("c++", "C++ compiler", ("c++", "g++", "clang++"), "apt install g++"),
         _tool("cmake", "CMake", ("cmake",), "pip install cmake"),
+        _plugins(),
     )
     return Diagnosis(findings, _abilities({finding.key: finding for finding in findings}, providers))
 
@@ -182,6 +185,23 @@ def _gpu() -> Finding:
     if not gpus:
         return Finding("gpu", title, None, install=install)
     return Finding("gpu", title, f"driver {gpus[0][0]}", "; ".join(f"{name}, {memory}" for _, name, memory in gpus))
+
+
+def _plugins() -> Finding:
+    """The library that `build-plugins` made, of the newest TensorRT that there is one for."""
+    title = "TensorRT plugins"
+    folder = library_path(0).parent
+    names = (re.fullmatch(r"libyolact_plugins-trt(\d+)\.so", path.name) for path in folder.glob("*.so"))
+    majors = sorted(int(match[1]) for match in names if match is not None)
+    try:
+        found = find_library(majors[-1]) if majors else None
+        if found is None:
+            return Finding("plugins", title, None, install=BUILD_COMMAND)
+        record = read_record(found)
+    except YolactDeployError as error:
+        return Finding("plugins", title, None, str(error), BUILD_COMMAND)
+    detail = f"for {', '.join(record.architectures)}, CUDA {record.cuda}, {found}"
+    return Finding("plugins", title, f"of TensorRT {record.tensorrt}", detail)
 
 
 def _tool(key: str, title: str, commands: tuple[str, ...], install: str) -> Finding:

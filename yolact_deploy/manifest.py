@@ -16,6 +16,7 @@ from .errors import ModelFileError
 from .files import sha256_of
 from .machine import GpuInfo, Machine, runtime_title
 from .metadata import ModelMetadata
+from .plugin_library import BUILD_COMMAND
 
 ENGINE_SUFFIXES = (".engine", ".plan", ".trt")
 MANIFEST_SUFFIX = ".json"  # after the engine's whole name
@@ -157,7 +158,9 @@ class Manifest:
             return
         path = Path(self.plugins.name)
         if not path.is_file():
-            raise self._refusal(engine, f"needs the plugin library {path}, which is not here")
+            raise self._refusal(
+                engine, f"needs the plugin library {path}, which is not here (`{BUILD_COMMAND}` makes one)"
+            )
         if sha256_of(path) != self.plugins.sha256:
             raise self._refusal(engine, f"was built with another plugin library than the {path} that is here")
 

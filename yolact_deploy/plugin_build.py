@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,6 @@ from .files import atomic_path, make_output_folder, sha256_of, write_text
 from .plugin_library import LibraryRecord, library_path, write_record
 from .plugin_toolchain import (
     Nvcc,
-    TensorRTHeaders,
     choose_architectures,
     cmake_architectures,
     find_headers,
@@ -55,11 +54,13 @@ def build_plugins(
     architectures: str | None = None,
     tensorrt_include: Path | None = None,
     output: Path | None = None,
+    strict: bool = False,
     listener: Callable[[str], None] = lambda line: None,
 ) -> PluginBuild:
     """Compile the plugin library and put it, and a record of it, into the user's cache or at `output`.
 
-    architectures: such as "87,89"; None: the GPU here. listener: hears the lines that CMake and compilers print.
+    architectures: such as "87,89"; None: the GPU here. strict: warnings, and registers that spill, are
+    errors. listener: hears the lines that CMake and compilers print.
 
     Raises MissingDependencyError when nvcc, headers, CMake or a C++ compiler are missing, ConfigError for an unknown
     architecture, YolactDeployError with the first reason when it does not compile, OutputError.
@@ -71,7 +72,13 @@ def build_plugins(
     path = output or library_path(headers.major)
     make_output_folder(path.parent)
     with tempfile.TemporaryDirectory(prefix="yolact-plugins-") as folder:
-        log = _compile(Path(folder), nvcc, headers, wanted, path.with_suffix(".log"), listener)
+        settings = {
+            "TENSORRT_INCLUDE": headers.folder.resolve(),
+            "CMAKE_CUDA_COMPILER": nvcc.path,
+            "CMAKE_CUDA_ARCHITECTURES": ";".join(wanted),
+            "WARNINGS_AS_ERRORS": "ON" if strict else "OFF",
+        }
+        log = _compile(Path(folder), settings, _environment(nvcc), path.with_suffix(".log"), listener)
         with atomic_path(path) as part:
             shutil.copyfile(Path(folder) / LIBRARY, part)
     record = LibraryRecord(sha256_of(path), headers.version, nvcc.version, wanted, __version__)
@@ -79,26 +86,25 @@ def build_plugins(
     return PluginBuild(path, record, read_usage(log))
 
 
+def _environment(nvcc: Nvcc) -> dict[str, str]:
+    """This process's, and where the linker finds what nvcc does not look for."""
+    if nvcc.library_folder is None:
+        return dict(os.environ)
+    known = os.environ.get("LIBRARY_PATH")
+    return {**os.environ, "LIBRARY_PATH": f"{nvcc.library_folder}{os.pathsep + known if known else ''}"}
+
+
 def _compile(
     folder: Path,
-    nvcc: Nvcc,
-    headers: TensorRTHeaders,
-    architectures: tuple[str, ...],
+    settings: Mapping[str, object],
+    environment: dict[str, str],
     log_path: Path,
     listener: Callable[[str], None],
 ) -> str:
+    """Configure and build in `folder`; returns what was printed."""
     cmake = find_tool("cmake", "sudo apt install cmake, or pip install cmake")
-    environment = dict(os.environ)
-    if nvcc.library_folder is not None:
-        known = environment.get("LIBRARY_PATH")
-        environment["LIBRARY_PATH"] = f"{nvcc.library_folder}{os.pathsep + known if known else ''}"
-    configure = [
-        cmake,
-        *("-S", SOURCES.resolve(), "-B", folder),
-        f"-DTENSORRT_INCLUDE={headers.folder.resolve()}",
-        f"-DCMAKE_CUDA_COMPILER={nvcc.path}",
-        f"-DCMAKE_CUDA_ARCHITECTURES={';'.join(architectures)}",
-    ]
+    defined = [f"-D{name}={value}" for name, value in settings.items()]
+    configure = [cmake, "-S", SOURCES.resolve(), "-B", folder, *defined]
     build = [cmake, "--build", folder, "--parallel", str(os.cpu_count() or 1)]
     log = ""
     for command in (configure, build):

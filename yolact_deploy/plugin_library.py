@@ -12,6 +12,7 @@ from pathlib import Path
 
 from .errors import ModelFileError
 from .files import sha256_of, user_cache, write_json
+from .machine import GpuInfo
 
 RECORD_SUFFIX = ".json"  # after the library's whole name
 BUILD_COMMAND = "yolact-deploy build-plugins"
@@ -26,6 +27,15 @@ class LibraryRecord:
     cuda: str  # version of nvcc
     architectures: tuple[str, ...]  # such as "87-real", and "87-virtual" for newer GPUs
     tool_version: str
+
+    def runs_on(self, gpu: GpuInfo) -> bool:
+        """Whether it has code for `gpu`: machine code of its generation, not newer than it, or PTX."""
+        wanted = int(gpu.compute_capability.replace(".", ""))
+        for architecture in self.architectures:
+            number, _, kind = architecture.partition("-")
+            if int(number) <= wanted and (kind == "virtual" or int(number) // 10 == wanted // 10):
+                return True
+        return False
 
 
 def library_path(major: int) -> Path:
@@ -54,17 +64,24 @@ def read_record(library: Path) -> LibraryRecord:
         raise ModelFileError(f"{library} has no record of its build ({path.name}): run `{BUILD_COMMAND}`") from None
 
 
-def find_library(major: int) -> Path | None:
+def find_library(major: int, gpu: GpuInfo | None = None) -> Path | None:
     """The library that was built here for a major version of TensorRT; None when there is none.
 
-    Raises ModelFileError when it is not the one of its record any more.
+    Raises ModelFileError when it is not the one of its record any more, or has no code for `gpu`.
     """
     path = library_path(major)
     if not path.is_file():
         return None
-    if sha256_of(path) != read_record(path).sha256:
+    record = read_record(path)
+    if sha256_of(path) != record.sha256:
         raise ModelFileError(
             f"{path} is not the library that was built here: run `{BUILD_COMMAND}`, or name it with --plugins if you "
             "know where it comes from"
+        )
+    if gpu is not None and not record.runs_on(gpu):
+        built = ", ".join(record.architectures)
+        raise ModelFileError(
+            f"{path} was built for other GPUs ({built}) than {gpu.name} (compute capability "
+            f"{gpu.compute_capability}): run `{BUILD_COMMAND}`"
         )
     return path

@@ -46,6 +46,11 @@ class TensorRTLibrary:
         return str(self.module.__version__)
 
     @property
+    def major(self) -> int:
+        """The first number of the version."""
+        return int(self.version.partition(".")[0])
+
+    @property
     def title(self) -> str:
         """Name and version for people."""
         return f"{runtime_title(self.runtime)} {self.version}"

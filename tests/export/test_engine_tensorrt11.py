@@ -23,8 +23,10 @@ from yolact_deploy import machine
 from yolact_deploy.errors import ConfigError, ModelFileError, YolactDeployError
 from yolact_deploy.export.engine import EngineResult, build_engine
 from yolact_deploy.export.engine_options import EngineOptions, ImageSize
+from yolact_deploy.files import sha256_of
 from yolact_deploy.inspection import inspect_file
 from yolact_deploy.machine import Machine
+from yolact_deploy.plugin_library import LibraryRecord, library_path, write_record
 from yolact_deploy.predictor import Predictor
 
 
@@ -94,7 +96,7 @@ def test_the_timing_cache_is_kept_by_version_and_gpu(nano_onnx: Path, tmp_path: 
 
 def test_a_timing_cache_that_cannot_be_kept(nano_onnx: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    result, _ = build(nano_onnx, tmp_path, timing_cache=tmp_path / "file" / "my.cache")
+    result, _ = build(nano_onnx, tmp_path, timing_cache=tmp_path / "file" / "my.cache", plugins="none")
     (note,) = result.notes
     assert note.startswith("the timing cache was not kept: cannot write into")
 
@@ -152,6 +154,43 @@ def test_without_plugins_the_functions_stay(nano_onnx: Path, tmp_path: Path) -> 
     result, _ = build(nano_onnx, tmp_path, plugins="none")
     assert PLUGINS.loaded == []
     assert len(onnx.load_from_string(result.path.read_bytes().partition(b"\n")[2]).functions) == 2
+
+
+def kept_library(monkeypatch: pytest.MonkeyPatch, cache: Path, architectures: tuple[str, ...]) -> Path:
+    """What `build-plugins` leaves in the user's cache for TensorRT 11."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    library = library_path(11)
+    library.parent.mkdir(parents=True)
+    library.write_bytes(b"code")
+    write_record(library, LibraryRecord(sha256_of(library), "11.4.0", "13.0", architectures, "0"))
+    return library
+
+
+def test_the_plugins_that_were_built_here_are_found(
+    nano_onnx: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = kept_library(monkeypatch, tmp_path / "cache", ("75-real", "75-virtual"))
+    result, _ = build(nano_onnx, tmp_path)
+    assert PLUGINS.loaded == [str(library)]
+    assert result.notes == ()
+    library.write_bytes(b"other code")
+    with pytest.raises(ModelFileError, match="is not the library that was built here: run `yolact-deploy build-plugi"):
+        build(nano_onnx, tmp_path)
+
+
+def test_plugins_for_another_gpu_are_not_used(nano_onnx: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept_library(monkeypatch, tmp_path / "cache", ("120-real", "120-virtual"))
+    with pytest.raises(ModelFileError, match=r"was built for other GPUs \(120-real, 120-virtual\) than"):
+        build(nano_onnx, tmp_path)
+
+
+def test_without_plugins_the_command_that_makes_them_is_named(
+    nano_onnx: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    result, _ = build(nano_onnx, tmp_path)
+    assert PLUGINS.loaded == []
+    assert "`yolact-deploy build-plugins` makes one" in result.notes[0]
 
 
 def test_a_plugin_library_that_does_not_load(nano_onnx: Path, tmp_path: Path) -> None:

@@ -36,4 +36,4 @@ def player(toolchain: Toolchain, tmp_path_factory: pytest.TempPathFactory) -> Pl
 def plugin_build(toolchain: Toolchain, tmp_path_factory: pytest.TempPathFactory) -> PluginBuild:
     """The real library for every GPU, compiled once."""
     wanted = ",".join(str(number) for number in ARCHITECTURES if number in toolchain.nvcc.architectures)
-    return build_plugins(wanted, output=tmp_path_factory.mktemp("plugins") / "libyolact_plugins.so")
+    return build_plugins(wanted, output=tmp_path_factory.mktemp("plugins") / "libyolact_plugins.so", strict=True)

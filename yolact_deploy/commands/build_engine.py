@@ -58,7 +58,7 @@ def run(
         int | None, typer.Option(metavar="N", help="Use this deep-learning accelerator, with the GPU for the rest.")
     ] = None,
     plugins: Annotated[
-        str | None, typer.Option(metavar="FILE", help="A plugin library, or none for the graph's own functions.")
+        str | None, typer.Option(metavar="FILE", help="A plugin library, or none; that of build-plugins if left out.")
     ] = None,
     force: Force = False,
     verbose: Verbose = False,
