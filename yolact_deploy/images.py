@@ -25,15 +25,20 @@ def read_image(path: str | Path, apply_orientation: bool = True) -> Image:
         data = np.fromfile(path, np.uint8)  # cv2.imread cannot say why it failed
     except OSError as error:
         raise ImageError(f"cannot read image {path}: {error.strerror or error}") from None
-    if data.size == 0:
-        raise ImageError(f"cannot read image {path}: the file is empty")
+    return decode_image(data.data, path, apply_orientation)
+
+
+def decode_image(data: bytes | memoryview, source: object, apply_orientation: bool = True) -> Image:
+    """Decode the bytes of an image file as `read_image` does; `source` names them in errors. Raises ImageError."""
+    if len(data) == 0:
+        raise ImageError(f"cannot read image {source}: the file is empty")
     flags = cv2.IMREAD_COLOR if apply_orientation else cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     try:
-        image = cv2.imdecode(data, flags)
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
-        raise ImageError(f"cannot read image {path}: {' '.join(str(error).split())}") from None
+        raise ImageError(f"cannot read image {source}: {' '.join(str(error).split())}") from None
     if image is None:
-        raise ImageError(f"cannot read image {path}: not an image in a format that OpenCV knows, or damaged")
+        raise ImageError(f"cannot read image {source}: not an image in a format that OpenCV knows, or damaged")
     return checked_image(image)
 
 

@@ -1,24 +1,63 @@
-"""`yolact-deploy infer SOURCE --model M -o FOLDER`."""
+"""`yolact-deploy infer SOURCE --model M`: pictures, videos and cameras through a model."""
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .. import console
-from ..errors import ImageError
+from ..errors import ConfigError
 from .options import Config, Device, Force, Threads, Trust, Verbose, read_config
 
+if TYPE_CHECKING:
+    from ..inference.pipeline import PipelineReport
+    from ..inference.run import InferOptions
+
 STATUS_INCOMPLETE = 1  # some pictures were drawn, others could not be read
+STATUS_INTERRUPTED = 130  # files are finished nevertheless
+
+SOURCE_HELP = (
+    'An image, a folder of images, a quoted glob such as "in/*.jpg", a video, a camera\'s index (0), '
+    "a URL (rtsp://...), or - for JPEG and PNG files one after the other on standard input, as ffmpeg -f image2pipe "
+    "writes them."
+)
 
 
 def run(
-    source: Annotated[str, typer.Argument(help='An image, a folder of images, or a quoted glob such as "in/*.jpg".')],
+    source: Annotated[str, typer.Argument(help=SOURCE_HELP)],
     model: Annotated[Path, typer.Option("--model", "-m", help="A checkpoint, an .onnx file or an engine.")],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="Where the pictures go.")],
-    score: Annotated[float, typer.Option(min=0.0, max=1.0, help="Detections below it are not drawn.")] = 0.3,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="PATH", help="Folder for what is drawn, or a video (.mp4, .avi, ...)."),
+    ] = None,
+    json: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write detections in COCO format, masks as run lengths.")
+    ] = None,
+    polygons: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The same with masks as polygons; holes are lost.")
+    ] = None,
+    cutouts: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Write each instance as a PNG, transparent around it.")
+    ] = None,
+    show: Annotated[bool, typer.Option("--show", help="Show what is drawn in a window; q ends.")] = False,
+    score: Annotated[float, typer.Option(min=0.0, max=1.0, help="Detections below it are left out.")] = 0.3,
+    classes: Annotated[
+        str | None, typer.Option(metavar="LIST", help="Only these classes: names or indices, with commas.")
+    ] = None,
+    max_detections: Annotated[int | None, typer.Option(min=1, help="Only so many of a picture, the best.")] = None,
+    color_by: Annotated[str, typer.Option(metavar="WHAT", help="One colour a class, or an instance.")] = "class",
+    codec: Annotated[
+        str | None, typer.Option(metavar="FOURCC", help="Of the video, such as MJPG; the suffix decides if left out.")
+    ] = None,
     device: Device = "auto",
     threads: Threads = None,
     config: Config = None,
@@ -26,24 +65,73 @@ def run(
     force: Force = False,
     verbose: Verbose = False,
 ) -> int:
-    """Draw what a model finds, with masks, boxes and labels."""
-    from ..infer import find_images, infer_images, plan_outputs
+    """Draw what a model finds in pictures, videos and cameras, or write it as JSON or cut-outs.
+
+    A video keeps its rate. Ctrl-C finishes the files. Exit status 1: some of the source could not be read.
+    """
+    from ..draw import COLOUR_BY
+    from ..inference.run import InferOptions, InferRun, open_source
+    from ..inference.selection import Selection, parse_classes
     from ..predictor import Predictor
 
-    images = find_images(source)
-    with Predictor.open(
-        model, device=device, threads=threads, score_threshold=score, config=read_config(config), trust=trust
-    ) as predictor:
-        plan = plan_outputs(images, output, force)
+    if color_by not in COLOUR_BY:
+        raise ConfigError(f"unknown --color-by {color_by!r}: use one of {', '.join(COLOUR_BY)}")
+    _silence_opencv()
+    options = InferOptions(source, output, json, polygons, cutouts, show, color_by=color_by, codec=codec, force=force)
+    opened = open_source(options, sys.stdin.buffer)
+    with Predictor.open(model, device=device, threads=threads, config=read_config(config), trust=trust) as predictor:
+        wanted = None if classes is None else parse_classes(classes, predictor.metadata.config.class_names)
+        options = replace(options, selection=Selection(score, wanted, max_detections))
         console.explain(predictor.description)
-        with console.progress("images") as advance:
-            report = infer_images(predictor, plan, advance)
-    for drawn in report.drawn:
-        console.explain(f"{drawn.source} -> {drawn.target}: {drawn.num_detections} detections")
-    if not report.drawn and len(report.failures) == 1:
-        raise ImageError(report.failures[0])
-    detections = sum(drawn.num_detections for drawn in report.drawn)
-    console.say(f"{len(report.drawn)} of {len(plan)} images drawn into {output}, {detections} detections")
+        job = InferRun(predictor, options, opened)
+        with _interrupt_stops(job.stop) as interrupted, console.progress("pictures") as advance:
+            report = job.run(advance)
+    _tell(report, options, job.total)
+    if interrupted.is_set():
+        return STATUS_INTERRUPTED
+    return STATUS_INCOMPLETE if report.failures else 0
+
+
+def _tell(report: PipelineReport, options: InferOptions, total: int | None) -> None:
+    places = [str(place) for place in (options.output, options.json, options.polygons, options.cutouts) if place]
+    where = f" into {', '.join(places)}" if places else ""
+    of = "" if total is None else f" of {total}"
+    did = "drawn" if options.output or options.show else "written"
+    console.say(f"{report.frames}{of} images {did}{where}, {report.detections} detections")
+    if report.frames:
+        stages = ", ".join(f"{stage.name} {stage.fps:.1f}" for stage in report.stages)
+        console.say(f"FPS of each stage: {stages}; all together {report.frames / report.seconds:.1f}")
+    if report.dropped:
+        console.say(f"{report.dropped} live frames came faster than the model and were left out")
     for failure in report.failures:
         console.fail(failure)
-    return STATUS_INCOMPLETE if report.failures else 0
+
+
+@contextmanager
+def _interrupt_stops(stop: Callable[[], None]) -> Iterator[threading.Event]:
+    """Ctrl-C calls `stop` instead of tearing files apart; the event says that it came."""
+    interrupted = threading.Event()
+    if threading.current_thread() is not threading.main_thread():  # others get no signals
+        yield interrupted
+        return
+
+    def on_interrupt(number: int, frame: object) -> None:
+        interrupted.set()
+        stop()
+
+    before = signal.signal(signal.SIGINT, on_interrupt)
+    try:
+        yield interrupted
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _silence_opencv() -> None:
+    """What OpenCV and FFmpeg print by themselves is said in our own words; -v lets them speak."""
+    if console.VERBOSE.get():
+        return
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # AV_LOG_QUIET
+    from cv2.utils import logging
+
+    logging.setLogLevel(logging.LOG_LEVEL_SILENT)
