@@ -20,6 +20,15 @@ YOLACT_DEVICE int atomic_add(int* counter, int value) {
 #endif
 }
 
+// Make a flag in shared memory 1, whoever else does so at the same time.
+YOLACT_DEVICE void raise_flag(int* flag) {
+#if defined(__CUDACC__)
+    atomicOr(flag, 1);
+#else
+    *flag |= 1;
+#endif
+}
+
 // Count one more in a histogram in shared memory.
 YOLACT_DEVICE void add_to_bin(int* bins, int bin) {
 #if defined(__CUDACC__)

@@ -51,7 +51,7 @@ YOLACT_DEVICE void mark_fallen(Block& block, int n, float threshold, SuppressSha
         float const box_area = shared.area[rank];
         for (int better = i / n; better < rank; better += parts) {
             if (overlaps(shared.box(better), shared.area[better], box, box_area, threshold)) {
-                shared.has_fallen(rank) = 1;  // whoever else finds out writes the same
+                raise_flag(&shared.has_fallen(rank));
                 break;
             }
         }

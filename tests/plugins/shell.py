@@ -44,6 +44,7 @@ class Player:
 
     program: Path
     library: Path
+    prefix: tuple[str, ...] = ()  # words before the program's, such as those of compute-sanitizer
 
     def run(self, folder: Path, operator: str, attributes: dict[str, float | int], inputs: list[np.ndarray]) -> Result:
         """One node, from its creation to its outputs; values may be anything, shapes too."""
@@ -53,7 +54,7 @@ class Player:
             array.tofile(folder / f"input{index}.bin")
         (folder / "inputs.txt").write_text("".join(lines))
         words = [f"{name}={'f' if isinstance(value, float) else 'i'}:{value}" for name, value in attributes.items()]
-        command = [self.program, self.library, operator, folder, *words]
+        command = [*self.prefix, self.program, self.library, operator, folder, *words]
         done = subprocess.run(command, capture_output=True, text=True)
         printed = done.stdout.splitlines()
         described = [line.split()[1:] for line in printed if line.startswith("output ")]
@@ -77,6 +78,26 @@ def compile_player(toolchain: Toolchain, folder: Path) -> Player:
     _compile([*flags, "-shared", "-o", library, *sources])
     _compile([*flags, "-o", program, PLAYER, "-ldl"])
     return Player(program, library)
+
+
+def compile_cuda_player(toolchain: Toolchain, library: Path, folder: Path) -> Player:
+    """The same program for a library that was built by nvcc, with memory of the GPU."""
+    cuda, headers = toolchain.nvcc.root, toolchain.headers.folder
+    static = next(path for path in sorted(cuda.glob("lib*/libcudart_static.a")))
+    flags = [COMPILER, *FLAGS, "-DWITH_CUDA", "-isystem", headers, "-isystem", cuda / "include"]
+    program = folder / "play_tensorrt_cuda"
+    _compile([*flags, "-o", program, PLAYER, static, "-ldl", "-lrt", "-lpthread"])
+    return Player(program, library)
+
+
+def compile_c_interface(toolchain: Toolchain, folder: Path) -> Path:
+    """The C interface of the plugin library, with the host build behind it."""
+    headers, cuda = toolchain.headers.folder, toolchain.nvcc.root / "include"
+    names = [name for name in SOURCES if name.endswith(("host.cc", "host_launch.cc"))]
+    sources = [PLUGINS / name for name in (*names, "common/c_interface.cc")]
+    library = folder / "libyolact_plugins_c.so"
+    _compile([COMPILER, *FLAGS, "-isystem", headers, "-isystem", cuda, "-shared", "-o", library, *sources])
+    return library
 
 
 def _compile(command: list[str | Path]) -> None:
