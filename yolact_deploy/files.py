@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import tempfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 from .errors import OutputError
 
 _CHUNK_BYTES = 1 << 20  # 1 MiB
+MAX_NAME_BYTES = 255  # of a file name, on the file systems in use
 
 
 def sha256_of(path: str | Path) -> str:
@@ -61,6 +63,19 @@ def make_output_folder(folder: str | Path) -> Path:
     return folder
 
 
+def temporary_beside(path: Path) -> Path:
+    """A hidden name in the folder of `path`, with its suffix; short where the name is as long as names can be."""
+    return path.with_name(f".{zlib.crc32(os.fsencode(path.name)):08x}.{os.getpid()}.part{path.suffix}")
+
+
+def file_name(stem: str, ending: str) -> str:
+    """`stem` + `ending`, the stem cut where the file system would refuse so long a name."""
+    room = MAX_NAME_BYTES - len(os.fsencode(ending))
+    while len(os.fsencode(stem)) > room:
+        stem = stem[:-1]
+    return stem + ending
+
+
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """A temporary path beside `path` that takes its name when the block ends well, and vanishes otherwise.
@@ -68,7 +83,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     Raises OutputError for any OSError inside the block or at the rename (a full disk, for one).
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part{path.suffix}")
+    temporary = temporary_beside(path)
     try:
         yield temporary
         os.replace(temporary, path)

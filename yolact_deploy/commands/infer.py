@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -78,26 +77,27 @@ def run(
         raise ConfigError(f"unknown --color-by {color_by!r}: use one of {', '.join(COLOUR_BY)}")
     _silence_opencv()
     options = InferOptions(source, output, json, polygons, cutouts, show, color_by=color_by, codec=codec, force=force)
-    opened = open_source(options, sys.stdin.buffer)
+    opened = open_source(options)
     with Predictor.open(model, device=device, threads=threads, config=read_config(config), trust=trust) as predictor:
         wanted = None if classes is None else parse_classes(classes, predictor.metadata.config.class_names)
         options = replace(options, selection=Selection(score, wanted, max_detections))
         console.explain(predictor.description)
+        noun = "images" if opened.video_name is None else "frames"
         job = InferRun(predictor, options, opened)
-        with _interrupt_stops(job.stop) as interrupted, console.progress("pictures") as advance:
+        with _interrupt_stops(job.stop) as interrupted, console.progress(noun) as advance:
             report = job.run(advance)
-    _tell(report, options, job.total)
+    _tell(report, options, noun, job.total)
     if interrupted.is_set():
         return STATUS_INTERRUPTED
     return STATUS_INCOMPLETE if report.failures else 0
 
 
-def _tell(report: PipelineReport, options: InferOptions, total: int | None) -> None:
+def _tell(report: PipelineReport, options: InferOptions, noun: str, total: int | None) -> None:
     places = [str(place) for place in (options.output, options.json, options.polygons, options.cutouts) if place]
     where = f" into {', '.join(places)}" if places else ""
     of = "" if total is None else f" of {total}"
     did = "drawn" if options.output or options.show else "written"
-    console.say(f"{report.frames}{of} images {did}{where}, {report.detections} detections")
+    console.say(f"{report.frames}{of} {noun} {did}{where}, {report.detections} detections")
     if report.frames:
         stages = ", ".join(f"{stage.name} {stage.fps:.1f}" for stage in report.stages)
         console.say(f"FPS of each stage: {stages}; all together {report.frames / report.seconds:.1f}")

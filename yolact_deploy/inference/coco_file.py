@@ -12,12 +12,11 @@ from typing import Any, TextIO
 from .. import class_names as data_sets
 from ..config import ModelConfig
 from ..errors import OutputError
-from ..files import check_output_path
+from ..files import check_output_path, temporary_beside
 from ..types import BoolArray
 from .frames import Result
 from .polygons import mask_polygons
 from .rle import encode_rle
-from .temporary import temporary_beside
 
 # COCO numbers its 80 categories 1 to 90; these are not in use.
 _UNUSED_COCO_IDS = frozenset((12, 26, 29, 30, 45, 66, 68, 69, 71, 83))

@@ -10,12 +10,11 @@ import numpy as np
 
 from ..draw import class_name
 from ..errors import OutputError
-from ..files import check_output_path, make_output_folder, write_bytes
+from ..files import check_output_path, file_name, make_output_folder, write_bytes
 from ..images import IMAGE_SUFFIXES
 from ..masks import mask_window
 from ..types import Image
 from .frames import Result
-from .temporary import shortened
 
 
 def plan_outputs(images: Sequence[Path], folder: str | Path, force: bool = False) -> tuple[Path, ...]:
@@ -39,7 +38,7 @@ def _target_name(image: Path) -> str:
     suffix = image.suffix.lower()
     if suffix == ".pgm":  # a grey format cannot hold what is drawn
         return f"{image.stem}.ppm"
-    return image.name if suffix in IMAGE_SUFFIXES else shortened(image.name, ".png")
+    return image.name if suffix in IMAGE_SUFFIXES else file_name(image.name, ".png")
 
 
 class PictureFolder:
@@ -92,7 +91,7 @@ class CutoutFolder:
             alpha = np.where(inside, np.uint8(255), np.uint8(0))
             name = class_name(self._class_names, int(found.classes[index]))
             ending = f"_{index + 1:02d}_{_safe(name)}.png"
-            write_image(self._folder / shortened(stem, ending), np.dstack((result.frame.image[window], alpha)))
+            write_image(self._folder / file_name(stem, ending), np.dstack((result.frame.image[window], alpha)))
 
     def close(self, keep: bool) -> None:
         """Every picture is whole already."""

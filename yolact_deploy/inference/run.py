@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
 
 import cv2
 
@@ -61,11 +61,12 @@ class OpenedSource:
     rate: float = DEFAULT_RATE  # frames a second
 
 
-def open_source(options: InferOptions, stdin: BinaryIO) -> OpenedSource:
+def open_source(options: InferOptions) -> OpenedSource:
     """What `options.source` names. Raises ImageError when it is not there or cannot be opened."""
     source = options.source
     if source == STDIN:
-        return OpenedSource(PictureStream(stdin))
+        # Without a buffer: the interpreter cannot end while a thread waits inside a buffered reader.
+        return OpenedSource(PictureStream(open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)))
     if is_camera(source) and not Path(source).exists():
         return _opened_video(source)
     if is_url(source) or _is_video_file(Path(source)):

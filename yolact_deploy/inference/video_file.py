@@ -9,10 +9,9 @@ import cv2
 import numpy as np
 
 from ..errors import OutputError
-from ..files import check_output_path
+from ..files import check_output_path, temporary_beside
 from ..types import Image
 from .frames import Result
-from .temporary import temporary_beside
 
 CODECS = {  # by suffix: what the common builds of OpenCV bring
     ".mp4": "mp4v", ".m4v": "mp4v", ".mov": "mp4v", ".mkv": "mp4v", ".avi": "MJPG", ".webm": "VP80",

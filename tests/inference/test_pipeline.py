@@ -1,0 +1,171 @@
+"""The stages overlap, keep the order, and end as one: at the end, at a stop, and at an error."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from yolact_deploy.errors import ImageError, OutputError
+from yolact_deploy.inference.channel import Channel
+from yolact_deploy.inference.frames import Failure, Frame, Result
+from yolact_deploy.inference.pipeline import Pipeline
+from yolact_deploy.types import Detections, NetworkDetections
+
+NOTHING = NetworkDetections(
+    np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64), np.zeros((0, 2, 2), np.float32),
+    np.zeros(0, np.float32),
+)  # fmt: skip
+
+
+class Numbers:
+    """A source of `count` frames; those in `bad` cannot be read."""
+
+    is_live = False
+
+    def __init__(self, count: int, bad: tuple[int, ...] = (), seconds: float = 0.0) -> None:
+        self.total: int | None = count
+        self.bad, self.seconds = bad, seconds
+        self.read = 0
+        self.is_closed = False
+
+    def frames(self) -> Iterator[Frame | Failure]:
+        for index in range(self.total or 0):
+            time.sleep(self.seconds)
+            self.read += 1
+            if index in self.bad:
+                yield Failure(f"bad {index}")
+            else:
+                yield Frame(index, index + 1, str(index), np.zeros((4, 4, 3), np.uint8))
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+class Recorder:
+    """A sink that remembers."""
+
+    needs_drawing = False
+
+    def __init__(self, fails_at: int | None = None) -> None:
+        self.indices: list[int] = []
+        self.kept: bool | None = None
+        self.fails_at = fails_at
+
+    def write(self, result: Result) -> None:
+        if result.frame.index == self.fails_at:
+            raise OutputError("disk full")
+        self.indices.append(result.frame.index)
+
+    def close(self, keep: bool) -> None:
+        self.kept = keep
+
+
+def render(frame: Frame, found: NetworkDetections) -> Result:
+    return Result(frame, Detections.empty(4, 4), None)
+
+
+def test_order_failures_and_progress() -> None:
+    source, sink = Numbers(40, bad=(3, 39)), Recorder()
+    told: list[tuple[int, int | None]] = []
+    report = Pipeline(source, lambda frame: NOTHING, render, [sink]).run(lambda done, total: told.append((done, total)))
+    assert sink.indices == [index for index in range(40) if index not in (3, 39)]
+    assert report.failures == ("bad 3", "bad 39")
+    assert (report.frames, report.was_stopped, sink.kept, source.is_closed) == (38, False, True, True)
+    assert told == [(done, 40) for done in range(1, 41)]
+    assert [stage.name for stage in report.stages] == ["decode", "model", "draw", "write"]
+    assert [stage.frames for stage in report.stages[1:]] == [38, 38, 38]
+
+
+def test_stages_overlap() -> None:
+    pause = 0.02
+
+    def slow_detect(frame: Frame) -> NetworkDetections:
+        time.sleep(pause)
+        return NOTHING
+
+    def slow_render(frame: Frame, found: NetworkDetections) -> Result:
+        time.sleep(pause)
+        return render(frame, found)
+
+    report = Pipeline(Numbers(20, seconds=pause), slow_detect, slow_render, [Recorder()]).run()
+    assert report.seconds < 2 * 20 * pause  # one after the other: 3 * 20 * pause
+    assert report.stages[1].fps == pytest.approx(1 / pause, rel=0.5)
+
+
+def test_a_slow_consumer_holds_up_the_source() -> None:
+    source, release = Numbers(1000), threading.Event()
+
+    def blocked(frame: Frame) -> NetworkDetections:
+        release.wait(5)
+        return NOTHING
+
+    pipeline = Pipeline(source, blocked, render, [Recorder()])
+    thread = threading.Thread(target=pipeline.run)
+    thread.start()
+    time.sleep(0.2)
+    read = source.read
+    pipeline.stop()
+    release.set()
+    thread.join(10)
+    assert read < 10
+    assert not thread.is_alive()
+
+
+def test_stop_finishes_what_was_detected() -> None:
+    sink = Recorder()
+
+    def detect(frame: Frame) -> NetworkDetections:
+        if frame.index == 5:
+            pipeline.stop()
+        return NOTHING
+
+    pipeline = Pipeline(Numbers(10_000), detect, render, [sink])
+    report = pipeline.run()
+    assert report.was_stopped
+    assert sink.indices == list(range(6))
+    assert sink.kept is True
+
+
+@pytest.mark.parametrize("stage", ["detect", "render", "write"])
+def test_an_error_ends_all_and_keeps_nothing(stage: str) -> None:
+    def detect(frame: Frame) -> NetworkDetections:
+        if stage == "detect" and frame.index == 7:
+            raise OutputError("disk full")
+        return NOTHING
+
+    def broken_render(frame: Frame, found: NetworkDetections) -> Result:
+        if stage == "render" and frame.index == 7:
+            raise OutputError("disk full")
+        return render(frame, found)
+
+    source, sink = Numbers(10_000), Recorder(7 if stage == "write" else None)
+    with pytest.raises(OutputError, match="disk full"):
+        Pipeline(source, detect, broken_render, [sink]).run()
+    assert sink.kept is False
+    assert source.read < 100
+    assert source.is_closed
+
+
+def test_a_picture_that_does_not_fit_fails_alone() -> None:
+    def detect(frame: Frame) -> NetworkDetections:
+        if frame.index == 1:
+            raise ImageError("too large")
+        return NOTHING
+
+    sink = Recorder()
+    report = Pipeline(Numbers(3), detect, render, [sink]).run()
+    assert sink.indices == [0, 2]
+    assert report.failures == ("1: too large",)
+
+
+def test_a_live_channel_keeps_the_newest() -> None:
+    channel: Channel[int] = Channel(2, threading.Event(), drops_oldest=True)
+    for item in range(5):
+        assert channel.put(item)
+    channel.close()
+    assert [channel.get(), channel.get(), channel.get()] == [3, 4, None]
+    assert channel.dropped == 3
