@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import YolactDeployError
 from ..manifest import TensorRange
-from ..tensorrt_library import shape_of
+from ..tensorrt_library import readable, shape_of
 from .cuda import Bytes, DeviceBuffer
 from .engine_file import OpenEngine
 
@@ -141,6 +141,11 @@ class EngineSession:
         self._enqueue_ms = (time.perf_counter() - start) * 1e3
 
     def _execute(self) -> None:
-        if not self._context.execute_async_v3(self._stream.handle):
+        assert self._opened is not None
+        with self._opened.library.logger.collecting() as errors:
+            done = self._context.execute_async_v3(self._stream.handle)
+        if not done:
             shape = str(list(self._shape)).replace(" ", "")
-            raise YolactDeployError(f"{self._source}: TensorRT failed to run input {shape}; -v shows its log")
+            # A plugin's own message comes first, such as that its library was built for other GPUs.
+            reason = f" ({readable(errors[0])})" if errors else ""
+            raise YolactDeployError(f"{self._source}: TensorRT failed to run input {shape}{reason}; -v shows its log")
