@@ -1,0 +1,180 @@
+"""`infer` from end to end: videos, streams, every output, Ctrl-C, and sources with faults."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import pytest
+
+from tests.conftest import NANO, PLUS_NANO_WEIGHTS, ROOT
+from tests.running import Captured, fails, run_process, succeeds
+from yolact_deploy.images import read_image
+
+PICTURES = sorted((NANO / "images").glob("*.jpg"))[:8]
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """40 frames of 320x240 px, 10 a second."""
+    path = tmp_path_factory.mktemp("film") / "film.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10.0, (320, 240))
+    for index in range(40):
+        writer.write(cv2.resize(read_image(PICTURES[index % 8]), (320, 240)))
+    writer.release()
+    return path
+
+
+def length(path: Path) -> tuple[int, float]:
+    """Frames that can be decoded, and frames a second."""
+    capture = cv2.VideoCapture(str(path))
+    count = 0
+    while capture.read()[0]:
+        count += 1
+    return count, capture.get(cv2.CAP_PROP_FPS)
+
+
+def annotations(path: Path) -> list[dict]:
+    return json.loads(path.read_text())["annotations"]
+
+
+def test_a_video_keeps_its_name_rate_and_length(capsys: Captured, tmp_path: Path, film: Path, nano_onnx: Path) -> None:
+    text = succeeds(capsys, "infer", film, "-m", nano_onnx, "-o", tmp_path, "--json", tmp_path / "a.json")
+    assert text.startswith("40 of 40 frames drawn")
+    assert "FPS of each stage: decode" in text
+    assert sorted(os.listdir(tmp_path)) == ["a.json", "film.avi"]
+    assert length(tmp_path / "film.avi") == (40, 10.0)
+    content = json.loads((tmp_path / "a.json").read_text())
+    assert [image["file_name"] for image in content["images"]][::39] == ["film_000001.jpg", "film_000040.jpg"]
+    assert "would replace" in fails(capsys, "infer", film, "-m", nano_onnx, "-o", film.parent, "--force")
+    assert length(film)[0] == 40
+
+
+def test_a_video_that_breaks_off(capsys: Captured, tmp_path: Path, film: Path, nano_onnx: Path) -> None:
+    broken = tmp_path / "broken.avi"
+    broken.write_bytes(film.read_bytes()[: film.stat().st_size // 2])
+    out = tmp_path / "out"
+    line = fails(capsys, "infer", broken, "-m", nano_onnx, "-o", out / "a.mp4", "--json", out / "a.json", status=1)
+    assert "broken.avi breaks off" in line
+    count = length(out / "a.mp4")[0]
+    assert 10 < count < 25
+    assert f"{count} of 40 frames" in line
+    assert len(json.loads((out / "a.json").read_text())["images"]) == count
+
+
+def test_videos_that_cannot_be_used(capsys: Captured, tmp_path: Path, film: Path, nano_onnx: Path) -> None:
+    (tmp_path / "empty.mp4").touch()
+    (tmp_path / "text.mkv").write_text("no video")
+    out = tmp_path / "out"
+    for arguments, words in (
+        ((tmp_path / "empty.mp4", "-o", out), "the file is empty"),
+        ((tmp_path / "text.mkv", "-o", out), "codec"),
+        ((99, "-o", out), "cannot open camera 99"),
+        ((film, "-o", out / "a.mp4", "--codec", "zzzz"), "cannot write a.mp4 with codec zzzz"),
+        ((film,), "nothing to write"),
+        ((film, "-o", out, "--color-by", "score"), "class, instance"),
+        ((film, "-o", out, "--classes", "cat"), "disk"),
+        ((film, "--json", tmp_path / "x", "--polygons", tmp_path / "x"), "each its own"),
+        ((PICTURES[0], "-o", out / "a.mp4"), "into a folder"),
+        ((film, "--json", tmp_path / "empty.mp4"), "--force"),
+    ):
+        assert words in fails(capsys, "infer", *map(str, arguments), "-m", nano_onnx)
+        assert not out.exists() or os.listdir(out) == []
+    assert sorted(os.listdir(tmp_path)) in (["empty.mp4", "text.mkv"], ["empty.mp4", "out", "text.mkv"])
+
+
+def test_every_output_of_a_folder_with_hard_names(capsys: Captured, tmp_path: Path, nano_onnx: Path) -> None:
+    names = ["größe 猫 🐈.jpg", "x" * 251 + ".jpg", "é" * 125 + ".jpg"]
+    for name in names:
+        shutil.copy(PICTURES[0], tmp_path / name)
+    (tmp_path / "zero.png").touch()
+    outputs = ("-o", tmp_path / "out", "--cutouts", tmp_path / "cut", "--json", tmp_path / "out.json")
+    command = ("infer", f"{tmp_path}/**/*", "-m", nano_onnx, *outputs, "--polygons", tmp_path / "p.json", "--force")
+    for _ in range(2):  # the second time, what the first has written lies inside the source
+        line = fails(capsys, *command, status=1)
+        assert "zero.png: the file is empty" in line
+        assert sorted(os.listdir(tmp_path / "out")) == sorted(names)
+        assert {image["file_name"] for image in json.loads((tmp_path / "out.json").read_text())["images"]} == set(names)
+    assert len(os.listdir(tmp_path / "cut")) == len(annotations(tmp_path / "out.json")) > 3
+    assert len(annotations(tmp_path / "p.json")) == len(annotations(tmp_path / "out.json"))
+
+
+def test_what_is_asked_for(capsys: Captured, tmp_path: Path, nano_onnx: Path) -> None:
+    path = tmp_path / "a.json"
+
+    def found(*options: str) -> list[dict]:
+        succeeds(capsys, "infer", PICTURES[0], "-m", nano_onnx, "--json", path, "--force", *options)
+        return annotations(path)
+
+    everything = found("--score", "0")
+    assert [item for item in everything if item["score"] >= 0.5] == found("--score", "0.5")
+    disks = found("--score", "0", "--classes", "disk,2", "--max-detections", "3")
+    assert {item["category_id"] for item in disks} <= {1, 3}
+    expected = [item["score"] for item in everything if item["category_id"] in (1, 3)][:3]
+    assert [item["score"] for item in disks] == expected
+    assert "mask_score" not in everything[0]
+    succeeds(capsys, "infer", PICTURES[0], "-m", PLUS_NANO_WEIGHTS, "--json", path, "--force", "--score", "0")
+    assert "mask_score" in annotations(path)[0]
+
+
+def test_pictures_on_standard_input(tmp_path: Path, nano_onnx: Path) -> None:
+    command = [sys.executable, "-m", "yolact_deploy", "infer", "-", "-m", nano_onnx, "-o", tmp_path]
+    data = b"".join(path.read_bytes() for path in PICTURES)
+    done = subprocess.run(command, input=data, capture_output=True, cwd=ROOT)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert sorted(os.listdir(tmp_path)) == [f"stdin_{number:06d}.jpg" for number in range(1, 9)]
+
+
+def test_an_interrupt_finishes_the_files(tmp_path: Path, nano_onnx: Path) -> None:
+    target = tmp_path / "a.json"
+    command = ["infer", "-", "-m", nano_onnx, "-o", tmp_path / "out", "--json", target]
+    with subprocess.Popen(
+        [sys.executable, "-m", "yolact_deploy", *map(str, command)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
+    ) as process:  # fmt: skip
+        assert process.stdin is not None
+        assert process.stderr is not None
+        process.stdin.buffer.write(b"".join(path.read_bytes() for path in PICTURES))
+        process.stdin.flush()  # and it stays open, as that of a camera would
+        deadline = time.monotonic() + 60
+        while not (tmp_path / "out" / "stdin_000008.jpg").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        assert process.stderr.read() == "error: interrupted\n"
+        assert process.wait(10) == 130
+    assert len(json.loads(target.read_text())["images"]) == 8
+    assert sorted(os.listdir(tmp_path)) == ["a.json", "out"]
+
+
+def test_an_interrupted_video_can_be_played(tmp_path: Path, film: Path, nano_onnx: Path) -> None:
+    long_film = tmp_path / "long.avi"
+    writer = cv2.VideoWriter(str(long_film), cv2.VideoWriter.fourcc(*"MJPG"), 10.0, (320, 240))
+    frame = cv2.resize(read_image(PICTURES[0]), (320, 240))
+    for _ in range(4000):
+        writer.write(frame)
+    writer.release()
+    out = tmp_path / "out"
+    command = ["infer", long_film, "-m", nano_onnx, "-o", out / "a.mp4", "--json", out / "a.json"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "yolact_deploy", *map(str, command)], stdout=subprocess.DEVNULL, cwd=ROOT
+    ) as process:
+        deadline = time.monotonic() + 60
+        while not list(out.glob(".*.mp4")) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 130
+    count = length(out / "a.mp4")[0]
+    assert 0 < count < 4000
+    assert len(json.loads((out / "a.json").read_text())["images"]) == count
+    assert sorted(os.listdir(out)) == ["a.json", "a.mp4"]
+
+
+def test_help_says_how_standard_input_is_framed() -> None:
+    assert "image2pipe" in " ".join(run_process("infer", "--help").stdout.split())
