@@ -50,6 +50,24 @@ bool Attributes::read(char const* name, int32_t* value) const noexcept {
     return read(name, nvinfer1::PluginFieldType::kINT32, "integer", value);
 }
 
+bool Attributes::read_choice(
+    char const* name, std::initializer_list<char const*> texts, int32_t* index) const noexcept {
+    *index = 0;
+    nvinfer1::PluginField const* field = find(name);
+    if (field == nullptr) return true;
+    if (field->type == nvinfer1::PluginFieldType::kCHAR && field->data != nullptr && field->length > 0) {
+        auto const* data = static_cast<char const*>(field->data);
+        auto length = static_cast<size_t>(field->length);
+        if (data[length - 1] == '\0') --length;  // some callers count the end of the text
+        for (char const* text : texts) {
+            if (std::strlen(text) == length && std::memcmp(text, data, length) == 0) return true;
+            ++*index;
+        }
+    }
+    log_error(op_, "the attribute %s has an unknown value; %s is one of those it may have", name, *texts.begin());
+    return false;
+}
+
 bool Attributes::has_only(std::initializer_list<char const*> names) const noexcept {
     for (int32_t i = 0; fields_ != nullptr && i < fields_->nbFields; ++i) {
         char const* name = fields_->fields[i].name;

@@ -16,6 +16,10 @@ public:
     bool read(char const* name, float* value) const noexcept;
     bool read(char const* name, int32_t* value) const noexcept;
 
+    // Which of the texts an attribute holds, the first one when there is no such attribute; false, after a message, for
+    // any other text or type.
+    bool read_choice(char const* name, std::initializer_list<char const*> texts, int32_t* index) const noexcept;
+
     // False, after a message, when there is any other attribute than these and those of the ONNX parser.
     bool has_only(std::initializer_list<char const*> names) const noexcept;
 

@@ -1,7 +1,7 @@
 // One thread block, written once and run twice: by nvcc as a CUDA kernel, by any C++ compiler on the host.
 //
-// An operator's device code is a list of steps. A step is a loop over [0, n) that the block's threads share, and it ends
-// with a barrier, so that none can be forgotten:
+// An operator's device code is a list of steps. A step is a loop over [0, n) that the block's threads share, and it
+// ends with a barrier, so that none can be forgotten:
 //
 //     block.each(n, [&](int i) { ... });      // step 1
 //     int total = block.read(shared.total);   // a value that every thread needs between two steps

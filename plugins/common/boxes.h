@@ -1,5 +1,6 @@
-// The box arithmetic of yolact_deploy/boxes.py, operation by operation in float32: whether an IoU is above the threshold
-// may hang on the last bit, so nothing here may be contracted to a fused multiply-add (see the compilers' options).
+// The box arithmetic of yolact_deploy/boxes.py, operation by operation in float32: whether an IoU is above the
+// threshold may hang on the last bit, so nothing here may be contracted to a fused multiply-add (see the compilers'
+// options).
 #pragma once
 
 #include "numbers.h"
@@ -33,7 +34,7 @@ YOLACT_DEVICE float area(Box const& box) {
     return fmaxf((box.x2 - box.x1) * (box.y2 - box.y1), kMinArea);
 }
 
-// Whether the IoU of a and b exceeds the threshold, which is not negative. Most pairs do not touch and need no division.
+// Whether the IoU of a and b exceeds the threshold, which is not negative. Most pairs do not touch: no division then.
 YOLACT_DEVICE bool overlaps(Box const& a, float a_area, Box const& b, float b_area, float threshold) {
     float const width = fmaxf(fminf(a.x2, b.x2) - fmaxf(a.x1, b.x1), 0.0F);
     float const height = fmaxf(fminf(a.y2, b.y2) - fmaxf(a.y1, b.y1), 0.0F);

@@ -20,8 +20,8 @@ int32_t Plugin::enqueue(nvinfer1::PluginTensorDesc const* in, nvinfer1::PluginTe
     cudaError_t const error = launch(in, out, inputs, outputs, workspace, stream);
     if (error == cudaSuccess) return kDone;
     if (error == cudaErrorNoKernelImageForDevice || error == cudaErrorInvalidDeviceFunction) {
-        log_error(getPluginName(), "this plugin library was built for other GPUs (%s): run `yolact-deploy build-plugins`",
-            error_text(error));
+        log_error(getPluginName(),
+            "this plugin library was built for other GPUs (%s): run `yolact-deploy build-plugins`", error_text(error));
     } else {
         log_error(getPluginName(), "CUDA error %d (%s)", static_cast<int>(error), error_text(error));
     }

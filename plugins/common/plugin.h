@@ -55,6 +55,7 @@ bool has_rank(char const* op, char const* tensor, nvinfer1::Dims const& dims, in
 bool agree(char const* op, char const* what, int64_t a, int64_t b) noexcept;
 
 // False, after a message, unless a node has so many inputs and outputs.
-bool has_counts(char const* op, int32_t inputs, int32_t outputs, int32_t wanted_inputs, int32_t wanted_outputs) noexcept;
+bool has_counts(
+    char const* op, int32_t inputs, int32_t outputs, int32_t wanted_inputs, int32_t wanted_outputs) noexcept;
 
 }  // namespace yolact

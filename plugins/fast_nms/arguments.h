@@ -1,4 +1,4 @@
-// What the kernels of YolactFastNMS get, and the sort key that makes their result independent of any order of execution.
+// What the kernels of YolactFastNMS get, and the sort key that frees their result from the order of execution.
 #pragma once
 
 #include "../common/numbers.h"

@@ -18,13 +18,15 @@ __global__ void __launch_bounds__(kFilterThreads) filter_kernel(FastNmsArguments
 }
 
 template <class T>
-__global__ void __launch_bounds__(kSuppressThreads, kBlocksAtOnce) suppress_kernel(FastNmsArguments<T> const arguments) {
+__global__ void __launch_bounds__(kSuppressThreads, kBlocksAtOnce)
+    suppress_kernel(FastNmsArguments<T> const arguments) {
     Block block(shared_memory);
     suppress_overlapping(block, arguments);
 }
 
 template <class T>
-__global__ void __launch_bounds__(kFinishThreads, kBlocksAtOnce) finish_kernel(FastNmsArguments<T> const arguments) {
+__global__ void __launch_bounds__(kFinishThreads, kBlocksAtOnce)
+    finish_kernel(FastNmsArguments<T> const arguments) {
     Block block(shared_memory);
     write_detections(block, arguments);
 }

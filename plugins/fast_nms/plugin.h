@@ -1,6 +1,6 @@
-// YolactFastNMS for TensorRT. Inputs: loc [B,N,4], conf [B,N,1+C], coef [B,N,K], all float or all half, and priors [N,4]
-// float. Outputs: boxes [B,D,4] and scores [B,D] float, classes [B,D] int32, coefs [B,D,K] as coef, num_detections [B]
-// int32.
+// YolactFastNMS for TensorRT. Inputs: loc [B,N,4], conf [B,N,1+C], coef [B,N,K], all float or all half, and priors
+// [N,4] float. Outputs: boxes [B,D,4] and scores [B,D] float, classes [B,D] int32, coefs [B,D,K] as coef,
+// num_detections [B] int32.
 #pragma once
 
 #include "../common/attributes.h"

@@ -35,11 +35,12 @@ inline int output_count(FastNmsSettings const& settings) {
 
 // Null, or what is wrong.
 inline char const* out_of_range(FastNmsSettings const& settings) {
-    // Written so that a NaN is out of range.
-    if (!(settings.score_threshold >= 0.0F && settings.score_threshold <= 1.0F)) return "score_threshold has to be from 0 to 1";
-    if (!(settings.iou_threshold >= 0.0F && settings.iou_threshold <= 1.0F)) return "iou_threshold has to be from 0 to 1";
-    if (settings.top_k < 1 || settings.top_k > kMaxTopK) return "top_k has to be from 1 to 1024";
-    if (settings.max_detections < 1 || settings.max_detections > kMaxDetections) return "max_detections has to be from 1 to 1024";
+    auto is_share = [](float value) { return value >= 0.0F && value <= 1.0F; };  // a NaN is none
+    auto is_count = [](int32_t value, int32_t most) { return value >= 1 && value <= most; };
+    if (!is_share(settings.score_threshold)) return "score_threshold has to be from 0 to 1";
+    if (!is_share(settings.iou_threshold)) return "iou_threshold has to be from 0 to 1";
+    if (!is_count(settings.top_k, kMaxTopK)) return "top_k has to be from 1 to 1024";
+    if (!is_count(settings.max_detections, kMaxDetections)) return "max_detections has to be from 1 to 1024";
     if (settings.cross_class != 0 && settings.cross_class != 1) return "cross_class has to be 0 or 1";
     return nullptr;
 }

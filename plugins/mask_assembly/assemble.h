@@ -1,9 +1,9 @@
 // The kernel of YolactMaskAssembly: sigmoid(prototypes x coefficients) inside each box, zero outside (section 3.2 of
 // Bolya et al. 2019).
 //
-// A block brings the prototypes of a run of pixels and the coefficients of a group of masks into shared memory once, and
-// computes a pixel of a mask only where the mask's box is. Bytes moved are those of the prototypes, once a group, and of
-// the masks, once.
+// A block brings the prototypes of a run of pixels and the coefficients of a group of masks into shared memory once,
+// and computes a pixel of a mask only where the mask's box is. Bytes moved are those of the prototypes, once a group,
+// and of the masks, once.
 #pragma once
 
 #include "../common/boxes.h"
@@ -47,12 +47,13 @@ struct MaskShared {
 
 static_assert(sizeof(MaskShared) % 16 == 0, "what follows is read 16 bytes at a time");
 
-// Floats of a row of K in shared memory: whole packs, and an odd number of them, so that threads with neighbouring pixels
-// hit different banks.
+// Floats of a row of K in shared memory: whole packs, and an odd number of them, so that threads with neighbouring
+// pixels hit different banks.
 YOLACT_BOTH int row_stride(int coefs) { return (divided_up(coefs, kLanes) | 1) * kLanes; }
 
 YOLACT_BOTH size_t mask_shared_bytes(MaskSizes const& sizes) {
-    return sizeof(MaskShared) + sizeof(float) * static_cast<size_t>((kMaskPixels + kMaskGroup) * row_stride(sizes.coefs));
+    int const floats = (kMaskPixels + kMaskGroup) * row_stride(sizes.coefs);
+    return sizeof(MaskShared) + sizeof(float) * static_cast<size_t>(floats);
 }
 
 // A box of four zeros is no detection; the crop's padding must not turn it into a pixel.

@@ -1,6 +1,7 @@
 #include "host.h"
 
 #include "assemble.h"
+#include "image_masks.h"
 
 namespace yolact {
 namespace {
@@ -13,6 +14,13 @@ void run(MaskSizes const& sizes, MaskTensors const& tensors, Order order) {
     run_blocks(grid, kMaskThreads, mask_shared_bytes(sizes), order, [&](Block& block) { assemble_masks(block, a); });
 }
 
+template <class T>
+void run_at_image_size(MaskSizes const& sizes, ImageSize const& image, MaskTensors const& tensors, Order order) {
+    ImageMaskArguments<T> const a = arguments_of<T>(sizes, image, tensors);
+    run_blocks({image_tiles(image), sizes.masks, sizes.batch}, kImageThreads, sizeof(ImageMaskShared), order,
+        [&](Block& block) { assemble_image_masks(block, a); });
+}
+
 }  // namespace
 }  // namespace yolact
 
@@ -20,5 +28,13 @@ int yolact_mask_assembly(int is_half, yolact::MaskSizes const* sizes, yolact::Ma
     if (yolact::out_of_range(*sizes)) return 1;
     auto const run = is_half ? yolact::run<yolact::Half> : yolact::run<float>;
     run(*sizes, *tensors, static_cast<yolact::Order>(order));
+    return 0;
+}
+
+int yolact_image_masks(int is_half, yolact::MaskSizes const* sizes, yolact::ImageSize const* image,
+    yolact::MaskTensors const* tensors, int order) {
+    if (yolact::out_of_range(*sizes) || yolact::out_of_range(*image)) return 1;
+    auto const run = is_half ? yolact::run_at_image_size<yolact::Half> : yolact::run_at_image_size<float>;
+    run(*sizes, *image, *tensors, static_cast<yolact::Order>(order));
     return 0;
 }

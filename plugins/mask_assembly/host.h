@@ -9,4 +9,8 @@ extern "C" {
 // 2 shuffled. Returns 0, or 1 when something is out of range.
 int yolact_mask_assembly(
     int is_half, yolact::MaskSizes const* sizes, yolact::MaskTensors const* tensors, int order);
+
+// The same at the image's size; proto and coefs are half or float, masks int32.
+int yolact_image_masks(int is_half, yolact::MaskSizes const* sizes, yolact::ImageSize const* image,
+    yolact::MaskTensors const* tensors, int order);
 }

@@ -10,4 +10,10 @@ cudaError_t launch_mask_assembly(
     return is_refused ? cudaErrorInvalidValue : cudaSuccess;
 }
 
+cudaError_t launch_image_masks(ElementType type, MaskSizes const& sizes, ImageSize const& image,
+    MaskTensors const& tensors, cudaStream_t) {
+    bool const is_refused = yolact_image_masks(type == ElementType::kHalf, &sizes, &image, &tensors, 0) != 0;
+    return is_refused ? cudaErrorInvalidValue : cudaSuccess;
+}
+
 }  // namespace yolact

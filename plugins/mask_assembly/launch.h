@@ -10,4 +10,8 @@ namespace yolact {
 cudaError_t launch_mask_assembly(
     ElementType type, MaskSizes const& sizes, MaskTensors const& tensors, cudaStream_t stream);
 
+// The same at the image's size, a bit a pixel.
+cudaError_t launch_image_masks(ElementType type, MaskSizes const& sizes, ImageSize const& image,
+    MaskTensors const& tensors, cudaStream_t stream);
+
 }  // namespace yolact

@@ -11,8 +11,14 @@ namespace {
 using nvinfer1::DataType;
 using nvinfer1::Dims;
 
-enum Input : int32_t { kProto, kCoefs, kBoxes, kInputs };
+enum Input : int32_t { kProto, kCoefs, kBoxes, kImage };
 constexpr int32_t kOutputs = 1;
+
+constexpr char kMaskSize[] = "mask_size";
+constexpr char kAtPrototypeSize[] = "prototype";
+constexpr char kAtImageSize[] = "image";
+
+ImageSize image_size_of(Dims const& image) noexcept { return {size_of(image, 1), size_of(image, 2)}; }
 
 MaskSizes sizes_of(Dims const& proto, Dims const& coefs) noexcept {
     return {size_of(proto, 0), size_of(proto, 1), size_of(proto, 2), size_of(proto, 3), size_of(coefs, 1)};
@@ -36,61 +42,103 @@ bool are_shapes_valid(Dims const& proto, Dims const& coefs, Dims const& boxes) n
     return problem == nullptr;
 }
 
+bool is_image_valid(Dims const& image, Dims const& proto) noexcept {
+    char const* op = MaskAssemblyPlugin::kName;
+    if (!has_rank(op, "image", image, 4) || !agree(op, "the batches of image and proto", image.d[0], proto.d[0])) {
+        return false;
+    }
+    char const* problem = out_of_range(image_size_of(image));
+    if (problem != nullptr) log_error(op, "%s", problem);
+    return problem == nullptr;
+}
+
 }  // namespace
 
 nvinfer1::PluginFieldCollection const* MaskAssemblyPlugin::fields() noexcept {
-    static nvinfer1::PluginFieldCollection const none{0, nullptr};
-    return &none;
+    static nvinfer1::PluginField const field{kMaskSize, nullptr, nvinfer1::PluginFieldType::kCHAR, 1};
+    static nvinfer1::PluginFieldCollection const collection{1, &field};
+    return &collection;
 }
 
 nvinfer1::IPluginV3* MaskAssemblyPlugin::create(Attributes const& attributes) noexcept {
-    return attributes.has_only({}) ? new (std::nothrow) MaskAssemblyPlugin : nullptr;
+    int32_t choice = 0;
+    if (!attributes.has_only({kMaskSize}) ||
+        !attributes.read_choice(kMaskSize, {kAtPrototypeSize, kAtImageSize}, &choice)) {
+        return nullptr;
+    }
+    return new (std::nothrow) MaskAssemblyPlugin(choice == 1);
 }
 
-nvinfer1::IPluginV3* MaskAssemblyPlugin::clone() noexcept { return new (std::nothrow) MaskAssemblyPlugin; }
+MaskAssemblyPlugin::MaskAssemblyPlugin(bool at_image_size) noexcept
+    : at_image_size_(at_image_size),
+      serialized_field_(kMaskSize, at_image_size ? kAtImageSize : kAtPrototypeSize, nvinfer1::PluginFieldType::kCHAR,
+          static_cast<int32_t>(at_image_size ? sizeof kAtImageSize : sizeof kAtPrototypeSize) - 1),
+      serialized_{1, &serialized_field_} {}
+
+nvinfer1::IPluginV3* MaskAssemblyPlugin::clone() noexcept {
+    return new (std::nothrow) MaskAssemblyPlugin(at_image_size_);
+}
+
+bool MaskAssemblyPlugin::has_valid_counts(int32_t inputs, int32_t outputs) const noexcept {
+    return has_counts(kName, inputs, outputs, input_count(), kOutputs);
+}
 
 int32_t MaskAssemblyPlugin::getOutputDataTypes(
     DataType* outputs, int32_t output_count, DataType const* inputs, int32_t input_count) const noexcept {
-    if (!has_counts(kName, input_count, output_count, kInputs, kOutputs)) return kFailed;
-    outputs[0] = inputs[kProto];
+    if (!has_valid_counts(input_count, output_count)) return kFailed;
+    outputs[0] = at_image_size_ ? DataType::kINT32 : inputs[kProto];
     return kDone;
 }
 
 int32_t MaskAssemblyPlugin::getOutputShapes(nvinfer1::DimsExprs const* inputs, int32_t input_count,
     nvinfer1::DimsExprs const*, int32_t, nvinfer1::DimsExprs* outputs, int32_t output_count,
-    nvinfer1::IExprBuilder&) noexcept {
-    if (!has_counts(kName, input_count, output_count, kInputs, kOutputs)) return kFailed;
-    if (inputs[kProto].nbDims != 4 || inputs[kCoefs].nbDims != 3) {
-        log_error(kName, "proto needs 4 dimensions and coefs 3");
+    nvinfer1::IExprBuilder& builder) noexcept {
+    if (!has_valid_counts(input_count, output_count)) return kFailed;
+    if (inputs[kProto].nbDims != 4 || inputs[kCoefs].nbDims != 3 || (at_image_size_ && inputs[kImage].nbDims != 4)) {
+        log_error(kName, "proto needs 4 dimensions, coefs 3 and image 4");
         return kFailed;
     }
-    outputs[0] = {4, {inputs[kProto].d[0], inputs[kCoefs].d[1], inputs[kProto].d[1], inputs[kProto].d[2]}};
+    nvinfer1::IDimensionExpr const* height = inputs[kProto].d[1];
+    nvinfer1::IDimensionExpr const* width = inputs[kProto].d[2];
+    if (at_image_size_) {
+        height = inputs[kImage].d[1];
+        width = builder.operation(
+            nvinfer1::DimensionOperation::kCEIL_DIV, *inputs[kImage].d[2], *builder.constant(kWordPixels));
+    }
+    outputs[0] = {4, {inputs[kProto].d[0], inputs[kCoefs].d[1], height, width}};
     return kDone;
 }
 
 bool MaskAssemblyPlugin::supportsFormatCombination(int32_t position, nvinfer1::DynamicPluginTensorDesc const* tensors,
     int32_t input_count, int32_t output_count) noexcept {
-    if (!has_counts(kName, input_count, output_count, kInputs, kOutputs)) return false;
+    if (!has_valid_counts(input_count, output_count)) return false;
     nvinfer1::PluginTensorDesc const& desc = tensors[position].desc;
+    if (position == input_count) {
+        return is_linear(desc, at_image_size_ ? DataType::kINT32 : tensors[kProto].desc.type);
+    }
     switch (position) {
         case kProto: return is_linear_float_or_half(desc);
-        case kCoefs:
-        case kInputs: return is_linear(desc, tensors[kProto].desc.type);
-        case kBoxes: return is_linear(desc, DataType::kFLOAT);
+        case kCoefs: return is_linear(desc, tensors[kProto].desc.type);
+        case kBoxes:
+        case kImage: return is_linear(desc, DataType::kFLOAT);
         default: return false;
     }
 }
 
 int32_t MaskAssemblyPlugin::configurePlugin(nvinfer1::DynamicPluginTensorDesc const* in, int32_t input_count,
     nvinfer1::DynamicPluginTensorDesc const*, int32_t output_count) noexcept {
-    if (!has_counts(kName, input_count, output_count, kInputs, kOutputs)) return kFailed;
-    return are_shapes_valid(in[kProto].max, in[kCoefs].max, in[kBoxes].max) ? kDone : kFailed;
+    if (!has_valid_counts(input_count, output_count)) return kFailed;
+    bool const is_valid = are_shapes_valid(in[kProto].max, in[kCoefs].max, in[kBoxes].max) &&
+        (!at_image_size_ || is_image_valid(in[kImage].max, in[kProto].max));
+    return is_valid ? kDone : kFailed;
 }
 
 int32_t MaskAssemblyPlugin::onShapeChange(nvinfer1::PluginTensorDesc const* in, int32_t input_count,
     nvinfer1::PluginTensorDesc const*, int32_t output_count) noexcept {
-    if (!has_counts(kName, input_count, output_count, kInputs, kOutputs)) return kFailed;
-    return are_shapes_valid(in[kProto].dims, in[kCoefs].dims, in[kBoxes].dims) ? kDone : kFailed;
+    if (!has_valid_counts(input_count, output_count)) return kFailed;
+    bool const is_valid = are_shapes_valid(in[kProto].dims, in[kCoefs].dims, in[kBoxes].dims) &&
+        (!at_image_size_ || is_image_valid(in[kImage].dims, in[kProto].dims));
+    return is_valid ? kDone : kFailed;
 }
 
 cudaError_t MaskAssemblyPlugin::launch(nvinfer1::PluginTensorDesc const* in, nvinfer1::PluginTensorDesc const*,
@@ -98,7 +146,9 @@ cudaError_t MaskAssemblyPlugin::launch(nvinfer1::PluginTensorDesc const* in, nvi
     MaskTensors const tensors{
         inputs[kProto], inputs[kCoefs], static_cast<float const*>(inputs[kBoxes]), outputs[0]};
     MaskSizes const sizes = sizes_of(in[kProto].dims, in[kCoefs].dims);
-    return launch_mask_assembly(element_type(in[kProto].type), sizes, tensors, stream);
+    ElementType const type = element_type(in[kProto].type);
+    if (!at_image_size_) return launch_mask_assembly(type, sizes, tensors, stream);
+    return launch_image_masks(type, sizes, image_size_of(in[kImage].dims), tensors, stream);
 }
 
 }  // namespace yolact

@@ -8,6 +8,8 @@ namespace yolact {
 constexpr int kMaxMaskCoefs = 64;
 constexpr int kMaxMasks = 1024;
 constexpr int kMaxMaskSide = 4096;
+constexpr int kMaxImageSide = 16384;  // px
+constexpr int kWordPixels = 32;       // of a row of an image-size mask: bit b of word w is pixel 32 w + b
 constexpr int kMaxMaskBatch = 65535;  // blocks along one side of a grid
 
 struct MaskSizes {
@@ -28,12 +30,24 @@ inline char const* out_of_range(MaskSizes const& sizes) {
     return nullptr;
 }
 
-// proto, coefs and masks are float or half.
+// Where masks are made at the image's size.
+struct ImageSize {
+    int32_t height;  // H
+    int32_t width;   // W
+};
+
+inline char const* out_of_range(ImageSize const& image) {
+    if (image.height < 1 || image.height > kMaxImageSide) return "the height of the image has to be from 1 to 16384";
+    if (image.width < 1 || image.width > kMaxImageSide) return "the width of the image has to be from 1 to 16384";
+    return nullptr;
+}
+
+// proto, coefs and masks are float or half; masks at the image's size are int32.
 struct MaskTensors {
     void const* proto;   // [B,Hp,Wp,K]
     void const* coefs;   // [B,D,K]
     float const* boxes;  // [B,D,4] x1 y1 x2 y2, relative to the image; four zeros: no detection
-    void* masks;         // [B,D,Hp,Wp]
+    void* masks;         // [B,D,Hp,Wp], or [B,D,H,ceil(W/32)]
 };
 
 }  // namespace yolact

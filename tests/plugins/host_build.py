@@ -130,6 +130,22 @@ class HostBuild:
         assert status == 0, f"refused: {status}"
         return masks
 
+    def image_masks(
+        self, proto: np.ndarray, coefs: np.ndarray, boxes: np.ndarray, height: int, width: int, order: str = "forward"
+    ) -> np.ndarray:
+        """`YolactMaskAssembly` at the image's size: masks [B,D,H,ceil(W/32)] int32."""
+        batch, proto_height, proto_width, channels = proto.shape
+        masks = _poisoned((batch, coefs.shape[1], height, -(-width // 32)), np.int32)
+        inputs = _contiguous(proto, coefs, boxes)
+        tensors = _MaskTensors(*(array.ctypes.data for array in (*inputs, masks)))
+        sizes = _MaskSizes(batch, proto_height, proto_width, channels, coefs.shape[1])
+        image = (ctypes.c_int32 * 2)(height, width)
+        status = self.library.yolact_image_masks(
+            int(proto.dtype == np.float16), ctypes.byref(sizes), image, ctypes.byref(tensors), ORDERS[order]
+        )
+        assert status == 0, f"refused: {status}"
+        return masks
+
 
 def _poisoned(shape: tuple[int, ...], dtype: np.dtype | type) -> np.ndarray:
     array = np.empty(shape, dtype)

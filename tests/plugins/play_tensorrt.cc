@@ -2,7 +2,7 @@
 // creator, create, output types and shapes, formats, configure, workspace, serialise, create again, clone, attach,
 // onShapeChange, enqueue. Works with the CUDA build (compiled with -DWITH_CUDA) and with the host build.
 //
-//     play_tensorrt LIBRARY OPERATOR FOLDER [NAME=f:VALUE | NAME=i:VALUE]...
+//     play_tensorrt LIBRARY OPERATOR FOLDER [NAME=f:VALUE | NAME=i:VALUE | NAME=s:TEXT]...
 //
 // FOLDER/inputs.txt has a line an input: its type (f4, f2 or i4), rank and sizes; FOLDER/input0.bin and so on are the
 // values. Writes FOLDER/output0.bin and so on, and says their types and shapes. Exit status: 0 done, 1 refused by the
@@ -132,6 +132,13 @@ struct Attribute {
     PluginFieldType type;
     float real;
     int32_t integer;
+    std::string text;
+
+    PluginField field() const {
+        if (type == PluginFieldType::kCHAR) return {name.c_str(), text.data(), type, static_cast<int32_t>(text.size())};
+        void const* data = type == PluginFieldType::kFLOAT32 ? static_cast<void const*>(&real) : &integer;
+        return {name.c_str(), data, type, 1};
+    }
 };
 
 std::vector<Attribute> read_attributes(char** begin, char** end) {
@@ -141,9 +148,15 @@ std::vector<Attribute> read_attributes(char** begin, char** end) {
         size_t const equals = text.find('=');
         REQUIRE(equals != std::string::npos && text.size() > equals + 3);
         std::string const value = text.substr(equals + 3);
-        bool const is_real = text[equals + 1] == 'f';
-        attributes.push_back({text.substr(0, equals), is_real ? PluginFieldType::kFLOAT32 : PluginFieldType::kINT32,
-            is_real ? std::stof(value) : 0.0F, is_real ? 0 : std::stoi(value)});
+        Attribute attribute{text.substr(0, equals), PluginFieldType::kCHAR, 0.0F, 0, value};
+        if (text[equals + 1] == 'f') {
+            attribute.type = PluginFieldType::kFLOAT32;
+            attribute.real = std::stof(value);
+        } else if (text[equals + 1] == 'i') {
+            attribute.type = PluginFieldType::kINT32;
+            attribute.integer = std::stoi(value);
+        }
+        attributes.push_back(attribute);
     }
     return attributes;
 }
@@ -223,9 +236,7 @@ void check_formats(IPluginV3OneBuild* build, std::vector<DynamicPluginTensorDesc
 std::unique_ptr<IPluginV3> create(IPluginCreatorV3One* creator, std::vector<Attribute> const& attributes) {
     std::vector<PluginField> fields;
     for (Attribute const& attribute : attributes) {
-        void const* data = attribute.type == PluginFieldType::kFLOAT32 ? static_cast<void const*>(&attribute.real)
-                                                                       : static_cast<void const*>(&attribute.integer);
-        fields.emplace_back(attribute.name.c_str(), data, attribute.type, 1);
+        fields.push_back(attribute.field());
     }
     PluginFieldCollection const collection{static_cast<int32_t>(fields.size()), fields.data()};
     std::unique_ptr<IPluginV3> plugin(creator->createPlugin("node", &collection, TensorRTPhase::kBUILD));

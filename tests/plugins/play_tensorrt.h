@@ -31,7 +31,7 @@ private:
     Impl impl_;
 };
 
-// Sizes are known numbers here; plugins of this project use no operations on them.
+// Sizes are known numbers here, and plugins of this project only divide them, rounding up.
 class SizeBuilder final : public nvinfer1::IExprBuilder {
 public:
     SizeBuilder() { mImpl = &impl_; }
@@ -39,9 +39,11 @@ public:
 private:
     struct Impl final : nvinfer1::apiv::VExprBuilder {
         nvinfer1::IDimensionExpr const* constant(int64_t value) override { return &sizes_.emplace_back(value); }
-        nvinfer1::IDimensionExpr const* operation(nvinfer1::DimensionOperation, nvinfer1::IDimensionExpr const&,
-            nvinfer1::IDimensionExpr const&) override {
-            return nullptr;
+        nvinfer1::IDimensionExpr const* operation(nvinfer1::DimensionOperation operation,
+            nvinfer1::IDimensionExpr const& first, nvinfer1::IDimensionExpr const& second) override {
+            REQUIRE(operation == nvinfer1::DimensionOperation::kCEIL_DIV);
+            int64_t const divisor = second.getConstantValue();
+            return constant((first.getConstantValue() + divisor - 1) / divisor);
         }
         nvinfer1::IDimensionExpr const* declareSizeTensor(
             int32_t, nvinfer1::IDimensionExpr const&, nvinfer1::IDimensionExpr const&) override {

@@ -46,14 +46,16 @@ class Player:
     library: Path
     prefix: tuple[str, ...] = ()  # words before the program's, such as those of compute-sanitizer
 
-    def run(self, folder: Path, operator: str, attributes: dict[str, float | int], inputs: list[np.ndarray]) -> Result:
+    def run(
+        self, folder: Path, operator: str, attributes: dict[str, float | int | str], inputs: list[np.ndarray]
+    ) -> Result:
         """One node, from its creation to its outputs; values may be anything, shapes too."""
         lines = []
         for index, array in enumerate(inputs):
             lines.append(f"{_type_name(array)} {array.ndim} {' '.join(map(str, array.shape))}\n")
             array.tofile(folder / f"input{index}.bin")
         (folder / "inputs.txt").write_text("".join(lines))
-        words = [f"{name}={'f' if isinstance(value, float) else 'i'}:{value}" for name, value in attributes.items()]
+        words = [f"{name}={type(value).__name__[0]}:{value}" for name, value in attributes.items()]
         command = [*self.prefix, self.program, self.library, operator, folder, *words]
         done = subprocess.run(command, capture_output=True, text=True)
         printed = done.stdout.splitlines()

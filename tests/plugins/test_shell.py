@@ -17,7 +17,7 @@ from yolact_deploy.export.domain import FAST_NMS, MASK_ASSEMBLY, PLUGIN_ATTRIBUT
 from yolact_deploy.export.fast_nms import fast_nms_attributes
 from yolact_deploy.export.mask_assembly import mask_assembly_attributes
 
-Attributes = dict[str, float | int]
+Attributes = dict[str, float | int | str]
 
 
 def attributes_of(config: PostprocessConfig) -> Attributes:
@@ -55,8 +55,31 @@ def test_mask_assembly(player: Player, host_build: HostBuild, tmp_path: Path, dt
     np.testing.assert_array_equal(result.outputs[0], host_build.mask_assembly(*inputs))
 
 
-def test_mask_assembly_has_no_attributes_of_its_own() -> None:
+def test_an_exported_node_of_mask_assembly_has_no_attributes_of_its_own() -> None:
     assert mask_assembly_attributes() == PLUGIN_ATTRIBUTES
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+def test_masks_at_image_size(player: Player, host_build: HostBuild, tmp_path: Path, dtype: type) -> None:
+    proto, coefs, boxes = random_inputs(5, batch=2, d=9, height=13, width=17, prototypes=6)
+    inputs = [proto.astype(dtype), coefs.astype(dtype), boxes, np.zeros((2, 45, 67, 3), np.float32)]
+    result = player.run(tmp_path, MASK_ASSEMBLY, {"mask_size": "image"}, inputs)
+    assert result.status == 0, result.text
+    np.testing.assert_array_equal(result.outputs[0], host_build.image_masks(*inputs[:3], 45, 67))
+
+
+@pytest.mark.parametrize("value", ["images", "imag", 1])
+def test_unknown_mask_sizes(player: Player, tmp_path: Path, value: str | int) -> None:
+    inputs = list(random_inputs(5, batch=1, d=3, height=4, width=5, prototypes=6))
+    result = player.run(tmp_path, MASK_ASSEMBLY, {"mask_size": value}, inputs)
+    assert result.status == 1
+    assert result.log[0].startswith(f"{MASK_ASSEMBLY}: the attribute mask_size has an unknown value")
+
+
+def test_image_size_needs_the_image(player: Player, tmp_path: Path) -> None:
+    inputs = list(random_inputs(5, batch=1, d=3, height=4, width=5, prototypes=6))
+    result = player.run(tmp_path, MASK_ASSEMBLY, {"mask_size": "image"}, inputs)
+    assert (result.status, result.log) == (1, [f"{MASK_ASSEMBLY}: the node has 3 inputs and 1 outputs, not 4 and 1"])
 
 
 GOOD = attributes_of(PostprocessConfig())
