@@ -68,6 +68,8 @@ def run(
 
     A video keeps its rate. Ctrl-C finishes the files. Exit status 1: some of the source could not be read.
     """
+    import cv2
+
     from ..draw import COLOUR_BY
     from ..inference.run import InferOptions, InferRun, open_source
     from ..inference.selection import Selection, parse_classes
@@ -76,6 +78,7 @@ def run(
     if color_by not in COLOUR_BY:
         raise ConfigError(f"unknown --color-by {color_by!r}: use one of {', '.join(COLOUR_BY)}")
     _silence_opencv()
+    cv2.setNumThreads(1)  # each stage has its thread; OpenCV's own pool only takes the cores from the model
     options = InferOptions(source, output, json, polygons, cutouts, show, color_by=color_by, codec=codec, force=force)
     opened = open_source(options)
     with Predictor.open(model, device=device, threads=threads, config=read_config(config), trust=trust) as predictor:
