@@ -8,6 +8,7 @@ import onnx
 
 from ..errors import ModelFileError
 from ..metadata import ModelMetadata
+from ..onnx_loading import load_onnx
 
 _MAX_REASON = 200  # characters of ONNX's own message
 
@@ -17,16 +18,7 @@ def read_exported(path: Path) -> onnx.ModelProto:
 
     Raises ModelFileError when the file is missing, damaged, or not ours.
     """
-    if not path.is_file():
-        raise ModelFileError(f"no such file: {path}")
-    try:
-        model = onnx.load(str(path), load_external_data=False)
-    except OSError as error:
-        raise ModelFileError(f"cannot read {path}: {error.strerror or error}") from None
-    except Exception as error:  # protobuf's own, which onnx does not export
-        raise ModelFileError(f"{path} is not an ONNX file, or truncated ({type(error).__name__})") from None
-    if not model.graph.node:  # any few bytes can pass as a protobuf message
-        raise ModelFileError(f"{path} is not an ONNX file, or truncated (it holds no graph)")
+    model: onnx.ModelProto = load_onnx(path, "reading an ONNX file")
     metadata_of(model, path)
     return model
 

@@ -121,19 +121,19 @@ def test_messages_without_places_in_source_code(message: str, expected: str) -> 
 
 def test_jetpack(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(machine, "TEGRA_RELEASE", tmp_path / "nv_tegra_release")
-    monkeypatch.setattr(machine, "_output_of", lambda *command: None)
+    monkeypatch.setattr(machine, "output_of", lambda *command: None)
     assert machine.jetpack_version() is None
     machine.TEGRA_RELEASE.write_text("# R36 (release), REVISION: 4.3, GCID: 38968081, BOARD: generic\n")
     assert machine.jetpack_version() == "6.1-6.2"
     machine.TEGRA_RELEASE.write_text("# R99 (release), REVISION: 1.0\n")
     assert machine.jetpack_version() == "of L4T 99.1"
-    monkeypatch.setattr(machine, "_output_of", lambda *command: "6.2+b77")
+    monkeypatch.setattr(machine, "output_of", lambda *command: "6.2+b77")
     assert machine.jetpack_version() == "6.2"
 
 
 def test_the_gpu_from_nvidia_smi(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "_output_of", lambda *command: "NVIDIA RTX A4000, 8.6\nother, 8.9\n")
+    monkeypatch.setattr(machine, "output_of", lambda *command: "NVIDIA RTX A4000, 8.6\nother, 8.9\n")
     assert machine.gpu_from_driver() == machine.GpuInfo("NVIDIA RTX A4000", "8.6")
     for output in (None, "", "No devices were found\n"):
-        monkeypatch.setattr(machine, "_output_of", lambda *command, output=output: output)
+        monkeypatch.setattr(machine, "output_of", lambda *command, output=output: output)
         assert machine.gpu_from_driver() is None

@@ -7,15 +7,14 @@ import importlib.util
 import platform
 import re
 import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from .dependencies import INSTALL_LINES
 from .errors import YolactDeployError
+from .machine import output_of
 from .plugin_library import BUILD_COMMAND, find_library, library_path, read_record
 
-PROBE_SECONDS = 20  # nvidia-smi wakes a sleeping driver
 TEGRA_RELEASE = Path("/etc/nv_tegra_release")
 DEVICE_MODEL = Path("/proc/device-tree/model")
 CUDA_HOME = Path("/usr/local/cuda")
@@ -179,7 +178,7 @@ def _gpu() -> Finding:
         version = f"L4T {match[1]}.{match[2]}" if match else "Jetson"
         model = DEVICE_MODEL.read_text(errors="replace").strip("\0\n ") if DEVICE_MODEL.is_file() else "Jetson"
         return Finding("gpu", title, version, model)
-    output = _output_of("nvidia-smi", "--query-gpu=driver_version,name,memory.total", "--format=csv,noheader")
+    output = output_of("nvidia-smi", "--query-gpu=driver_version,name,memory.total", "--format=csv,noheader")
     gpus = [[field.strip() for field in line.split(",", 2)] for line in (output or "").splitlines()]
     gpus = [fields for fields in gpus if len(fields) == 3]
     if not gpus:
@@ -207,18 +206,9 @@ def _plugins() -> Finding:
 def _tool(key: str, title: str, commands: tuple[str, ...], install: str) -> Finding:
     """A command-line tool by the version that it prints."""
     for command in commands:
-        output = _output_of(command, "--version")
+        output = output_of(command, "--version")
         if output is None:
             continue
         match = re.search(r"release (\d+[\d.]*)", output) or re.search(r"(\d+\.\d+[\w.]*)", output)
         return Finding(key, title, match[1] if match else "unknown version", shutil.which(command) or "", install)
     return Finding(key, title, None, install=install)
-
-
-def _output_of(*command: str) -> str | None:
-    """What a command prints; None when it is not there or fails."""
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=PROBE_SECONDS)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout if done.returncode == 0 else None

@@ -14,6 +14,7 @@ from .errors import ModelFileError
 from .files import sha256_of
 from .manifest import ENGINE_SUFFIXES
 from .metadata import FORMAT_KEY, ModelMetadata
+from .onnx_loading import load_onnx
 
 CHECKPOINT_SUFFIXES = (".pth", ".pt", ".safetensors")
 _BUFFER_SUFFIXES = ("running_mean", "running_var", "num_batches_tracked")  # batch norm's, not trained
@@ -134,7 +135,7 @@ def inspect_checkpoint(path: str | Path, config: ModelConfig | None = None) -> C
 def inspect_onnx(path: str | Path) -> OnnxInfo:
     """Read an ONNX file, ours or not. Raises ModelFileError when it is damaged or not ONNX."""
     path = Path(path)
-    model = _load(path)
+    model = load_onnx(path, "inspecting an ONNX file")
     props = {entry.key: entry.value for entry in model.metadata_props}
     metadata, notes = _read_metadata(props, path)
     operators = collections.Counter(_qualified(node) for node in model.graph.node)
@@ -155,20 +156,6 @@ def inspect_onnx(path: str | Path) -> OnnxInfo:
         metadata=metadata,
         notes=notes,
     )
-
-
-def _load(path: Path) -> Any:
-    """The ModelProto in `path`, without weights that live in other files."""
-    onnx = require("onnx", "inspecting an ONNX file")
-    try:
-        model = onnx.load(str(path), load_external_data=False)
-    except OSError as error:
-        raise ModelFileError(f"cannot read {path}: {error.strerror or error}") from None
-    except Exception as error:  # protobuf's own, which onnx does not export
-        raise ModelFileError(f"{path} is not an ONNX file, or truncated ({type(error).__name__})") from None
-    if not model.graph.node or not model.opset_import:  # any few bytes can pass as a protobuf message
-        raise ModelFileError(f"{path} is not an ONNX file, or truncated (it holds no graph)")
-    return model
 
 
 def _read_metadata(props: dict[str, str], path: Path) -> tuple[ModelMetadata | None, tuple[str, ...]]:

@@ -56,7 +56,7 @@ def jetpack_version() -> str | None:
     """The JetPack release, from the package or else from the L4T release; None when this is no Jetson."""
     if not is_jetson():
         return None
-    package = _output_of("dpkg-query", "--show", "--showformat=${Version}", "nvidia-jetpack")
+    package = output_of("dpkg-query", "--show", "--showformat=${Version}", "nvidia-jetpack")
     if package:
         return package.strip().partition("+")[0]
     match = re.search(r"R(\d+).*?REVISION:\s*(\d+)", TEGRA_RELEASE.read_text(errors="replace"))
@@ -68,14 +68,14 @@ def jetpack_version() -> str | None:
 
 def gpu_from_driver() -> GpuInfo | None:
     """The first GPU that nvidia-smi lists, for where no CUDA binding for Python is installed."""
-    output = _output_of("nvidia-smi", "--query-gpu=name,compute_cap", "--format=csv,noheader")
+    output = output_of("nvidia-smi", "--query-gpu=name,compute_cap", "--format=csv,noheader")
     name, comma, capability = (output or "").strip().partition("\n")[0].rpartition(",")
     if not comma or not re.fullmatch(r"\d+\.\d+", capability.strip()):
         return None
     return GpuInfo(name.strip(), capability.strip())
 
 
-def _output_of(*command: str) -> str | None:
+def output_of(*command: str) -> str | None:
     """What a command prints; None when it is not there or fails."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=PROBE_SECONDS)
