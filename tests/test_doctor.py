@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from yolact_deploy import doctor
+from yolact_deploy import doctor, plugin_toolchain
 from yolact_deploy.doctor import Diagnosis, diagnose
 
 
@@ -21,6 +21,7 @@ def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A machine without a GPU or tools; tests put theirs into this folder."""
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(doctor, "CUDA_HOME", tmp_path / "cuda")
+    monkeypatch.setattr(plugin_toolchain, "_package_folders", lambda name: [tmp_path / "site" / name])
     monkeypatch.setattr(doctor, "TEGRA_RELEASE", tmp_path / "nv_tegra_release")
     monkeypatch.setattr(doctor, "DEVICE_MODEL", tmp_path / "model")
     return tmp_path
@@ -90,6 +91,14 @@ def test_nvcc_outside_the_path(tools: Path) -> None:
     (tools / "cuda/bin").mkdir(parents=True)
     add_tool(tools / "cuda/bin", "nvcc", "Cuda compilation tools, release 12.6, V12.6.20")
     assert findings(diagnose())["nvcc"].version == "12.6"
+
+
+def test_nvcc_from_a_wheel(tools: Path) -> None:
+    """`build-plugins` finds it there too."""
+    folder = tools / "site/nvidia/cu13/bin"
+    folder.mkdir(parents=True)
+    add_tool(folder, "nvcc", "Cuda compilation tools, release 13.0, V13.0.88")
+    assert findings(diagnose())["nvcc"].detail == str(folder / "nvcc")
 
 
 def test_an_onnxruntime_that_does_not_load(tools: Path, monkeypatch: pytest.MonkeyPatch) -> None:

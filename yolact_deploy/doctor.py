@@ -94,7 +94,7 @@ def diagnose() -> Diagnosis:
         Finding("python", "Python", platform.python_version(), f"{platform.system()} {platform.machine()}"),
         *packages.values(),
         gpu,
-        _tool("nvcc", "CUDA compiler", ("nvcc", str(CUDA_HOME / "bin/nvcc")), "apt install nvidia-cuda-toolkit"),
+        _tool("nvcc", "CUDA compiler", _cuda_compilers(), 'pip install "yolact-deploy[plugins]", or the CUDA toolkit'),
         _tool("c++", "C++ compiler", ("c++", "g++", "clang++"), "apt install g++"),
         _tool("cmake", "CMake", ("cmake",), "pip install cmake"),
         _plugins(),
@@ -201,6 +201,12 @@ def _plugins() -> Finding:
         return Finding("plugins", title, None, str(error), BUILD_COMMAND)
     detail = f"for {', '.join(record.architectures)}, CUDA {record.cuda}, {found}"
     return Finding("plugins", title, f"of TensorRT {record.tensorrt}", detail)
+
+
+def _cuda_compilers() -> tuple[str, ...]:
+    from .plugin_toolchain import compilers_of_wheels  # brings numpy, and `--help` imports this module
+
+    return ("nvcc", str(CUDA_HOME / "bin/nvcc"), *map(str, compilers_of_wheels()))
 
 
 def _tool(key: str, title: str, commands: tuple[str, ...], install: str) -> Finding:

@@ -79,8 +79,12 @@ def _nvcc_candidates() -> Iterator[Path]:
     if found is not None:
         yield Path(found)
     yield CUDA_HOME / "bin/nvcc"
-    for folder in _package_folders("nvidia"):
-        yield from sorted(folder.glob("cu*/bin/nvcc"), reverse=True)
+    yield from compilers_of_wheels()
+
+
+def compilers_of_wheels() -> list[Path]:
+    """The nvcc of NVIDIA's wheels, newest CUDA first."""
+    return [path for folder in _package_folders("nvidia") for path in sorted(folder.glob("cu*/bin/nvcc"), reverse=True)]
 
 
 def _toolkit_of(nvcc: Path) -> Path:
