@@ -11,7 +11,7 @@ from .boxes import crop_windows
 from .errors import ImageError
 from .types import BoolArray, FloatArray, IntArray
 
-MASK_THRESHOLD = 0.5
+MASK_THRESHOLD = 0.5  # a pixel of a soft mask above it belongs to the instance
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,11 @@ import torch.nn.functional as F
 
 from .boxes import FINITE_LIMIT, box_iou, boxes_in_pixels, crop_windows, decode
 from .config import PostprocessConfig
+from .masks import MASK_THRESHOLD
 from .types import Detections, KeptDetections, NetworkDetections, RawOutputs
 
 if TYPE_CHECKING:
     from .model import MaskIoUNet
-
-MASK_THRESHOLD = 0.5
 
 
 def detect(raw: RawOutputs, config: PostprocessConfig) -> list[KeptDetections]:
