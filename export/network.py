@@ -6,6 +6,7 @@ import onnx
 import torch
 from torch import nn
 
+from ..diagnosis.stages import feature_names
 from ..model import Yolact
 from .deform_conv import with_form
 from .tracing import trace
@@ -15,28 +16,33 @@ RAW_OUTPUTS = ("loc", "conf", "coef", "proto")  # tensor names in every exported
 
 
 class _Traced(nn.Module):
-    """What only tracing needs: a tuple instead of a dataclass."""
+    """What only tracing needs: a tuple instead of a dataclass, and the features, so that they get names."""
 
     def __init__(self, model: Yolact) -> None:
         super().__init__()
         self.model = model
 
     def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        raw = self.model(image)
-        return tuple(getattr(raw, name) for name in RAW_OUTPUTS)
+        stages = self.model.backbone(image)
+        levels = self.model.fpn(stages)
+        raw = self.model.predict(levels)
+        return (*(getattr(raw, name) for name in RAW_OUTPUTS), *stages, *levels)
 
 
 def export_network(model: Yolact, batch: int | None, deform_conv: str = "gridsample") -> onnx.GraphProto:
     """The graph of `model` with input NETWORK_INPUT and outputs RAW_OUTPUTS; batch None makes B dynamic.
 
+    The tensors C3, C4, C5, P3 and on, see `diagnosis.stages`, have those names inside it.
     deform_conv: how deformable convolutions are written, one of metadata.DEFORM_CONV_FORMS.
     """
     size = model.config.image_size
     with with_form(model, deform_conv):
-        return trace(
+        graph = trace(
             _Traced(model),
             {NETWORK_INPUT: torch.zeros(batch or 2, 3, size, size)},
-            RAW_OUTPUTS,
+            (*RAW_OUTPUTS, *feature_names(model.config)),
             dynamic_batch=batch is None,
             name="network",
         )
+    del graph.output[len(RAW_OUTPUTS) :]  # the names are what they were wanted for
+    return graph

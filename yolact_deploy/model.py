@@ -129,7 +129,10 @@ class Yolact(nn.Module):
 
     def forward(self, image: torch.Tensor) -> RawOutputs:
         """image [B,3,S,S] float32, RGB, normalised -> RawOutputs."""
-        levels = self.fpn(self.backbone(image))
+        return self.predict(self.fpn(self.backbone(image)))
+
+    def predict(self, levels: list[torch.Tensor]) -> RawOutputs:
+        """Pyramid levels, finest first -> RawOutputs."""
         proto = F.relu(self.proto_net(levels[0])).permute(0, 2, 3, 1)
         head = self.prediction_layers[0]
         loc, conf, coef = (torch.cat(parts, dim=1) for parts in zip(*(head(level) for level in levels), strict=True))

@@ -1,0 +1,35 @@
+"""YOLACT's stages in the order in which they are walked. The tensors of exported files have the same names."""
+
+from __future__ import annotations
+
+from ..config import ModelConfig
+
+NETWORK_INPUT = "network_input"  # [B,3,S,S], RGB, normalised
+BACKBONE_STAGES = ("C3", "C4", "C5")  # strides 8, 16, 32
+RAW_OUTPUTS = ("proto", "loc", "conf", "coef")
+BOXES, SCORES, MASKS, MASK_SCORES = "boxes", "scores", "masks", "mask_scores"  # of the detections that match
+
+
+def pyramid_levels(config: ModelConfig) -> tuple[str, ...]:
+    """Names of the FPN's levels, finest first: P3 and on."""
+    return tuple(f"P{3 + index}" for index in range(len(config.scales)))
+
+
+def feature_names(config: ModelConfig) -> tuple[str, ...]:
+    """What lies between the network's input and its outputs: C3, C4, C5, P3, ..."""
+    return (*BACKBONE_STAGES, *pyramid_levels(config))
+
+
+def tensor_stages(config: ModelConfig) -> tuple[str, ...]:
+    """The stages that are one tensor each, up to the network's outputs."""
+    return (NETWORK_INPUT, *feature_names(config), *RAW_OUTPUTS)
+
+
+def detection_stages(config: ModelConfig) -> tuple[str, ...]:
+    """The stages after Fast NMS."""
+    return (BOXES, SCORES, MASKS, *((MASK_SCORES,) if config.rescores_masks else ()))
+
+
+def all_stages(config: ModelConfig) -> tuple[str, ...]:
+    """Every stage, in order."""
+    return (*tensor_stages(config), *detection_stages(config))
