@@ -13,7 +13,7 @@ from .dependencies import require
 from .errors import ModelFileError, YolactDeployError
 from .images import checked_image
 from .manifest import ENGINE_SUFFIXES
-from .masks import masks_at_image_size
+from .masks import boolean_masks
 from .metadata import ModelMetadata
 from .runtimes.base import Runtime
 from .types import Detections, NetworkDetections
@@ -41,6 +41,7 @@ class Predictor:
         config: ModelConfig | None = None,
         postprocess: PostprocessConfig | None = None,
         trust: bool = False,
+        shares_cores: bool = False,
     ) -> Predictor:
         """Open a checkpoint (.pth, .pt, .safetensors) in PyTorch, an exported .onnx file in ONNX Runtime, or an engine
         (.engine, .plan, .trt) in TensorRT or TensorRT for RTX, whichever built it.
@@ -48,6 +49,8 @@ class Predictor:
         device: auto (CUDA where present), cpu or cuda; `description` says which it became. threads: CPU threads, None
         for the runtime's default. config and postprocess: for checkpoints; other files bring their own. trust: open an
         engine that has no manifest, although an engine file can run any code; `config` says what it detects.
+        shares_cores: other threads have work for the CPU while the model runs, so ONNX Runtime's threads sleep when they
+        wait; spinning, which is a little faster alone, would take the cores from the others.
 
         Raises ModelFileError or CheckpointError for a file that cannot be used, MissingDependencyError.
         """
@@ -67,7 +70,7 @@ class Predictor:
                 raise YolactDeployError(f"{path} brings its own configuration: export it again to change that")
             from .runtimes.onnxruntime import OnnxRuntime
 
-            return cls(OnnxRuntime(path, device, threads), score_threshold)
+            return cls(OnnxRuntime(path, device, threads, shares_cores), score_threshold)
         if suffix in ENGINE_SUFFIXES:
             if device == "cpu":
                 raise YolactDeployError(f"{path}: an engine runs on an NVIDIA GPU only; on the CPU, run its .onnx file")
@@ -107,7 +110,7 @@ class Predictor:
             scores=found.scores,
             mask_scores=found.mask_scores,
             classes=found.classes,
-            masks=masks_at_image_size(found.masks, found.boxes, height, width),
+            masks=boolean_masks(found, height, width),
         )
 
     def close(self) -> None:

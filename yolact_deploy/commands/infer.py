@@ -81,7 +81,9 @@ def run(
     cv2.setNumThreads(1)  # each stage has its thread; OpenCV's own pool only takes the cores from the model
     options = InferOptions(source, output, json, polygons, cutouts, show, color_by=color_by, codec=codec, force=force)
     opened = open_source(options)
-    with Predictor.open(model, device=device, threads=threads, config=read_config(config), trust=trust) as predictor:
+    with Predictor.open(
+        model, device=device, threads=threads, config=read_config(config), trust=trust, shares_cores=True
+    ) as predictor:
         wanted = None if classes is None else parse_classes(classes, predictor.metadata.config.class_names)
         options = replace(options, selection=Selection(score, wanted, max_detections))
         console.explain(predictor.description)

@@ -13,7 +13,7 @@ from ..dependencies import require
 from ..errors import ModelFileError, YolactDeployError
 from ..metadata import ModelMetadata
 from ..preprocess import preprocess_numpy
-from ..types import Image, NetworkDetections
+from ..types import Image, NetworkDetections, PackedMasks
 from .base import batches
 
 OUTPUT_NAMES = ("boxes", "scores", "classes", "masks", "num_detections")  # of every model
@@ -25,10 +25,12 @@ def output_names(config: ModelConfig) -> tuple[str, ...]:
     return (*OUTPUT_NAMES, MASK_SCORES) if config.rescores_masks else OUTPUT_NAMES
 
 
-def create_session(model: str | bytes, source: object, device: str = "auto", threads: int | None = None) -> Any:
+def create_session(
+    model: str | bytes, source: object, device: str = "auto", threads: int | None = None, shares_cores: bool = False
+) -> Any:
     """An `onnxruntime.InferenceSession` for a path or serialised model; `source` names it in errors.
 
-    device: auto, cpu or cuda. Raises ModelFileError when ONNX Runtime refuses the model, YolactDeployError when CUDA
+    device: auto, cpu or cuda. shares_cores: see `Predictor.open`. Raises ModelFileError when ONNX Runtime refuses the model, YolactDeployError when CUDA
     is asked for and absent, MissingDependencyError.
     """
     ort = require("onnxruntime", "running an ONNX file")
@@ -40,6 +42,8 @@ def create_session(model: str | bytes, source: object, device: str = "auto", thr
     options.log_severity_level = 3  # errors; warnings about fallbacks are said by `description`
     if threads is not None:
         options.intra_op_num_threads = threads
+    if shares_cores:
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         session = ort.InferenceSession(model, sess_options=options, providers=providers)
     except Exception as error:  # the binding's exception classes share no public base
@@ -56,14 +60,14 @@ def create_session(model: str | bytes, source: object, device: str = "auto", thr
 class OnnxRuntime:
     """Runs an exported file."""
 
-    def __init__(self, path: Path, device: str, threads: int | None) -> None:
+    def __init__(self, path: Path, device: str, threads: int | None, shares_cores: bool = False) -> None:
         """Raises ModelFileError when the file is missing, damaged or not ours, and as `create_session`."""
         ort = require("onnxruntime", "running an ONNX file")
         if not path.is_file():
             raise ModelFileError(f"no such file: {path}")
         if path.stat().st_size == 0:
             raise ModelFileError(f"{path} is empty: export it again")
-        self._session = create_session(str(path), path, device, threads)
+        self._session = create_session(str(path), path, device, threads, shares_cores)
         self.metadata = ModelMetadata.from_props(self._session.get_modelmeta().custom_metadata_map, path)
         self._outputs = output_names(self.metadata.config)
         missing = set(self._outputs) - {output.name for output in self._session.get_outputs()}
@@ -107,12 +111,13 @@ def split_batch(outputs: Mapping[str, np.ndarray], count: int) -> list[NetworkDe
     for index in range(count):
         kept = slice(0, int(outputs["num_detections"][index]))
         scores = outputs["scores"][index, kept]
+        masks = outputs["masks"][index, kept]
         results.append(
             NetworkDetections(
                 boxes=outputs["boxes"][index, kept],
                 scores=scores,
                 classes=outputs["classes"][index, kept].astype(np.int64),
-                masks=outputs["masks"][index, kept],
+                masks=PackedMasks(masks) if masks.dtype == np.int32 else masks,
                 mask_scores=outputs[MASK_SCORES][index, kept] if MASK_SCORES in outputs else scores,
             )
         )
