@@ -13,7 +13,7 @@ from .dependencies import require
 from .errors import ModelFileError, YolactDeployError
 from .images import checked_image
 from .manifest import ENGINE_SUFFIXES
-from .masks import boolean_masks
+from .masks import masks_at_image_size
 from .metadata import ModelMetadata
 from .runtimes.base import Runtime
 from .types import Detections, NetworkDetections
@@ -49,8 +49,8 @@ class Predictor:
         device: auto (CUDA where present), cpu or cuda; `description` says which it became. threads: CPU threads, None
         for the runtime's default. config and postprocess: for checkpoints; other files bring their own. trust: open an
         engine that has no manifest, although an engine file can run any code; `config` says what it detects.
-        shares_cores: other threads have work for the CPU while the model runs, so ONNX Runtime's threads sleep when they
-        wait; spinning, which is a little faster alone, would take the cores from the others.
+        shares_cores: other threads have work for the CPU while the model runs, so ONNX Runtime's threads sleep when
+        they wait; spinning, which is a little faster alone, would take the cores from the others.
 
         Raises ModelFileError or CheckpointError for a file that cannot be used, MissingDependencyError.
         """
@@ -110,7 +110,7 @@ class Predictor:
             scores=found.scores,
             mask_scores=found.mask_scores,
             classes=found.classes,
-            masks=boolean_masks(found, height, width),
+            masks=masks_at_image_size(found.masks, found.boxes, height, width),
         )
 
     def close(self) -> None:

@@ -13,7 +13,7 @@ from ..dependencies import require
 from ..errors import ModelFileError, YolactDeployError
 from ..metadata import ModelMetadata
 from ..preprocess import preprocess_numpy
-from ..types import Image, NetworkDetections, PackedMasks
+from ..types import Image, NetworkDetections
 from .base import batches
 
 OUTPUT_NAMES = ("boxes", "scores", "classes", "masks", "num_detections")  # of every model
@@ -30,8 +30,8 @@ def create_session(
 ) -> Any:
     """An `onnxruntime.InferenceSession` for a path or serialised model; `source` names it in errors.
 
-    device: auto, cpu or cuda. shares_cores: see `Predictor.open`. Raises ModelFileError when ONNX Runtime refuses the model, YolactDeployError when CUDA
-    is asked for and absent, MissingDependencyError.
+    device: auto, cpu or cuda. shares_cores: see `Predictor.open`. Raises ModelFileError when ONNX Runtime refuses the
+    model, YolactDeployError when CUDA is asked for and absent, MissingDependencyError.
     """
     ort = require("onnxruntime", "running an ONNX file")
     available = ort.get_available_providers()
@@ -111,13 +111,12 @@ def split_batch(outputs: Mapping[str, np.ndarray], count: int) -> list[NetworkDe
     for index in range(count):
         kept = slice(0, int(outputs["num_detections"][index]))
         scores = outputs["scores"][index, kept]
-        masks = outputs["masks"][index, kept]
         results.append(
             NetworkDetections(
                 boxes=outputs["boxes"][index, kept],
                 scores=scores,
                 classes=outputs["classes"][index, kept].astype(np.int64),
-                masks=PackedMasks(masks) if masks.dtype == np.int32 else masks,
+                masks=outputs["masks"][index, kept],
                 mask_scores=outputs[MASK_SCORES][index, kept] if MASK_SCORES in outputs else scores,
             )
         )
