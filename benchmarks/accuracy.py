@@ -22,6 +22,16 @@ _IOU_50, _IOU_75 = 0, 5  # places among the IoU thresholds 0.50, 0.55, ... 0.95
 
 
 @dataclass(frozen=True)
+class PrecisionCurves:
+    """Precision at the recalls 0.00, 0.01, ... 1.00, mean over the categories that have objects; four decimals, for
+    drawing. Empty when there is no object to find. The mean of a curve is the AP of the same name."""
+
+    ap: tuple[float, ...] = ()  # mean over IoU thresholds 0.50 to 0.95
+    ap50: tuple[float, ...] = ()
+    ap75: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
 class AveragePrecision:
     """AP as fractions; `NOT_AVAILABLE` where the data set has no such object."""
 
@@ -32,6 +42,7 @@ class AveragePrecision:
     medium: float
     large: float
     per_class: tuple[tuple[str, float], ...]  # category name and AP, by category id
+    curves: PrecisionCurves = PrecisionCurves()
 
 
 @dataclass(frozen=True)
@@ -90,6 +101,11 @@ class GroundTruth:
             medium=medium,
             large=large,
             per_class=tuple((name, _mean(precision[:, :, index, 0])) for index, name in enumerate(names)),
+            curves=PrecisionCurves(
+                ap=_curve(precision[:, :, :, 0]),
+                ap50=_curve(precision[_IOU_50, None, :, :, 0]),
+                ap75=_curve(precision[_IOU_75, None, :, :, 0]),
+            ),
         )
 
 
@@ -126,6 +142,13 @@ def _mean(precision: npt.NDArray[np.float64]) -> float:
     """As pycocotools' `summarize`: without the places where there is nothing to find."""
     available = precision[precision > NOT_AVAILABLE]
     return float(available.mean()) if available.size else NOT_AVAILABLE
+
+
+def _curve(precision: npt.NDArray[np.float64]) -> tuple[float, ...]:
+    """From precision [IoU, recall, category], see `PrecisionCurves`."""
+    by_recall = precision.transpose(1, 0, 2).reshape(precision.shape[1], -1)  # a category is absent at every recall
+    by_recall = by_recall[:, by_recall[0] > NOT_AVAILABLE]
+    return tuple(by_recall.mean(axis=1).round(4).tolist()) if by_recall.size else ()
 
 
 _quiet_lock = threading.Lock()

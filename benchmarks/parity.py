@@ -115,30 +115,53 @@ def judge(parity: Parity, gate: Gate) -> Verdict:
     return Verdict(gate, tuple(failures))
 
 
-def match_results(reference: Sequence[ImageResult], model: Sequence[ImageResult]) -> Matches:
-    """Pair the detections of two models on the same images, in the same order; see `matching.match_detections`.
+@dataclass(frozen=True)
+class ImageMatches:
+    """The detections of one image that two models have in common, counted as `Matches` counts them."""
 
-    Boxes are compared before they are made whole pixels: one pixel is a tenth of a small object.
+    pairs: tuple[tuple[int, int], ...]  # index in the reference, index in the model
+    mask_ious: tuple[float, ...]  # of each pair
+    missing: tuple[int, ...]  # confident detections of the reference that the model lacks
+    extra: tuple[int, ...]  # confident detections of the model that the reference lacks
+    total: int  # detections looked up, both directions together
+
+
+def match_image(reference: ImageResult, model: ImageResult) -> ImageMatches:
+    """Pair the detections of two models on one image; see `matching.match_detections`.
+
+    Boxes are compared before they are made whole pixels: one pixel is a tenth of a small object. Raises ValueError for
+    results of different images.
     """
-    matched = total = 0
-    mask_ious: list[float] = []
-    for ours, theirs in zip(reference, model, strict=True):
-        if ours.image_id != theirs.image_id:
-            raise ValueError(f"results of different images: {ours.image_id} and {theirs.image_id}")
-        forward, wanted = _look_up(ours, theirs)
-        backward, wanted_back = _look_up(theirs, ours)
-        matched += len(forward) + len(backward)
-        total += wanted + wanted_back
-        pairs = {*forward, *((i, j) for j, i in backward)}
-        mask_ious += [_mask_iou(ours, i, theirs, j) for i, j in sorted(pairs)]
-    return Matches(matched, total, float(np.mean(mask_ious)) if mask_ious else None)
+    if reference.image_id != model.image_id:
+        raise ValueError(f"results of different images: {reference.image_id} and {model.image_id}")
+    forward, missing = _look_up(reference, model)
+    backward, extra = _look_up(model, reference)
+    pairs = tuple(sorted({*forward, *((i, j) for j, i in backward)}))
+    return ImageMatches(
+        pairs=pairs,
+        mask_ious=tuple(_mask_iou(reference, i, model, j) for i, j in pairs),
+        missing=missing,
+        extra=extra,
+        total=len(forward) + len(missing) + len(backward) + len(extra),
+    )
 
 
-def _look_up(wanted: ImageResult, among: ImageResult) -> tuple[list[tuple[int, int]], int]:
-    """The detections of `wanted` that score enough, paired with any of `among`; and how many they are."""
+def match_results(reference: Sequence[ImageResult], model: Sequence[ImageResult]) -> Matches:
+    """`match_image` over the same images, in the same order."""
+    images = [match_image(*results) for results in zip(reference, model, strict=True)]
+    mask_ious = [iou for image in images for iou in image.mask_ious]
+    total = sum(image.total for image in images)
+    unmatched = sum(len(image.missing) + len(image.extra) for image in images)
+    return Matches(total - unmatched, total, float(np.mean(mask_ious)) if mask_ious else None)
+
+
+def _look_up(wanted: ImageResult, among: ImageResult) -> tuple[list[tuple[int, int]], tuple[int, ...]]:
+    """The detections of `wanted` that score enough: those paired with any of `among`, and those without a partner."""
     indices = np.flatnonzero(wanted.scores >= MATCH_SCORE)
-    pairs = match_detections(wanted.classes[indices], wanted.exact_boxes[indices], among.classes, among.exact_boxes)
-    return [(int(indices[i]), int(j)) for i, j in pairs], len(indices)
+    found = match_detections(wanted.classes[indices], wanted.exact_boxes[indices], among.classes, among.exact_boxes)
+    pairs = [(int(indices[i]), int(j)) for i, j in found]
+    paired = {i for i, _ in pairs}
+    return pairs, tuple(int(index) for index in indices if int(index) not in paired)
 
 
 def _points_between(reference_ap: float, model_ap: float) -> float | None:

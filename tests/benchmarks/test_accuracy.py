@@ -17,7 +17,7 @@ from pycocotools.cocoeval import COCOeval
 
 from tests.benchmarks.conftest import MakeFolder, detections, result, tiny_content
 from tests.conftest import DATA
-from yolact_deploy.benchmarks.accuracy import NOT_AVAILABLE, AveragePrecision, GroundTruth
+from yolact_deploy.benchmarks.accuracy import NOT_AVAILABLE, AveragePrecision, GroundTruth, PrecisionCurves
 from yolact_deploy.benchmarks.classes import ClassMapping, map_classes
 from yolact_deploy.benchmarks.dataset import Dataset, bundled_nano, load_dataset
 from yolact_deploy.benchmarks.results import ImageResult, encode_mask, run_images
@@ -133,6 +133,17 @@ def test_a_tiny_set_against_pycocotools_used_directly(make_folder: MakeFolder) -
         assert 0 < found.ap < 1
 
 
+def test_curves_are_the_precisions_that_ap_is_the_mean_of(make_folder: MakeFolder) -> None:
+    accuracy = GroundTruth(load_dataset(make_folder())).evaluate(tiny_results(), DOGS_AND_CATS)
+    for found in (accuracy.box, accuracy.mask):
+        for name in ("ap", "ap50", "ap75"):
+            curve = getattr(found.curves, name)
+            assert len(curve) == 101
+            assert list(curve) == sorted(curve, reverse=True)
+            assert np.mean(curve) == pytest.approx(getattr(found, name), abs=1e-4)
+    assert accuracy.box.curves.ap != accuracy.box.curves.ap50
+
+
 def test_boxes_rank_by_scores_and_masks_by_mask_scores(make_folder: MakeFolder) -> None:
     truth = GroundTruth(load_dataset(make_folder()))
     right, wrong = [10, 10, 30, 40], [40, 10, 60, 40]
@@ -155,6 +166,7 @@ def test_what_has_no_objects_is_not_available(make_folder: MakeFolder) -> None:
     accuracy = GroundTruth(load_dataset(make_folder(content))).evaluate(tiny_results(), DOGS_AND_CATS)
     assert accuracy.box.ap == accuracy.mask.ap == accuracy.box.large == NOT_AVAILABLE
     assert accuracy.box.per_class == (("dog", NOT_AVAILABLE), ("cat", NOT_AVAILABLE))
+    assert accuracy.box.curves == PrecisionCurves()
 
 
 def test_evaluating_twice_gives_the_same_and_leaves_the_data_set_alone(make_folder: MakeFolder) -> None:
