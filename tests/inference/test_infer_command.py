@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -16,6 +17,7 @@ import pytest
 
 from tests.conftest import NANO, PLUS_NANO_WEIGHTS, ROOT
 from tests.running import Captured, fails, run_process, succeeds
+from yolact_deploy import cli
 from yolact_deploy.images import read_image
 
 PICTURES = sorted((NANO / "images").glob("*.jpg"))[:8]
@@ -65,8 +67,57 @@ def test_a_video_that_breaks_off(capsys: Captured, tmp_path: Path, film: Path, n
     assert "broken.avi breaks off" in line
     count = length(out / "a.mp4")[0]
     assert 10 < count < 25
-    assert f"{count} of 40 frames" in line
+    assert f"stopped after frame {count} of 40" in line
     assert len(json.loads((out / "a.json").read_text())["images"]) == count
+
+
+def test_a_video_without_one_good_frame_leaves_nothing(
+    capsys: Captured, tmp_path: Path, film: Path, nano_onnx: Path
+) -> None:
+    data = film.read_bytes()
+    start, end = data.index(b"movi"), data.index(b"idx1")
+    hollow = tmp_path / "hollow.avi"
+    hollow.write_bytes(
+        re.sub(rb"\xff\xd8.*?\xff\xd9", lambda picture: bytes(len(picture[0])), data[start:end], flags=re.S)
+    )
+    hollow.write_bytes(data[:start] + hollow.read_bytes() + data[end:])
+    out = tmp_path / "out"
+    line = fails(capsys, "infer", hollow, "-m", nano_onnx, "-o", out / "a.mp4", "--json", out / "a.json")
+    assert "no frame in it can be decoded" in line
+    assert os.listdir(out) == []
+
+
+def test_a_folder_without_one_good_picture_leaves_nothing(capsys: Captured, tmp_path: Path, nano_onnx: Path) -> None:
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).touch()
+    line = fails(capsys, "infer", tmp_path, "-m", nano_onnx, "--json", tmp_path / "out" / "a.json")
+    assert "none of 2 pictures could be used" in line
+    assert "a.png: the file is empty" in line
+    assert os.listdir(tmp_path / "out") == []
+
+
+@pytest.mark.parametrize("option", ["--json", "--polygons"])
+def test_json_on_standard_output(capsys: Captured, tmp_path: Path, nano_onnx: Path, option: str) -> None:
+    command = ("infer", PICTURES[0], "-m", nano_onnx, "--force", option)
+    succeeds(capsys, *command, tmp_path / "a.json")
+    assert cli.run([*map(str, command), "-"]) == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out) == json.loads((tmp_path / "a.json").read_text())
+    assert captured.err.startswith("1 of 1 images written to standard output")
+    assert not Path("-").exists()
+    fails(capsys, "infer", tmp_path / "none.jpg", "-m", nano_onnx, option, "-")
+    assert "two outputs" in fails(capsys, *command[:-1], "--json", "-", "--polygons", "-")
+    assert "folder or a video" in fails(capsys, *command[:-1], "-o", "-")
+
+
+def test_a_reader_of_standard_output_that_leaves(nano_onnx: Path) -> None:
+    command = [sys.executable, "-m", "yolact_deploy", "infer", NANO / "images", "-m", nano_onnx, "--polygons", "-"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(60) == 141
 
 
 def test_videos_that_cannot_be_used(capsys: Captured, tmp_path: Path, film: Path, nano_onnx: Path) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -39,7 +40,8 @@ def run(
         typer.Option("--output", "-o", metavar="PATH", help="Folder for what is drawn, or a video (.mp4, .avi, ...)."),
     ] = None,
     json: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write detections in COCO format, masks as run lengths.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Write detections in COCO format, masks as run lengths; - is stdout."),
     ] = None,
     polygons: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The same with masks as polygons; holes are lost.")
@@ -86,12 +88,14 @@ def run(
     ) as predictor:
         wanted = None if classes is None else parse_classes(classes, predictor.metadata.config.class_names)
         options = replace(options, selection=Selection(score, wanted, max_detections))
-        console.explain(predictor.description)
         noun = "images" if opened.video_name is None else "frames"
         job = InferRun(predictor, options, opened)
         with _interrupt_stops(job.stop) as interrupted, console.progress(noun) as advance:
             report = job.run(advance)
-    _tell(report, options, noun, job.total)
+    is_stdout_taken = console.STDOUT in (str(json), str(polygons))
+    with redirect_stdout(sys.stderr) if is_stdout_taken else nullcontext():
+        console.explain(predictor.description)
+        _tell(report, options, noun, job.total)
     if interrupted.is_set():
         return STATUS_INTERRUPTED
     return STATUS_INCOMPLETE if report.failures else 0
@@ -99,9 +103,10 @@ def run(
 
 def _tell(report: PipelineReport, options: InferOptions, noun: str, total: int | None) -> None:
     places = [str(place) for place in (options.output, options.json, options.polygons, options.cutouts) if place]
-    where = f" into {', '.join(places)}" if places else ""
+    places = ["standard output" if place == console.STDOUT else place for place in places]
+    did, link = ("drawn", "into") if options.output or options.show else ("written", "to")
+    where = f" {link} {', '.join(places)}" if places else ""
     of = "" if total is None else f" of {total}"
-    did = "drawn" if options.output or options.show else "written"
     console.say(f"{report.frames}{of} {noun} {did}{where}, {report.detections} detections")
     if report.frames:
         stages = ", ".join(f"{stage.name} {stage.fps:.1f}" for stage in report.stages)

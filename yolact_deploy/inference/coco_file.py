@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO
@@ -18,6 +19,7 @@ from .frames import Result
 from .polygons import mask_polygons
 from .rle import encode_rle
 
+STDOUT = "-"  # as a path
 # COCO numbers its 80 categories 1 to 90; these are not in use.
 _UNUSED_COCO_IDS = frozenset((12, 26, 29, 30, 45, 66, 68, 69, 71, 83))
 
@@ -43,23 +45,27 @@ class CocoFile:
     needs_drawing = False
 
     def __init__(self, path: Path, config: ModelConfig, as_polygons: bool = False, force: bool = False) -> None:
-        """Raises OutputError when `path` cannot be written, or exists without `force`."""
-        self._path = check_output_path(path, force)
-        self._temporary = temporary_beside(path)
+        """path: a file, or STDOUT. Raises OutputError when it cannot be written, or exists without `force`."""
+        self._path, self._is_stdout = path, str(path) == STDOUT
+        self._temporary = path if self._is_stdout else temporary_beside(check_output_path(path, force))
         self._has_mask_scores = config.rescores_masks
         self._segment: Callable[[BoolArray], Any] = mask_polygons if as_polygons else _rle
         self._ids = category_ids(config.class_names)
         self._images: list[dict[str, Any]] = []
         self._count = 0
         categories = [{"id": number, "name": name} for number, name in zip(self._ids, config.class_names, strict=True)]
+        self._start = f'{{"categories": {_line(categories)},\n"annotations": ['  # written when something comes
         with self._told():
-            self._file: TextIO = open(self._temporary, "w", encoding="utf-8")  # noqa: SIM115 closed in `close`
-            self._file.write(f'{{"categories": {_line(categories)},\n"annotations": [')
+            self._file: TextIO = (
+                sys.stdout if self._is_stdout else open(self._temporary, "w", encoding="utf-8")  # noqa: SIM115
+            )
 
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:
         try:
             yield
+        except BrokenPipeError:  # whoever reads standard output has gone
+            raise
         except OSError as error:
             reason = error.strerror or error
             raise OutputError(f"cannot write {self._path}: {reason}; nothing was kept of it") from None
@@ -71,6 +77,7 @@ class CocoFile:
             {"id": frame.image_id, "file_name": frame.name, "width": found.width, "height": found.height}
         )
         with self._told():
+            self._begin()
             for index in range(len(found)):
                 self._count += 1
                 x1, y1, x2, y2 = found.boxes[index].tolist()
@@ -88,19 +95,28 @@ class CocoFile:
                 annotation["segmentation"] = self._segment(found.masks[index])
                 self._file.write(("," if self._count > 1 else "") + "\n" + _line(annotation))
 
+    def _begin(self) -> None:
+        self._file.write(self._start)
+        self._start = ""
+
     def close(self, keep: bool) -> None:
         """End the JSON and give the file its name."""
         try:
             with self._told():
                 if keep:
+                    self._begin()
                     self._file.write(f'\n],\n"images": {_line(self._images)}}}\n')
+                if self._is_stdout:
+                    self._file.flush()
+                    return
                 self._file.close()
                 if keep:
                     os.replace(self._temporary, self._path)
         finally:
-            with contextlib.suppress(OSError):
-                self._file.close()
-            self._temporary.unlink(missing_ok=True)
+            if not self._is_stdout:
+                with contextlib.suppress(OSError):
+                    self._file.close()
+                self._temporary.unlink(missing_ok=True)
 
 
 def _line(value: Any) -> str:

@@ -129,9 +129,10 @@ class Pipeline:
         )
 
     def _close_sinks(self) -> None:
-        """Each is closed, whatever becomes of the others."""
+        """Each is closed, whatever becomes of the others. Where nothing could be read, there is nothing to keep."""
+        has_use = self._frames > 0 or not self._failures
         for sink in self._sinks:
-            self._guarded(partial(sink.close, self._error is None), None)
+            self._guarded(partial(sink.close, self._error is None and has_use), None)
 
     def _guarded(self, stage: Callable[[], None], output: Channel[Any] | None) -> None:
         """Run a stage; its end ends the next one, its error ends all."""

@@ -14,7 +14,7 @@ from ..errors import ImageError, OutputError
 from ..images import IMAGE_SUFFIXES
 from ..predictor import Predictor
 from ..types import NetworkDetections
-from .coco_file import CocoFile
+from .coco_file import STDOUT, CocoFile
 from .frames import Frame, Result, Sink, Source
 from .picture_sinks import CutoutFolder, PictureFolder, plan_outputs
 from .picture_sources import PictureFiles, PictureStream, find_images
@@ -33,8 +33,8 @@ class InferOptions:
 
     source: str  # image, folder, glob, video file, camera index, URL, or - for standard input
     output: Path | None = None  # a folder; for videos and streams also a video file
-    json: Path | None = None  # COCO instances with run lengths
-    polygons: Path | None = None  # COCO instances with polygons
+    json: Path | None = None  # COCO instances with run lengths; - is standard output
+    polygons: Path | None = None  # COCO instances with polygons; - is standard output
     cutouts: Path | None = None  # folder
     show: bool = False
     selection: Selection = field(default_factory=Selection)
@@ -44,6 +44,8 @@ class InferOptions:
 
     def __post_init__(self) -> None:
         """Raises OutputError when nothing is asked for, or two outputs are one file."""
+        if self.output is not None and str(self.output) == STDOUT:
+            raise OutputError("--output -: name a folder or a video; only --json and --polygons go to standard output")
         if self.output is None and not (self.json or self.polygons or self.cutouts or self.show):
             raise OutputError("nothing to write: pass --output, --json, --polygons, --cutouts or --show")
         places = [place.resolve() for place in (self.output, self.json, self.polygons, self.cutouts) if place]
@@ -157,10 +159,13 @@ class InferRun:
         self._pipeline.stop()
 
     def run(self, advance: Advance = lambda done, total: None) -> PipelineReport:
-        """Work until the source ends or `stop`. Raises OutputError, or ImageError when the only picture failed."""
+        """Work until the source ends or `stop`. Raises OutputError, or ImageError when not one picture could be used;
+        then nothing is left of the files."""
         report = self._pipeline.run(advance)
         if report.frames == 0 and len(report.failures) == 1:
             raise ImageError(report.failures[0])
+        if report.frames == 0 and report.failures:
+            raise ImageError(f"none of {len(report.failures)} pictures could be used; the first: {report.failures[0]}")
         return report
 
     def _detect(self, frame: Frame) -> NetworkDetections:

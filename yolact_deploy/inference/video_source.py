@@ -104,7 +104,7 @@ class VideoSource:
             return f"cannot read {what}: no frame in it can be decoded (a codec that this OpenCV lacks, or damage)"
         missing = 0 if self.total is None else self.total - count
         if missing > max(_COUNT_SLACK, _COUNT_TOLERANCE * count):
-            return f"{what} breaks off: {count} of {self.total} frames could be decoded, and were used"
+            return f"{what} breaks off: stopped after frame {count} of {self.total}"
         return ""
 
     def close(self) -> None:
