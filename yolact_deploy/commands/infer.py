@@ -44,7 +44,7 @@ def run(
         typer.Option(metavar="FILE", help="Write detections in COCO format, masks as run lengths; - is stdout."),
     ] = None,
     polygons: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The same with masks as polygons; holes are lost.")
+        Path | None, typer.Option(metavar="FILE", help="The same with masks as polygons, a hole joined to its outline.")
     ] = None,
     cutouts: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Write each instance as a PNG, transparent around it.")
