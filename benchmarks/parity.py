@@ -9,11 +9,10 @@ import numpy as np
 
 from ..dependencies import require
 from ..errors import YolactDeployError
-from ..matching import match_detections
+from ..matching import MATCH_SCORE, match_detections
 from .accuracy import NOT_AVAILABLE, Accuracy
 from .results import ImageResult
 
-MATCH_SCORE = 0.15  # detections below are YOLACT's long tail, whose order is noise
 POINT = 0.01  # one point of AP
 
 

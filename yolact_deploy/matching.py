@@ -6,6 +6,7 @@ import numpy as np
 
 from .types import FloatArray, IntArray
 
+MATCH_SCORE = 0.15  # detections below are YOLACT's long tail, whose order is noise
 MATCH_IOU = 0.9  # box IoU from which two detections of a class are the same
 
 
