@@ -75,10 +75,10 @@ def gpu_from_driver() -> GpuInfo | None:
     return GpuInfo(name.strip(), capability.strip())
 
 
-def output_of(*command: str) -> str | None:
-    """What a command prints; None when it is not there or fails."""
+def output_of(*command: str, even_failed: bool = False) -> str | None:
+    """What a command prints; None when it is not there or, unless `even_failed`, fails."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=PROBE_SECONDS)
     except (OSError, subprocess.SubprocessError):
         return None
-    return done.stdout if done.returncode == 0 else None
+    return done.stdout if done.returncode == 0 or even_failed else None

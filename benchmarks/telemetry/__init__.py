@@ -1,0 +1,18 @@
+"""What a machine tells of itself while a model runs: power, energy, temperature, clocks, throttling."""
+
+from .monitor import Monitor, Record
+from .reading import Reading, Source
+from .sources import open_sources
+from .summary import Spread, Telemetry, Throttling, Watched
+
+__all__ = [
+    "Monitor",
+    "Reading",
+    "Record",
+    "Source",
+    "Spread",
+    "Telemetry",
+    "Throttling",
+    "Watched",
+    "open_sources",
+]

@@ -1,0 +1,54 @@
+"""What a source of telemetry says at one moment, and what every source is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a source says at one moment. None or empty: it does not say."""
+
+    seconds: float  # of time.monotonic()
+    watts: float | None = None
+    joules: float | None = None  # used since some moment before the first reading
+    celsius: float | None = None
+    mhz: float | None = None
+    utilisation: float | None = None  # 0..1
+    throttling: tuple[str, ...] = ()  # reasons that hold now
+    events: tuple[tuple[str, int], ...] = ()  # reasons that are only counted, and how often until now
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is said."""
+        values = (self.watts, self.joules, self.celsius, self.mhz, self.utilisation)
+        return all(value is None for value in values) and not self.throttling and not self.events
+
+
+@dataclass(frozen=True)
+class SourceFacts:
+    """What does not change while a source is open. None: not known."""
+
+    name: str  # such as "GPU (NVML)"
+    power_of: str | None = None  # what `watts` and `joules` are measured of
+    max_mhz: float | None = None
+    power_mode: str | None = None
+    notes: tuple[str, ...] = ()  # for people: what is not told, and why
+
+
+class Source(Protocol):
+    """Something that can be asked. Reading is cheap and never raises: what fails is not said."""
+
+    @property
+    def facts(self) -> SourceFacts:
+        """What does not change."""
+        ...
+
+    def read(self) -> Reading:
+        """What is so now."""
+        ...
+
+    def close(self) -> None:
+        """Give back what it holds; may be called twice."""
+        ...
