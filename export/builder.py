@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ConfigError, ModelFileError, YolactDeployError
 from ..machine import GpuInfo
 from ..manifest import TensorRange
+from ..masks import words_of_row
 from ..runtimes.engine_file import DTYPES
 from ..runtimes.onnxruntime import OUTPUT_NAMES
 from ..tensorrt_library import TensorRTLibrary, readable, shape_of
@@ -106,15 +107,24 @@ def input_range(parsed: ParsedNetwork, options: EngineOptions) -> TensorRange:
     return TensorRange(tensor.name, DTYPES[tensor.dtype.name], low, best, high)
 
 
-def output_ranges(parsed: ParsedNetwork, batches: tuple[int, ...]) -> tuple[TensorRange, ...]:
-    """The outputs; only the batch can be open. batches: least, best, most."""
+def output_ranges(parsed: ParsedNetwork, shapes: TensorRange) -> tuple[TensorRange, ...]:
+    """The outputs for the input `shapes`."""
     ranges = []
     for index in range(parsed.network.num_outputs):
         tensor = parsed.network.get_output(index)
         dims = shape_of(tensor.shape)
-        low, best, high = (tuple(batch if size < 0 else size for size in dims) for batch in batches)
+        low, best, high = (_filled_in(dims, shape) for shape in (shapes.min, shapes.opt, shapes.max))
         ranges.append(TensorRange(tensor.name, DTYPES[tensor.dtype.name], low, best, high))
     return tuple(ranges)
+
+
+def _filled_in(dims: tuple[int, ...], input_shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of an output: what can be open is the batch, and of masks at the image's size rows and words."""
+    sizes = list(dims)
+    for axis, size in enumerate(dims):
+        if size < 0:
+            sizes[axis] = (input_shape[0], size, input_shape[1], words_of_row(input_shape[2]))[axis]
+    return tuple(sizes)
 
 
 @dataclass(frozen=True)

@@ -11,16 +11,18 @@ import torch
 from onnx import helper
 
 from ..config import PostprocessConfig
+from ..masks import MASK_THRESHOLD, unpack_masks
 from ..matching import match_detections
 from ..model import Yolact
-from ..postprocess import network_detections
+from ..postprocess import network_detections, upsample_masks
 from ..preprocess import preprocess
 from ..runtimes.onnxruntime import create_session, output_names, split_batch
-from ..types import Image, NetworkDetections
+from ..types import FloatArray, Image, NetworkDetections, PackedMasks
 from .network import RAW_OUTPUTS
 
 RAW_TOLERANCE = 1e-3  # of the output's largest magnitude; correct float32 implementations are near 1e-5
-# Absolute; all of these range over about 0..1.
+# Absolute; all of these range over about 0..1. Masks of one bit a pixel: how far from the threshold PyTorch's value is
+# where the bits differ.
 DETECTION_TOLERANCES = {"boxes": 1e-3, "scores": 1e-3, "masks": 5e-3, "mask_scores": 5e-3}
 MATCHED_TOLERANCE = 0.995  # share of detections that must be found again
 
@@ -70,7 +72,9 @@ def check_export(
     for name, tolerance in DETECTION_TOLERANCES.items():
         if name not in output_names(model.config):
             continue
-        differences[name] = max(_largest_difference(*both, name) for both in zip(reference, found, pairs, strict=True))
+        differences[name] = max(
+            _largest_difference(*both, name, image.shape[:2]) for both in zip(reference, found, pairs, strict=True)
+        )
         tolerances[name] = tolerance
     return ExportCheck(
         differences,
@@ -81,11 +85,22 @@ def check_export(
     )
 
 
-def _largest_difference(reference: NetworkDetections, found: NetworkDetections, pairs: Any, name: str) -> float:
+def _largest_difference(
+    reference: NetworkDetections, found: NetworkDetections, pairs: Any, name: str, image_size: tuple[int, ...]
+) -> float:
     if len(pairs) == 0:
         return 0.0
     expected, actual = getattr(reference, name)[pairs[:, 0]], getattr(found, name)[pairs[:, 1]]
+    if isinstance(actual, PackedMasks):
+        return _largest_bit_difference(expected, actual, *image_size)
     return float(np.abs(expected - actual).max())
+
+
+def _largest_bit_difference(expected: FloatArray, actual: PackedMasks, height: int, width: int) -> float:
+    """How far from the threshold the upsampled masks `expected` [n,Hp,Wp] are where `actual` says otherwise."""
+    upsampled = upsample_masks(torch.from_numpy(expected), height, width).numpy()
+    differs = (upsampled > MASK_THRESHOLD) != unpack_masks(actual, height, width)
+    return float(np.abs(upsampled[differs] - MASK_THRESHOLD).max(initial=0.0))
 
 
 def _run(exported: onnx.ModelProto, names: tuple[str, ...], feed: np.ndarray) -> dict[str, np.ndarray]:

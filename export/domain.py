@@ -13,6 +13,8 @@ function whose TopK takes its K from a `value_ints` attribute.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import onnx
 
 DOMAIN = "yolact"
@@ -31,3 +33,23 @@ def parse_function(name: str, signature: str, body: str) -> onnx.FunctionProto:
     for node in function.node:
         node.name = f"{name}/{node.output[0]}"
     return function
+
+
+def inlined(function: onnx.FunctionProto, tensors: Mapping[str, str], prefix: str) -> list[onnx.NodeProto]:
+    """The body of `function` as nodes of a graph, named after `prefix`.
+
+    tensors: the function's inputs and outputs by their names in the graph; all else is called PREFIX/NAME there.
+    """
+
+    def name_of(name: str) -> str:
+        return tensors.get(name, f"{prefix}/{name}") if name else name
+
+    nodes = []
+    for inner in function.node:
+        node = onnx.NodeProto()
+        node.CopyFrom(inner)
+        node.name = f"{prefix}/{inner.output[0]}"
+        node.input[:] = map(name_of, inner.input)
+        node.output[:] = map(name_of, inner.output)
+        nodes.append(node)
+    return nodes

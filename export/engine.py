@@ -13,7 +13,7 @@ from ..dependencies import require
 from ..errors import ModelFileError, YolactDeployError
 from ..files import atomic_path, check_output_path, sha256_of
 from ..machine import GpuInfo, Machine, gpu_from_driver, jetpack_version
-from ..manifest import ENGINE_SUFFIXES, FileRecord, Manifest, TensorRange, manifest_path
+from ..manifest import ENGINE_SUFFIXES, FileRecord, Manifest, manifest_path
 from ..metadata import ModelMetadata
 from ..plugin_library import BUILD_COMMAND, find_library
 from ..runtimes.cuda import open_backend
@@ -69,7 +69,7 @@ def build_engine(source: Path, options: EngineOptions, listener: BuildListener |
         version_compatible=options.version_compatible,
         hardware_compatibility=options.hardware_compatibility,
         inputs=(shapes,),
-        outputs=output_ranges(parsed, _batches(shapes)),
+        outputs=output_ranges(parsed, shapes),
         options=options.to_dict(),
         seconds=round(time.perf_counter() - start, 2),
         command=options.command(source),
@@ -188,10 +188,6 @@ def _leave_to_plugins(model: onnx.ModelProto) -> None:
     others = [function for function in model.functions if function.domain != DOMAIN]
     del model.functions[:]
     model.functions.extend(others)
-
-
-def _batches(shapes: TensorRange) -> tuple[int, int, int]:
-    return shapes.min[0], shapes.opt[0], shapes.max[0]
 
 
 def _write(output: Path, data: memoryview, manifest: Manifest) -> None:

@@ -9,14 +9,22 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from ..boxes import make_priors
-from ..config import ModelConfig, PostprocessConfig
-from ..metadata import ModelMetadata
-from .domain import DOMAIN, DOMAIN_VERSION, FAST_NMS, MASK_ASSEMBLY, OPSET
+from ..config import ModelConfig
+from ..metadata import IMAGE_SIZE_MASKS, ModelMetadata
+from ..types import WORD_BITS
+from .domain import DOMAIN, DOMAIN_VERSION, FAST_NMS, MASK_ASSEMBLY, OPSET, inlined
 from .fast_nms import fast_nms_attributes, fast_nms_function
-from .mask_assembly import mask_assembly_attributes, mask_assembly_function
+from .mask_assembly import (
+    image_mask_attributes,
+    image_mask_function,
+    mask_assembly_attributes,
+    mask_assembly_function,
+)
 from .network import NETWORK_INPUT
 
 IMAGE_INPUT = "image"  # uint8 [B,H,W,3], BGR
+PROTOTYPE_MASKS = "postprocess/prototype_masks"  # [B,D,Hp,Wp], for re-scoring where `masks` have the image's size
+_FLOAT_IMAGE = "preprocess/float"  # float32 [B,H,W,3]
 _IR_VERSION = 10  # what TensorRT 10.3 reads
 
 
@@ -26,9 +34,9 @@ def build_model(
     """Put the parts around `network` (see network.export_network) and let the result pass onnx.checker.
 
     mask_scores: see mask_scores.export_mask_scores; None for YOLACT. Outputs: boxes [B,D,4], scores [B,D],
-    classes [B,D] int32, masks [B,D,Hp,Wp], num_detections [B] int32, and of YOLACT++ mask_scores [B,D].
+    classes [B,D] int32, masks as metadata.mask_size says, num_detections [B] int32, and of YOLACT++ mask_scores [B,D].
     """
-    config, postprocess = metadata.config, metadata.postprocess
+    config = metadata.config
     batch_dim: int | str = batch or "B"
     if metadata.input_kind == "image":
         graph_input = helper.make_tensor_value_info(IMAGE_INPUT, TensorProto.UINT8, [batch_dim, "H", "W", 3])
@@ -37,12 +45,13 @@ def build_model(
         size = config.image_size
         graph_input = helper.make_tensor_value_info(NETWORK_INPUT, TensorProto.FLOAT, [batch_dim, 3, size, size])
         nodes, initializers = [], []
+    postprocess_nodes, functions = _postprocess(metadata)
     rescoring = mask_scores or onnx.GraphProto()
     graph = helper.make_graph(
-        nodes=[*nodes, *network.node, *_domain_nodes(postprocess), *rescoring.node],
+        nodes=[*nodes, *network.node, *postprocess_nodes, *rescoring.node],
         name="yolact",
         inputs=[graph_input],
-        outputs=_outputs(config, postprocess, batch_dim),
+        outputs=_outputs(metadata, batch_dim),
         initializer=[
             *initializers,
             *network.initializer,
@@ -53,10 +62,7 @@ def build_model(
     )
     model = helper.make_model(
         graph,
-        functions=[
-            fast_nms_function(postprocess, config.num_priors, config.num_classes),
-            mask_assembly_function(config.proto_size, config.proto_size),
-        ],
+        functions=functions,
         opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid(DOMAIN, DOMAIN_VERSION)],
         ir_version=_IR_VERSION,
         producer_name="yolact-deploy",
@@ -81,8 +87,8 @@ def _preprocess(config: ModelConfig) -> tuple[list[onnx.NodeProto], list[onnx.Te
         return helper.make_node(operator, inputs, [output], name=f"preprocess/{operator}", **attributes)
 
     nodes = [
-        node("Cast", [IMAGE_INPUT], "preprocess/float", to=TensorProto.FLOAT),
-        node("Transpose", ["preprocess/float"], "preprocess/planes", perm=[0, 3, 1, 2]),
+        node("Cast", [IMAGE_INPUT], _FLOAT_IMAGE, to=TensorProto.FLOAT),
+        node("Transpose", [_FLOAT_IMAGE], "preprocess/planes", perm=[0, 3, 1, 2]),
         # Whole sizes, not the attribute `axes`: with that, TensorRT-RTX 1.7 refuses a dynamic batch.
         node("Shape", ["preprocess/planes"], "preprocess/batch_and_channels", start=0, end=2),
         node("Concat", ["preprocess/batch_and_channels", "preprocess/size"], "preprocess/sizes", axis=0),
@@ -100,34 +106,48 @@ def _preprocess(config: ModelConfig) -> tuple[list[onnx.NodeProto], list[onnx.Te
     return nodes, [numpy_helper.from_array(value, name) for name, value in constants.items()]
 
 
-def _domain_nodes(postprocess: PostprocessConfig) -> list[onnx.NodeProto]:
-    return [
-        helper.make_node(
-            FAST_NMS,
-            ["loc", "conf", "coef", "priors"],
-            ["boxes", "scores", "classes", "kept_coefs", "num_detections"],
-            name=f"postprocess/{FAST_NMS}",
-            domain=DOMAIN,
-            **fast_nms_attributes(postprocess),
-        ),
-        helper.make_node(
-            MASK_ASSEMBLY,
-            ["proto", "kept_coefs", "boxes"],
-            ["masks"],
-            name=f"postprocess/{MASK_ASSEMBLY}",
-            domain=DOMAIN,
-            **mask_assembly_attributes(),
-        ),
+def _postprocess(metadata: ModelMetadata) -> tuple[list[onnx.NodeProto], list[onnx.FunctionProto]]:
+    """The nodes of our domain, and the functions that say what they mean."""
+    config, postprocess = metadata.config, metadata.postprocess
+    fast_nms = _domain_node(
+        FAST_NMS,
+        ["loc", "conf", "coef", "priors"],
+        ["boxes", "scores", "classes", "kept_coefs", "num_detections"],
+        fast_nms_attributes(postprocess),
+    )
+    meaning = fast_nms_function(postprocess, config.num_priors, config.num_classes)
+    mask_inputs = ["proto", "kept_coefs", "boxes"]
+    mask_function = mask_assembly_function(config.proto_size, config.proto_size)
+    if metadata.mask_size != IMAGE_SIZE_MASKS:
+        masks = _domain_node(MASK_ASSEMBLY, mask_inputs, ["masks"], mask_assembly_attributes())
+        return [fast_nms, masks], [meaning, mask_function]
+    nodes = [
+        fast_nms,
+        _domain_node(MASK_ASSEMBLY, [*mask_inputs, _FLOAT_IMAGE], ["masks"], image_mask_attributes()),
     ]
+    if config.rescores_masks:
+        # The net that re-scores masks wants them at prototype size, too. Plain nodes make them: a file has one function
+        # of a name, and TensorRT's parser tells functions apart neither by domain nor by overload.
+        tensors = dict(zip(mask_function.input, mask_inputs, strict=True)) | {"masks": PROTOTYPE_MASKS}
+        nodes += inlined(mask_function, tensors, PROTOTYPE_MASKS)
+    return nodes, [meaning, image_mask_function(config.proto_size, config.proto_size)]
 
 
-def _outputs(config: ModelConfig, postprocess: PostprocessConfig, batch: int | str) -> list[onnx.ValueInfoProto]:
-    count, size = postprocess.output_count, config.proto_size
+def _domain_node(operator: str, inputs: list[str], outputs: list[str], attributes: dict[str, Any]) -> onnx.NodeProto:
+    return helper.make_node(operator, inputs, outputs, name=f"postprocess/{operator}", domain=DOMAIN, **attributes)
+
+
+def _outputs(metadata: ModelMetadata, batch: int | str) -> list[onnx.ValueInfoProto]:
+    config, count = metadata.config, metadata.postprocess.output_count
+    mask_shape: tuple[int | str, ...]
+    mask_type, mask_shape = TensorProto.FLOAT, (config.proto_size, config.proto_size)
+    if metadata.mask_size == IMAGE_SIZE_MASKS:
+        mask_type, mask_shape = TensorProto.INT32, ("H", f"W/{WORD_BITS}")  # the quotient rounded up
     outputs = [
         helper.make_tensor_value_info("boxes", TensorProto.FLOAT, [batch, count, 4]),
         helper.make_tensor_value_info("scores", TensorProto.FLOAT, [batch, count]),
         helper.make_tensor_value_info("classes", TensorProto.INT32, [batch, count]),
-        helper.make_tensor_value_info("masks", TensorProto.FLOAT, [batch, count, size, size]),
+        helper.make_tensor_value_info("masks", mask_type, [batch, count, *mask_shape]),
         helper.make_tensor_value_info("num_detections", TensorProto.INT32, [batch]),
     ]
     if config.rescores_masks:

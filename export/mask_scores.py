@@ -30,17 +30,21 @@ class _Traced(nn.Module):
 
 
 def export_mask_scores(
-    mask_iou_net: MaskIoUNet, config: ModelConfig, postprocess: PostprocessConfig, batch: int | None
+    mask_iou_net: MaskIoUNet,
+    config: ModelConfig,
+    postprocess: PostprocessConfig,
+    batch: int | None,
+    masks: str = "masks",
 ) -> onnx.GraphProto:
     """masks [B,D,Hp,Wp], classes [B,D] int32, scores [B,D] -> mask_scores [B,D]; batch None makes B dynamic.
 
-    Padding rows score 0, and so do their masks.
+    `masks` is the name of the tensor that holds them. Padding rows score 0, and so do their masks.
     """
     rows, size = (batch or 2, postprocess.output_count), config.proto_size
     graph = trace(
         _Traced(mask_iou_net),
         {
-            "masks": torch.zeros(*rows, size, size),
+            masks: torch.zeros(*rows, size, size),
             "classes": torch.zeros(rows, dtype=torch.int32),
             "scores": torch.zeros(rows),
         },

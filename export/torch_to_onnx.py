@@ -14,7 +14,7 @@ from ..dependencies import require
 from ..errors import ConfigError
 from ..files import check_output_path, write_bytes
 from ..images import read_image
-from ..metadata import INPUT_KINDS, ModelMetadata
+from ..metadata import IMAGE_SIZE_MASKS, INPUT_KINDS, MASK_SIZES, PROTOTYPE_SIZE_MASKS, ModelMetadata
 from ..types import Image
 
 if TYPE_CHECKING:
@@ -32,11 +32,26 @@ class ExportOptions:
     num_classes: int | None = None  # None: from the checkpoint
     class_names: tuple[str, ...] | None = None  # None: the configuration's
     input_kind: str = "image"  # one of metadata.INPUT_KINDS
+    mask_size: str = PROTOTYPE_SIZE_MASKS  # one of metadata.MASK_SIZES
     batch: int | None = 1  # None: dynamic
     postprocess: PostprocessConfig = field(default_factory=PostprocessConfig)
     deform_conv: str = "gridsample"  # one of deform_conv.FORM_CHOICES; matters to YOLACT++ alone
     check_image: Path | None = None  # None: a bundled picture
     force: bool = False  # replace an existing file
+
+    def check(self) -> None:
+        """Raises ConfigError for what no export could do."""
+        if self.input_kind not in INPUT_KINDS:
+            raise ConfigError(f"unknown input {self.input_kind!r}: use one of {', '.join(INPUT_KINDS)}")
+        if self.mask_size not in MASK_SIZES:
+            raise ConfigError(f"unknown size of masks {self.mask_size!r}: use one of {', '.join(MASK_SIZES)}")
+        if self.mask_size == IMAGE_SIZE_MASKS and self.input_kind != "image":
+            raise ConfigError(
+                f"masks at the image's size need the image in the graph, and input {self.input_kind} leaves it out: "
+                "use --input image, or --masks prototype"
+            )
+        if self.batch is not None and self.batch < 1:
+            raise ConfigError(f"batch {self.batch}: 1 or more, or dynamic")
 
 
 @dataclass(frozen=True)
@@ -57,10 +72,7 @@ def export_onnx(weights: Path, options: ExportOptions) -> ExportResult:
 
     Raises YolactDeployError for bad options, an unusable checkpoint or image, or an output that cannot be written.
     """
-    if options.input_kind not in INPUT_KINDS:
-        raise ConfigError(f"unknown input {options.input_kind!r}: use one of {', '.join(INPUT_KINDS)}")
-    if options.batch is not None and options.batch < 1:
-        raise ConfigError(f"batch {options.batch}: 1 or more, or dynamic")
+    options.check()
     output = check_output_path(options.output, options.force)
     for package in ("onnx", "onnxscript", "onnxruntime"):
         require(package, "exporting")
@@ -75,7 +87,7 @@ def export_onnx(weights: Path, options: ExportOptions) -> ExportResult:
 
 def _export(checkpoint: Checkpoint, options: ExportOptions, output: Path, image: Image) -> ExportResult:
     from .check import check_export  # these need the packages that were asked for above
-    from .graph import build_model
+    from .graph import PROTOTYPE_MASKS, build_model
     from .mask_scores import export_mask_scores
     from .network import export_network
 
@@ -91,12 +103,14 @@ def _export(checkpoint: Checkpoint, options: ExportOptions, output: Path, image:
         checkpoint_sha256=checkpoint.sha256,
         tool_version=__version__,
         deform_conv=options.deform_conv if config.backbone.deformable_blocks else "none",
+        mask_size=options.mask_size,
     )
     model = replace(checkpoint, config=config).build()
     network = export_network(model, batch, metadata.deform_conv)
     mask_scores = None
     if model.maskiou_net is not None:
-        mask_scores = export_mask_scores(model.maskiou_net, config, options.postprocess, batch)
+        masks = PROTOTYPE_MASKS if metadata.mask_size == IMAGE_SIZE_MASKS else "masks"
+        mask_scores = export_mask_scores(model.maskiou_net, config, options.postprocess, batch, masks)
     exported = build_model(network, metadata, batch, mask_scores)
     check = check_export(model, exported, options.postprocess, image, batch)
     path = output if check.passed else output.with_name(f"{output.stem}.failed-check{output.suffix}")

@@ -1,4 +1,4 @@
-"""Masks from prototype size to image size on the host, without a framework."""
+"""Masks as models give them -> masks at image size on the host, without a framework."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from .boxes import crop_windows
 from .errors import ImageError
-from .types import BoolArray, FloatArray, IntArray
+from .types import WORD_BITS, BoolArray, FloatArray, IntArray, NetworkDetections, PackedMasks
 
 MASK_THRESHOLD = 0.5  # a pixel of a soft mask above it belongs to the instance
 
@@ -39,6 +39,40 @@ def _axis(source: int, size: int) -> _Axis:
     return _Axis(left, np.minimum(left + 1, source - 1), 1 - right_weight, right_weight)
 
 
+def boolean_masks(found: NetworkDetections, height: int, width: int) -> BoolArray:
+    """The masks of `found` as [D,height,width] bool, whatever size the model gives them.
+
+    Raises ImageError when that many masks of that size do not fit into memory.
+    """
+    if isinstance(found.masks, PackedMasks):
+        return unpack_masks(found.masks, height, width)
+    return masks_at_image_size(found.masks, found.boxes, height, width)
+
+
+def words_of_row(width: int) -> int:
+    """How many words a row of packed masks of `width` px takes."""
+    return -(-width // WORD_BITS)
+
+
+def unpack_masks(masks: PackedMasks, height: int, width: int) -> BoolArray:
+    """Masks of an image of `height` x `width` px -> [D,height,width] bool. Raises ImageError as `boolean_masks`."""
+    count = len(masks)
+    assert masks.words.shape[1:] == (height, words_of_row(width)), "masks of another image"
+    little = np.ascontiguousarray(masks.words.astype("<i4", copy=False))
+    try:
+        bits = np.unpackbits(little.view(np.uint8), axis=-1, count=width, bitorder="little")
+    except MemoryError:
+        raise _too_many(count, height, width) from None
+    return bits.view(np.bool_)
+
+
+def _too_many(count: int, height: int, width: int) -> ImageError:
+    return ImageError(
+        f"{count} masks of {width}x{height} px need {count * height * width / 2**30:.1f} GiB: "
+        "raise the score threshold, or scale the image down"
+    )
+
+
 def masks_at_image_size(masks: FloatArray, boxes: FloatArray, height: int, width: int) -> BoolArray:
     """Cropped masks at prototype size -> thresholded masks at image size.
 
@@ -52,10 +86,7 @@ def masks_at_image_size(masks: FloatArray, boxes: FloatArray, height: int, width
     try:
         result = np.zeros((count, height, width), np.bool_)
     except MemoryError:
-        raise ImageError(
-            f"{count} masks of {width}x{height} px need {count * height * width / 2**30:.1f} GiB: "
-            "raise the score threshold, or scale the image down"
-        ) from None
+        raise _too_many(count, height, width) from None
     if height == 0 or width == 0:
         return result
     rows, columns = _axis(proto_height, height), _axis(proto_width, width)

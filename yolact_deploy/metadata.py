@@ -10,8 +10,9 @@ from .config import ModelConfig, PostprocessConfig
 from .errors import ModelFileError, YolactDeployError
 
 FORMAT_KEY = "yolact_deploy.format"
-FORMAT = "1"  # grows when a reader of this version could misread a file
+FORMATS = ("1", "2")  # the newest grows when a reader of this version could misread a file
 INPUT_KINDS = ("image", "tensor")
+PROTOTYPE_SIZE_MASKS, IMAGE_SIZE_MASKS = MASK_SIZES = ("prototype", "image")
 DEFORM_CONV_FORMS = ("gridsample", "onnx")  # of deformable convolutions, see export/deform_conv.py
 
 
@@ -27,11 +28,18 @@ class ModelMetadata:
     checkpoint_sha256: str
     tool_version: str
     deform_conv: str = "none"  # one of DEFORM_CONV_FORMS, or none where nothing is deformable
+    # "prototype": float32 [B,D,Hp,Wp], soft; "image": int32 [B,D,H,ceil(W/32)], see types.PackedMasks
+    mask_size: str = PROTOTYPE_SIZE_MASKS
+
+    @property
+    def format(self) -> str:
+        """The oldest of FORMATS that can say this: format 1 knows masks at prototype size only."""
+        return FORMATS[0] if self.mask_size == PROTOTYPE_SIZE_MASKS else FORMATS[1]
 
     def to_props(self) -> dict[str, str]:
         """Entries for ONNX `metadata_props`."""
         return {
-            FORMAT_KEY: FORMAT,
+            FORMAT_KEY: self.format,
             "yolact_deploy.version": self.tool_version,
             "yolact_deploy.config": json.dumps(self.config.to_dict()),
             "yolact_deploy.postprocess": json.dumps(self.postprocess.to_dict()),
@@ -39,6 +47,7 @@ class ModelMetadata:
             "yolact_deploy.input": self.input_kind,
             "yolact_deploy.precision": self.precision,
             "yolact_deploy.deform_conv": self.deform_conv,
+            "yolact_deploy.masks": self.mask_size,
             "yolact_deploy.checkpoint": self.checkpoint_name,
             "yolact_deploy.checkpoint_sha256": self.checkpoint_sha256,
         }
@@ -54,9 +63,9 @@ class ModelMetadata:
                 f"{source} was not made by yolact-deploy (it has no {FORMAT_KEY} metadata): "
                 "export it from a checkpoint with `yolact-deploy export`"
             )
-        if props[FORMAT_KEY] != FORMAT:
+        if props[FORMAT_KEY] not in FORMATS:
             raise ModelFileError(
-                f"{source} has format {props[FORMAT_KEY]}, this version reads {FORMAT}: "
+                f"{source} has format {props[FORMAT_KEY]}, this version reads {' and '.join(FORMATS)}: "
                 "update yolact-deploy, or export again"
             )
         try:
@@ -69,6 +78,14 @@ class ModelMetadata:
                 checkpoint_sha256=props["yolact_deploy.checkpoint_sha256"],
                 tool_version=props["yolact_deploy.version"],
                 deform_conv=props.get("yolact_deploy.deform_conv", "none"),
+                mask_size=_mask_size(props.get("yolact_deploy.masks", PROTOTYPE_SIZE_MASKS)),
             )
         except (KeyError, ValueError, AttributeError, YolactDeployError) as error:
             raise ModelFileError(f"{source} has damaged yolact-deploy metadata ({error}): export it again") from None
+
+
+def _mask_size(text: str) -> str:
+    """Raises ValueError for what is none of MASK_SIZES."""
+    if text not in MASK_SIZES:
+        raise ValueError(f"masks {text!r}")
+    return text

@@ -133,10 +133,14 @@ def full_size_masks(masks: torch.Tensor, height: int, width: int) -> torch.Tenso
 
     The definition that `masks.masks_at_image_size` is tested against, and the yardstick of the speed comparison.
     """
+    return upsample_masks(masks, height, width) > MASK_THRESHOLD
+
+
+def upsample_masks(masks: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    """Soft masks [D,Hp,Wp] -> [D,height,width], bilinear, `align_corners=False`."""
     if len(masks) == 0:
-        return torch.zeros((0, height, width), dtype=torch.bool)
-    upsampled = F.interpolate(masks[None], size=(height, width), mode="bilinear", align_corners=False)[0]
-    return upsampled > MASK_THRESHOLD
+        return masks.new_zeros((0, height, width))
+    return F.interpolate(masks[None], size=(height, width), mode="bilinear", align_corners=False)[0]
 
 
 def reference_detections(
@@ -145,7 +149,7 @@ def reference_detections(
     """The whole official post-processing of a batch of `height` x `width` px images, masks full-size."""
     results = []
     for found in network_detections(raw, config, mask_iou_net):
-        masks = full_size_masks(torch.from_numpy(found.masks), height, width)
+        masks = full_size_masks(torch.as_tensor(found.masks), height, width)
         results.append(
             Detections(
                 boxes=boxes_in_pixels(found.boxes, height, width),

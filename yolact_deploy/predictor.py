@@ -13,7 +13,7 @@ from .dependencies import require
 from .errors import ModelFileError, YolactDeployError
 from .images import checked_image
 from .manifest import ENGINE_SUFFIXES
-from .masks import masks_at_image_size
+from .masks import boolean_masks
 from .metadata import ModelMetadata
 from .runtimes.base import Runtime
 from .types import Detections, NetworkDetections
@@ -110,7 +110,7 @@ class Predictor:
             scores=found.scores,
             mask_scores=found.mask_scores,
             classes=found.classes,
-            masks=masks_at_image_size(found.masks, found.boxes, height, width),
+            masks=boolean_masks(found, height, width),
         )
 
     def close(self) -> None:

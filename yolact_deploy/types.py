@@ -17,6 +17,8 @@ BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 
+WORD_BITS = 32  # pixels of a row that a word of packed masks holds
+
 
 @dataclass(frozen=True)
 class RawOutputs:
@@ -41,13 +43,30 @@ class KeptDetections:
 
 
 @dataclass(frozen=True)
+class PackedMasks:
+    """Masks at image size, a bit a pixel: what a model that was exported with image-size masks returns."""
+
+    words: npt.NDArray[np.int32]  # [D,H,ceil(W/32)]: bit b of word w is pixel 32 w + b of its row, 0 past the width
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def __getitem__(self, keep: slice | BoolArray | IntArray) -> PackedMasks:
+        return PackedMasks(self.words[keep])
+
+    def copy(self) -> PackedMasks:
+        """The same in memory of its own."""
+        return PackedMasks(self.words.copy())
+
+
+@dataclass(frozen=True)
 class NetworkDetections:
-    """The detections of one image as an engine returns them: boxes relative, masks at prototype size."""
+    """The detections of one image as an engine returns them: boxes relative, masks as the model makes them."""
 
     boxes: FloatArray  # [D,4] x1 y1 x2 y2, relative to the image, not clipped
     scores: FloatArray  # [D]
     classes: IntArray  # [D]
-    masks: FloatArray  # [D,Hp,Wp] after sigmoid and crop
+    masks: FloatArray | PackedMasks  # [D,Hp,Wp] after sigmoid and crop, or done
     mask_scores: FloatArray  # [D]
 
     def __len__(self) -> int:

@@ -11,7 +11,7 @@ from .. import console
 from ..config import PostprocessConfig
 from ..dependencies import require
 from ..errors import ConfigError, GateError
-from ..metadata import INPUT_KINDS
+from ..metadata import INPUT_KINDS, PROTOTYPE_SIZE_MASKS
 from .options import ClassNames, Config, Force, Verbose, read_batch, read_class_names, read_config
 
 if TYPE_CHECKING:
@@ -32,6 +32,14 @@ def run(
             "--input", metavar="KIND", help="image: uint8 BGR of any size; tensor: float32, resized and normalised."
         ),
     ] = "image",
+    masks: Annotated[
+        str,
+        typer.Option(
+            metavar="SIZE",
+            help="prototype: soft masks as the network makes them; image: a bit a pixel at the image's size, which "
+            "an engine with the plugins makes on the GPU.",
+        ),
+    ] = PROTOTYPE_SIZE_MASKS,
     batch: Annotated[str, typer.Option(metavar="N", help="Images a call: 1, another number, or dynamic.")] = "1",
     score_threshold: Annotated[float, typer.Option(help="Weaker candidates are dropped.")] = DEFAULTS.score_threshold,
     iou_threshold: Annotated[float, typer.Option(help="Overlap that suppresses.")] = DEFAULTS.iou_threshold,
@@ -64,6 +72,7 @@ def run(
         num_classes=num_classes,
         class_names=read_class_names(class_names),
         input_kind=input_kind,
+        mask_size=masks,
         batch=read_batch(batch),
         postprocess=PostprocessConfig(score_threshold, iou_threshold, top_k, max_detections, cross_class),
         deform_conv=deform_conv,
@@ -88,7 +97,8 @@ def _show(result: ExportResult) -> None:
     )
     console.say(f"{check.matched} of {check.reference_count} detections matched")
     config = result.metadata.config
-    console.say(f"{result.path}: {config.name}, {config.num_classes} classes, input {result.metadata.input_kind}")
+    kinds = f"input {result.metadata.input_kind}, masks at {result.metadata.mask_size} size"
+    console.say(f"{result.path}: {config.name}, {config.num_classes} classes, {kinds}")
     if not check.passed:
         raise GateError(f"the ONNX file differs from the checkpoint by more than the tolerance: kept as {result.path}")
 

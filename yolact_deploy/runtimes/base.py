@@ -12,7 +12,7 @@ from ..types import Image, NetworkDetections
 
 
 class Runtime(Protocol):
-    """A loaded model: uint8 images in, detections at prototype size out."""
+    """A loaded model: uint8 images in, detections with relative boxes and the model's own masks out."""
 
     metadata: ModelMetadata
     description: str  # what runs it and where, such as "ONNX Runtime 1.32.0, CPU, 2 threads"

@@ -13,7 +13,7 @@ from ..dependencies import require
 from ..errors import ModelFileError, YolactDeployError
 from ..metadata import ModelMetadata
 from ..preprocess import preprocess_numpy
-from ..types import Image, NetworkDetections
+from ..types import Image, NetworkDetections, PackedMasks
 from .base import batches
 
 OUTPUT_NAMES = ("boxes", "scores", "classes", "masks", "num_detections")  # of every model
@@ -111,12 +111,13 @@ def split_batch(outputs: Mapping[str, np.ndarray], count: int) -> list[NetworkDe
     for index in range(count):
         kept = slice(0, int(outputs["num_detections"][index]))
         scores = outputs["scores"][index, kept]
+        masks = outputs["masks"][index, kept]
         results.append(
             NetworkDetections(
                 boxes=outputs["boxes"][index, kept],
                 scores=scores,
                 classes=outputs["classes"][index, kept].astype(np.int64),
-                masks=outputs["masks"][index, kept],
+                masks=PackedMasks(masks) if masks.dtype == np.int32 else masks,
                 mask_scores=outputs[MASK_SCORES][index, kept] if MASK_SCORES in outputs else scores,
             )
         )

@@ -18,7 +18,7 @@ import numpy as np
 from ..config import ModelConfig, PostprocessConfig
 from ..errors import ModelFileError, YolactDeployError
 from ..manifest import Manifest, TensorRange
-from ..metadata import ModelMetadata
+from ..metadata import IMAGE_SIZE_MASKS, PROTOTYPE_SIZE_MASKS, ModelMetadata
 from ..preprocess import preprocess_numpy
 from ..types import Image, NetworkDetections
 from .base import batches
@@ -62,7 +62,11 @@ class TensorRTRuntime:
             self.close()
             raise
         if manifest is None:
-            metadata = replace(metadata, input_kind="image" if self.input_range.dtype == "uint8" else "tensor")
+            metadata = replace(
+                metadata,
+                input_kind="image" if self.input_range.dtype == "uint8" else "tensor",
+                mask_size=IMAGE_SIZE_MASKS if opened.dtype("masks") == "int32" else PROTOTYPE_SIZE_MASKS,
+            )
         self.metadata = metadata
         low, high = self.input_range.min[0], self.input_range.max[0]
         # A batch that must not be smaller than some number is always filled up.
