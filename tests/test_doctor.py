@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import importlib
 import platform
+import sys
 from pathlib import Path
 
 import pytest
 
+from tests.nvml_stand_in import FakeNvml, gpu
 from yolact_deploy import doctor, plugin_toolchain
+from yolact_deploy.benchmarks.telemetry import sources
 from yolact_deploy.doctor import Diagnosis, diagnose
 
 
@@ -118,6 +121,19 @@ def test_cuda_needs_a_gpu_and_the_provider(tools: Path, monkeypatch: pytest.Monk
     assert {a.title: a.missing for a in diagnose().abilities}[title] == ("ONNX Runtime's CUDA provider",)
     monkeypatch.setattr(doctor, "_onnxruntime_providers", lambda: ("CUDAExecutionProvider", "CPUExecutionProvider"))
     assert {a.title: a.missing for a in diagnose().abilities}[title] == ()
+
+
+def test_what_tells_power(tools: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nvml = FakeNvml(gpu(millijoules=None))
+    monkeypatch.setitem(sys.modules, "pynvml", nvml)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    finding = findings(diagnose())["telemetry"]
+    assert (finding.version or "").startswith("NVML")
+    assert finding.detail.startswith("NVIDIA H200: power, temperature, clock, load, throttling")
+    assert nvml.opened == 0
+    monkeypatch.setitem(sys.modules, "pynvml", None)
+    monkeypatch.setattr(sources, "open_cpu", lambda: None)
+    assert not findings(diagnose())["telemetry"].is_there
 
 
 def test_a_folder_of_type_stubs_is_no_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

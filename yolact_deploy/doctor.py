@@ -98,6 +98,7 @@ def diagnose() -> Diagnosis:
         _tool("c++", "C++ compiler", ("c++", "g++", "clang++"), "apt install g++"),
         _tool("cmake", "CMake", ("cmake",), "pip install cmake"),
         _plugins(),
+        _telemetry(),
     )
     return Diagnosis(findings, _abilities({finding.key: finding for finding in findings}, providers))
 
@@ -201,6 +202,18 @@ def _plugins() -> Finding:
         return Finding("plugins", title, None, str(error), BUILD_COMMAND)
     detail = f"for {', '.join(record.architectures)}, CUDA {record.cuda}, {found}"
     return Finding("plugins", title, f"of TensorRT {record.tensorrt}", detail)
+
+
+def _telemetry() -> Finding:
+    """What `bench` can say of power, temperature and clocks here."""
+    from .benchmarks.telemetry import offered  # brings numpy, and `--help` imports this module
+
+    title, told = "power, temperature", offered()
+    if not any({"power", "energy", "temperature"} & set(said) for _, said in told):
+        advice = "pip install nvidia-ml-py, given an NVIDIA GPU; virtual machines often tell nothing"
+        return Finding("telemetry", title, None, install=advice)
+    detail = "; ".join(f"{facts.name}: {', '.join(said)}" for facts, said in told)
+    return Finding("telemetry", title, ", ".join(facts.tool for facts, _ in told), detail)
 
 
 def _cuda_compilers() -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from .monitor import Monitor, Record
 from .reading import Reading, Source
-from .sources import open_sources
+from .sources import machine_notes, offered, open_sources
 from .summary import Spread, Telemetry, Throttling, Watched
 
 __all__ = [
@@ -14,5 +14,7 @@ __all__ = [
     "Telemetry",
     "Throttling",
     "Watched",
+    "machine_notes",
+    "offered",
     "open_sources",
 ]

@@ -69,6 +69,7 @@ class CpuSource:
         hidden = files.packages and not self._packages
         self.facts = SourceFacts(
             name="CPU",
+            tool="/sys",
             power_of="the processor's package (RAPL)" if self._packages else None,
             max_mhz=max_khz / 1e3 if max_khz else None,
             power_mode=f"governor {governor}" if governor else None,

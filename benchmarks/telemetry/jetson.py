@@ -81,7 +81,8 @@ class TegrastatsSource:
         line = self._latest[1]
         max_hz = read_number(self._files.max_gpu_clock) if self._files.max_gpu_clock else None
         self.facts = SourceFacts(
-            name="Jetson (tegrastats)",
+            name="Jetson",
+            tool="tegrastats",
             power_of=_scope(line),
             max_mhz=max_hz / 1e6 if max_hz else None,
             power_mode=power_mode,
@@ -109,7 +110,9 @@ class TegrastatsSource:
             celsius=line.celsius,
             mhz=mhz,
             utilisation=line.gpu_utilisation,
-            throttling=throttling_of(line, mhz, self.facts.max_mhz, self._files.trip_celsius),
+            throttling=None
+            if line.is_empty
+            else throttling_of(line, mhz, self.facts.max_mhz, self._files.trip_celsius),
             events=(("over-current throttling", sum(over_current)),) if over_current else (),
         )
 

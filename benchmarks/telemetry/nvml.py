@@ -37,7 +37,8 @@ class NvmlSource:
         self._refused: set[str] = set()  # functions that this GPU or driver does not support
         limit = self._ask("nvmlDeviceGetEnforcedPowerLimit")
         self.facts = SourceFacts(
-            name=f"GPU, {_text(self._ask('nvmlDeviceGetName')) or 'NVIDIA'} (NVML)",
+            name=_text(self._ask("nvmlDeviceGetName")) or "NVIDIA GPU",
+            tool="NVML",
             power_of="the GPU's board",
             max_mhz=self._ask("nvmlDeviceGetMaxClockInfo", nvml.NVML_CLOCK_SM),
             power_mode=None if limit is None else f"power limit {limit * _MILLI:.0f} W",
@@ -68,12 +69,12 @@ class NvmlSource:
             self._is_open = False
             self._nvml.nvmlShutdown()
 
-    def _throttling(self) -> tuple[str, ...]:
+    def _throttling(self) -> tuple[str, ...] | None:
         for function in _REASON_FUNCTIONS:
             mask = self._ask(function)
             if mask is not None:
                 return reasons_of(mask, self._bits)
-        return ()
+        return None
 
     def _ask(self, function: str, *arguments: Any) -> Any:
         """What NVML answers about the GPU; None when it does not."""

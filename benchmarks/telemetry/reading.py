@@ -16,21 +16,34 @@ class Reading:
     celsius: float | None = None
     mhz: float | None = None
     utilisation: float | None = None  # 0..1
-    throttling: tuple[str, ...] = ()  # reasons that hold now
+    throttling: tuple[str, ...] | None = None  # reasons that hold now
     events: tuple[tuple[str, int], ...] = ()  # reasons that are only counted, and how often until now
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        """What is said, in words."""
+        values = (
+            ("power", self.watts),
+            ("energy", self.joules),
+            ("temperature", self.celsius),
+            ("clock", self.mhz),
+            ("load", self.utilisation),
+            ("throttling", self.events or self.throttling),
+        )
+        return tuple(name for name, value in values if value is not None)
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing is said."""
-        values = (self.watts, self.joules, self.celsius, self.mhz, self.utilisation)
-        return all(value is None for value in values) and not self.throttling and not self.events
+        return not self.said
 
 
 @dataclass(frozen=True)
 class SourceFacts:
     """What does not change while a source is open. None: not known."""
 
-    name: str  # such as "GPU (NVML)"
+    name: str  # of what is watched, such as "NVIDIA H200"
+    tool: str  # that is asked, such as "NVML"
     power_of: str | None = None  # what `watts` and `joules` are measured of
     max_mhz: float | None = None
     power_mode: str | None = None

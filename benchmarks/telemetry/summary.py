@@ -61,7 +61,8 @@ class Span:
 class Watched:
     """What one source said while a model ran. None: it does not say."""
 
-    source: str
+    source: str  # what was watched
+    tool: str  # that was asked
     seconds: float
     readings: int
     power_mode: str | None
@@ -103,6 +104,7 @@ def summarise(facts: SourceFacts, spans: Sequence[Span], images: int, idle_power
         power = Spread(min(power.low, mean), mean, max(power.high, mean)) if power else Spread(mean, mean, mean)
     return Watched(
         source=facts.name,
+        tool=facts.tool,
         seconds=seconds,
         readings=len(readings),
         power_mode=facts.power_mode,
@@ -149,7 +151,7 @@ def integrate_power(span: Span) -> float | None:
 
 
 def _throttling(spans: Sequence[Span], readings: Sequence[Reading]) -> tuple[Throttling, ...]:
-    held = Counter(reason for reading in readings for reason in reading.throttling)
+    held = Counter(reason for reading in readings for reason in reading.throttling or ())
     sampled = [Throttling(reason, count / len(readings), None) for reason, count in held.items()]
     grown: Counter[str] = Counter()
     for span in spans:

@@ -38,6 +38,11 @@ class TegraLine:
     gpu_mhz: float | None  # the fastest of several clusters
 
     @property
+    def is_empty(self) -> bool:
+        """Whether nothing is said."""
+        return not self.rails and not self.temperatures and self.gpu_utilisation is None and self.gpu_mhz is None
+
+    @property
     def power_rails(self) -> tuple[str, ...]:
         """The rails that together are the module's power; empty when this line has none that are known to be."""
         return next((names for names in TOTALS if all(name in self.rails for name in names)), ())

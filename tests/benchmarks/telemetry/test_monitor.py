@@ -14,7 +14,7 @@ from yolact_deploy.benchmarks.telemetry import Monitor, Reading, Telemetry
 from yolact_deploy.benchmarks.telemetry.reading import SourceFacts
 from yolact_deploy.benchmarks.telemetry.summary import Span, Spread, integrate_power, summarise
 
-FACTS = SourceFacts("GPU", "the board", 2000.0, "power limit 700 W")
+FACTS = SourceFacts("GPU", "NVML", "the board", 2000.0, "power limit 700 W")
 
 
 class FakeSource:
@@ -71,7 +71,7 @@ def test_too_short_for_energy() -> None:
 
 
 def test_nothing_said_is_none_and_no_images_no_division() -> None:
-    watched = summarise(SourceFacts("CPU", "the package"), [Span(0, 5, ())], images=0, idle_power=None)
+    watched = summarise(SourceFacts("CPU", "/sys", "the package"), [Span(0, 5, ())], images=0, idle_power=None)
     values = (watched.power, watched.energy, watched.temperature, watched.clock, watched.utilisation)
     assert values == (None,) * 5
     assert watched.power_of is None
@@ -138,7 +138,7 @@ def test_the_monitor_reads_at_both_ends_and_between() -> None:
 def test_idle_power_is_measured_first_where_power_is_told() -> None:
     powers = iter([7.0] * 1000)
     told = FakeSource(lambda now: Reading(now, next(powers)))
-    silent = FakeSource(lambda now: Reading(now, mhz=1000.0), SourceFacts("CPU"))
+    silent = FakeSource(lambda now: Reading(now, mhz=1000.0), SourceFacts("CPU", "/sys"))
     start = time.monotonic()
     with Monitor([told, silent], interval=0.01, idle_seconds=0.05) as monitor:
         assert time.monotonic() - start >= 0.05

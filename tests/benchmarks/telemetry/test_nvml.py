@@ -33,7 +33,7 @@ def test_what_a_gpu_tells() -> None:
     assert (reading.celsius, reading.mhz, reading.utilisation) == (61, 1755, 0.96)
     assert reading.throttling == ("power limit", "thermal slowdown by the driver")
     assert (source.facts.max_mhz, source.facts.power_mode) == (1980, "power limit 700 W")
-    assert source.facts.name == "GPU, NVIDIA H200 (NVML)"
+    assert (source.facts.name, source.facts.tool) == ("NVIDIA H200", "NVML")
 
 
 @pytest.mark.parametrize("reasons", [0x0, 0x1, 0x2, 0x1 | 0x2 | 0x100])
@@ -61,7 +61,7 @@ def test_what_a_gpu_does_not_support_is_not_said_and_not_asked_again() -> None:
     assert second.watts is not None
     assert fake.calls.count("millijoules") == 1
     assert fake.calls.count("milliwatts") == 2
-    assert (source.facts.power_mode, source.facts.name) == (None, "GPU, Old GPU (NVML)")
+    assert (source.facts.power_mode, source.facts.name) == (None, "Old GPU")
 
 
 def test_a_gpu_that_supports_nothing() -> None:
@@ -125,7 +125,7 @@ def test_which_of_two_gpus(
         assert fake.opened == 0
         return
     assert source is not None
-    assert source.facts.name == f"GPU, {name} (NVML)"
+    assert source.facts.name == name
     assert len(source.facts.notes) == notes
 
 
