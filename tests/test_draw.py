@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from yolact_deploy.draw import (
     BLACK,
     PALETTE,
     WHITE,
+    Colour,
     class_colour,
     detection_colours,
     draw_detections,
@@ -51,11 +54,53 @@ def test_the_original_stays_and_far_pixels_stay() -> None:
 
 def test_a_mask_is_tinted_towards_the_colour_of_its_class() -> None:
     for index in range(len(PALETTE)):
-        drawn = draw_detections(grey(400, 400), detections(400, 400, [[100, 100, 300, 300]], [index]), ("x",) * 9)
+        drawn = draw_detections(grey(400, 400), detections(400, 400, [[100, 100, 300, 300]], [index]), ("x",) * 99)
         shift = drawn[200, 200].astype(int) - 128
         towards = np.array(class_colour(index)) - 128
         assert (np.sign(shift) == np.sign(towards)).all()
         assert np.abs(shift).max() > 20
+
+
+def lab(linear: np.ndarray) -> np.ndarray:
+    """CIE L*a*b* (D65) of linear RGB [N,3] within the gamut."""
+    to_xyz = np.array([[0.41239, 0.35758, 0.18048], [0.21264, 0.71517, 0.07219], [0.01933, 0.11919, 0.95053]])
+    ratios = np.clip(linear, 0, 1) @ to_xyz.T / to_xyz.sum(axis=1)
+    x, y, z = np.where(ratios > 0.008856, np.cbrt(ratios), ratios * 7.787 + 16 / 116).T
+    return np.stack((116 * y - 16, 500 * (x - y), 200 * (y - z)), axis=1)
+
+
+def seen_without_cones(linear: np.ndarray, kind: str) -> np.ndarray:
+    """Linear RGB [N,3] as protanopes and deuteranopes (Vienot et al. 1999) or tritanopes (Brettel et al. 1997) see it."""
+    if kind == "tritan":
+        one = np.array([[1.01277, 0.13548, -0.14826], [-0.01243, 0.86812, 0.14431], [0.07589, 0.80500, 0.11911]])
+        other = np.array([[0.93678, 0.18979, -0.12657], [0.06154, 0.81526, 0.12320], [-0.37562, 1.12767, 0.24796]])
+        is_one = linear @ (0.03901, -0.02788, -0.01113) >= 0
+        return np.where(is_one[:, None], linear @ one.T, linear @ other.T)
+    to_lms = np.array([[17.8824, 43.5161, 4.11935], [3.45565, 27.1554, 3.86714], [0.0299566, 0.184309, 1.46709]])
+    long, medium, short = (linear @ to_lms.T).T
+    if kind == "protan":
+        long = 2.02344 * medium - 2.52581 * short
+    elif kind == "deutan":
+        medium = 0.494207 * long + 1.24827 * short
+    return np.stack((long, medium, short), axis=1) @ np.linalg.inv(to_lms).T
+
+
+def smallest_distance(colours: Sequence[Colour], kind: str) -> float:
+    """Between any two of `colours`, CIE76."""
+    channels = np.array(colours)[:, ::-1] / 255
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    points = lab(seen_without_cones(linear, kind))
+    distances = np.linalg.norm(points[:, None] - points, axis=2)
+    return float(distances[~np.eye(len(colours), dtype=bool)].min())
+
+
+@pytest.mark.parametrize(("kind", "least"), [("normal", 20), ("protan", 15), ("deutan", 15), ("tritan", 10)])
+def test_colours_differ_for_the_colour_blind(kind: str, least: float) -> None:
+    assert len(PALETTE) >= 16
+    assert smallest_distance(PALETTE, kind) >= least
+    okabe_and_ito = min(smallest_distance(PALETTE[:7], view) for view in ("normal", "protan", "deutan", "tritan"))
+    assert smallest_distance(PALETTE, kind) >= okabe_and_ito
+    assert smallest_distance([*PALETTE, (0, 150, 225)], kind) < least  # a second orange would be found
 
 
 def test_only_the_mask_is_tinted_and_by_its_opacity() -> None:

@@ -15,7 +15,10 @@ from .types import BoolArray, Detections, Image
 
 Colour = tuple[int, int, int]  # BGR
 
-# Okabe and Ito's palette, told apart with every common kind of colour blindness; without its black.
+# First Okabe and Ito's palette without its black, told apart with every common kind of colour blindness. Then those of
+# the sRGB grid with step 15 (CIE lightness 30 to 92, chroma from 20) that are, one after the other, farthest from all
+# before them: the smallest CIE76 distance, seen normally and with each full deficiency as Machado et al. 2009 simulate
+# it. None comes closer to another, in any of the four, than two of Okabe and Ito's do.
 PALETTE: tuple[Colour, ...] = (
     (0, 159, 230),  # orange
     (233, 180, 86),  # sky blue
@@ -24,6 +27,17 @@ PALETTE: tuple[Colour, ...] = (
     (66, 228, 240),  # yellow
     (178, 114, 0),  # blue
     (0, 94, 213),  # vermillion
+    (240, 0, 135),  # violet
+    (195, 240, 195),  # pale green
+    (30, 60, 105),  # brown
+    (135, 255, 105),  # light green
+    (255, 120, 150),  # lavender
+    (105, 0, 150),  # plum
+    (90, 0, 255),  # crimson
+    (180, 60, 75),  # indigo
+    (210, 180, 255),  # pink
+    (135, 195, 135),  # sage
+    (75, 165, 195),  # sand
 )
 BLACK: Colour = (0, 0, 0)
 WHITE: Colour = (255, 255, 255)
