@@ -70,7 +70,7 @@ def lab(linear: np.ndarray) -> np.ndarray:
 
 
 def seen_without_cones(linear: np.ndarray, kind: str) -> np.ndarray:
-    """Linear RGB [N,3] as protanopes and deuteranopes (Vienot et al. 1999) or tritanopes (Brettel et al. 1997) see it."""
+    """Linear RGB [N,3] as protanopes, deuteranopes (Vienot et al. 1999), tritanopes (Brettel et al. 1997) see it."""
     if kind == "tritan":
         one = np.array([[1.01277, 0.13548, -0.14826], [-0.01243, 0.86812, 0.14431], [0.07589, 0.80500, 0.11911]])
         other = np.array([[0.93678, 0.18979, -0.12657], [0.06154, 0.81526, 0.12320], [-0.37562, 1.12767, 0.24796]])
