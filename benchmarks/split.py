@@ -19,15 +19,17 @@ if TYPE_CHECKING:
 
 NETWORK_INPUT = "network_input"  # float [B,3,S,S], RGB, normalised
 RAW_OUTPUTS = ("loc", "conf", "coef", "proto")
+FLOAT_IMAGE = "preprocess/float"  # float [B,H,W,3]: masks at the image's size need its sizes
 
 
 @dataclass(frozen=True)
 class GraphStages:
     """The parts of an exported graph as serialised models."""
 
-    preprocess: bytes | None  # image -> NETWORK_INPUT; None when the network input is the input of the graph
+    # image -> NETWORK_INPUT, and FLOAT_IMAGE where `postprocess` takes it; None when the graph takes NETWORK_INPUT
+    preprocess: bytes | None
     network: bytes  # NETWORK_INPUT -> RAW_OUTPUTS
-    postprocess: bytes  # RAW_OUTPUTS -> the graph's outputs
+    postprocess: bytes  # RAW_OUTPUTS, and of image-size masks FLOAT_IMAGE -> the graph's outputs
 
 
 def split_graph(path: Path) -> GraphStages:
@@ -43,11 +45,13 @@ def split_graph(path: Path) -> GraphStages:
     graph = model.graph
     input_names = [value.name for value in graph.input]
     output_names = [value.name for value in graph.output]
-    preprocess = None if NETWORK_INPUT in input_names else extract(model, input_names, [NETWORK_INPUT], path)
+    _, read = _nodes_between(graph, {*RAW_OUTPUTS, FLOAT_IMAGE}, output_names)
+    passed_on = [FLOAT_IMAGE] if FLOAT_IMAGE in read else []
+    has_image = NETWORK_INPUT not in input_names
     return GraphStages(
-        preprocess=preprocess,
+        preprocess=extract(model, input_names, [NETWORK_INPUT, *passed_on], path) if has_image else None,
         network=extract(model, [NETWORK_INPUT], RAW_OUTPUTS, path),
-        postprocess=extract(model, RAW_OUTPUTS, output_names, path),
+        postprocess=extract(model, [*RAW_OUTPUTS, *passed_on], output_names, path),
     )
 
 

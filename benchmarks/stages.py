@@ -23,8 +23,8 @@ REGIONS = {  # what is inside each measured region, in words
     "end_to_end": "uint8 image on the host -> boxes, scores, classes and boolean masks at image size on the host",
     "preprocess": "uint8 image -> network input (resize, normalise, channel order)",
     "network": "network input -> raw outputs (loc, conf, coef, proto)",
-    "postprocess": "raw outputs -> Fast NMS and masks at prototype size",
-    "masks": "masks at prototype size -> boolean masks at image size, on the host",
+    "postprocess": "raw outputs -> Fast NMS and masks at prototype size, or packed ones at image size",
+    "masks": "these masks -> boolean masks at image size, on the host",
 }
 
 STAGE_IMAGES = 8  # whose tensors are held between two stages
@@ -200,29 +200,29 @@ class OnnxStages:
         self._config = predictor.metadata.config
         self._source = path
 
-    def preprocess(self, batch: np.ndarray) -> np.ndarray:
-        """See `StagedModel`."""
+    def preprocess(self, batch: np.ndarray) -> dict[str, np.ndarray]:
+        """See `StagedModel`. Tensors by name: the network's input, and what post-processing takes of the image."""
         if self._preprocess is None:
-            return preprocess_numpy(batch, self._config)
+            return {NETWORK_INPUT: preprocess_numpy(batch, self._config)}
         (image_input,) = self._preprocess.get_inputs()
-        (tensor,) = self._run(self._preprocess, (NETWORK_INPUT,), {image_input.name: batch})
-        return tensor
+        return self._run(self._preprocess, {image_input.name: batch})
 
-    def network(self, tensor: np.ndarray) -> list[np.ndarray]:
+    def network(self, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """See `StagedModel`."""
-        return self._run(self._network, RAW_OUTPUTS, {NETWORK_INPUT: tensor})
+        passed_on = {name: tensor for name, tensor in tensors.items() if name != NETWORK_INPUT}
+        return passed_on | self._run(self._network, {NETWORK_INPUT: tensors[NETWORK_INPUT]})
 
-    def postprocess(self, raw: list[np.ndarray]) -> list[NetworkDetections]:
+    def postprocess(self, raw: dict[str, np.ndarray]) -> list[NetworkDetections]:
         """See `StagedModel`."""
         from ..runtimes.onnxruntime import split_batch
 
-        names = [value.name for value in self._postprocess.get_outputs()]
-        outputs = self._run(self._postprocess, names, dict(zip(RAW_OUTPUTS, raw, strict=True)))
-        return split_batch(dict(zip(names, outputs, strict=True)), len(raw[0]))
+        return split_batch(self._run(self._postprocess, raw), len(raw[RAW_OUTPUTS[0]]))
 
-    def _run(self, session: Any, outputs: Sequence[str], inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
+    def _run(self, session: Any, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """All outputs by name."""
+        names = [value.name for value in session.get_outputs()]
         try:
-            return session.run(list(outputs), inputs)
+            return dict(zip(names, session.run(names, inputs), strict=True))
         except Exception as error:  # the binding's exception classes share no public base
             reason = " ".join(str(error).split())[:300]
             raise YolactDeployError(f"{self._source}: a stage failed in ONNX Runtime: {reason}") from None

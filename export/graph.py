@@ -39,12 +39,14 @@ def build_model(
     config = metadata.config
     batch_dim: int | str = batch or "B"
     if metadata.input_kind == "image":
-        graph_input = helper.make_tensor_value_info(IMAGE_INPUT, TensorProto.UINT8, [batch_dim, "H", "W", 3])
+        shape = [batch_dim, "H", "W", 3]
+        graph_input = helper.make_tensor_value_info(IMAGE_INPUT, TensorProto.UINT8, shape)
         nodes, initializers = _preprocess(config)
+        named = [helper.make_tensor_value_info(_FLOAT_IMAGE, TensorProto.FLOAT, shape)]
     else:
-        size = config.image_size
-        graph_input = helper.make_tensor_value_info(NETWORK_INPUT, TensorProto.FLOAT, [batch_dim, 3, size, size])
-        nodes, initializers = [], []
+        shape = [batch_dim, 3, config.image_size, config.image_size]
+        graph_input = helper.make_tensor_value_info(NETWORK_INPUT, TensorProto.FLOAT, shape)
+        nodes, initializers, named = [], [], []
     postprocess_nodes, functions = _postprocess(metadata)
     rescoring = mask_scores or onnx.GraphProto()
     graph = helper.make_graph(
@@ -58,7 +60,7 @@ def build_model(
             numpy_helper.from_array(make_priors(config), "priors"),
             *rescoring.initializer,
         ],
-        value_info=[*network.input, *network.output],
+        value_info=[*named, *network.input, *network.output],  # where the graph may be cut
     )
     model = helper.make_model(
         graph,

@@ -71,6 +71,13 @@ def nano_dynamic_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def nano_image_masks_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundled checkpoint exported with masks at the image's size and a dynamic batch; read only."""
+    output = tmp_path_factory.mktemp("nano") / "image_masks.onnx"
+    return export_onnx(NANO_WEIGHTS, ExportOptions(output, mask_size="image", batch=None)).path
+
+
+@pytest.fixture(scope="session")
 def official_photo() -> Image:
     """The photograph that the official full-size outputs were made from."""
     path = PHOTOGRAPHS / "000000391895.jpg"

@@ -271,7 +271,9 @@ class Context:
 
     def get_tensor_shape(self, name: str) -> Dims:
         dims = self._tensors[name].shape
-        return Dims([self._shape[0] if dims[index] < 0 else dims[index] for index in range(len(dims))])
+        # Open are the batch, and of masks at the image's size rows and words of 32 pixels.
+        known = (self._shape[0], None, self._shape[1], -(-self._shape[2] // 32) if len(self._shape) > 2 else None)
+        return Dims([known[index] if dims[index] < 0 else dims[index] for index in range(len(dims))])  # type: ignore[misc]
 
     def execute_async_v3(self, stream_handle: int) -> bool:
         if "execute_async_v3" in self._gpu.fails:

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from yolact_deploy.errors import ImageError
-from yolact_deploy.masks import mask_window, masks_at_image_size
+from yolact_deploy.masks import mask_window, masks_at_image_size, unpack_masks
 from yolact_deploy.postprocess import crop, full_size_masks
+from yolact_deploy.types import PackedMasks
 
 
 def cropped_masks(seed: int, count: int, height: int, width: int) -> tuple[torch.Tensor, np.ndarray]:
@@ -57,6 +58,30 @@ def test_too_many_pixels_is_an_error_with_advice(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("yolact_deploy.masks.np.zeros", no_memory)
     with pytest.raises(ImageError, match=r"2 masks of 8000x6000 px need 0\.1 GiB: raise the score threshold"):
         masks_at_image_size(np.ones((2, 4, 4), np.float32), np.float32([[0, 0, 1, 1]] * 2), 6000, 8000)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    seed=st.integers(0, 2**31), count=st.integers(0, 4), height=st.integers(1, 20),
+    width=st.sampled_from([1, 7, 31, 32, 33, 63, 64, 65, 641]),
+)  # fmt: skip
+def test_packed_masks_are_unpacked_bit_by_bit(seed: int, count: int, height: int, width: int) -> None:
+    expected = np.random.default_rng(seed).random((count, height, width)) < 0.5
+    words = np.zeros((count, height, -(-width // 32)), np.uint32)
+    for mask, y, x in np.argwhere(expected):
+        words[mask, y, x // 32] |= np.uint32(1 << (x % 32))
+    actual = unpack_masks(PackedMasks(words.view(np.int32)), height, width)
+    assert actual.dtype == np.bool_
+    np.testing.assert_array_equal(actual, expected)
+
+
+def test_too_many_packed_pixels_are_the_same_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_memory(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("yolact_deploy.masks.np.unpackbits", no_memory)
+    with pytest.raises(ImageError, match=r"2 masks of 64x10 px need 0\.0 GiB: raise the score threshold"):
+        unpack_masks(PackedMasks(np.zeros((2, 10, 2), np.int32)), 10, 64)
 
 
 def test_the_window_of_a_mask_is_tight() -> None:

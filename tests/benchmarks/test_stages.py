@@ -19,7 +19,7 @@ from yolact_deploy.errors import ModelFileError, YolactDeployError
 from yolact_deploy.export.torch_to_onnx import ExportOptions, export_onnx
 from yolact_deploy.predictor import Predictor
 from yolact_deploy.runtimes.onnxruntime import create_session
-from yolact_deploy.types import Image, NetworkDetections
+from yolact_deploy.types import Image, NetworkDetections, PackedMasks
 
 ONCE = Schedule(iterations=2, warmup=1)
 
@@ -42,6 +42,21 @@ def assert_same(actual: NetworkDetections, expected: NetworkDetections) -> None:
     np.testing.assert_array_equal(actual.classes, expected.classes)
     for name in ("boxes", "scores", "masks", "mask_scores"):
         np.testing.assert_allclose(getattr(actual, name), getattr(expected, name), rtol=0, atol=1e-5)
+
+
+def test_stages_of_masks_at_the_images_size(nano_image_masks_onnx: Path, nano_image: Image) -> None:
+    """Their post-processing takes the image's size past the network."""
+    images = [nano_image, np.ascontiguousarray(nano_image[:, ::-1])]
+    with Predictor.open(nano_image_masks_onnx, threads=1) as predictor:
+        staged = open_stages(predictor, nano_image_masks_onnx, "auto", 1)
+        found = staged.postprocess(staged.network(staged.preprocess(np.stack(images))))
+        for actual, expected in zip(found, predictor.runtime.detect(images), strict=True):
+            assert isinstance(actual.masks, PackedMasks)
+            assert isinstance(expected.masks, PackedMasks)
+            np.testing.assert_array_equal(actual.masks.words, expected.masks.words)
+            np.testing.assert_array_equal(actual.classes, expected.classes)
+        timing = time_model(predictor, nano_image_masks_onnx, images, ONCE)
+    assert timing.stages is not None, timing.stages_note
 
 
 @pytest.mark.parametrize("kind", ["nano_weights", "nano_onnx", "nano_dynamic_onnx", "nano_tensor_onnx"])
@@ -92,7 +107,7 @@ def test_stages_know_of_failures(nano_onnx: Path) -> None:
     with Predictor.open(nano_onnx, threads=1) as predictor:
         staged = open_stages(predictor, nano_onnx, "cpu", 1)
     with pytest.raises(YolactDeployError, match=r"nano\.onnx: a stage failed in ONNX Runtime: .*[Ii]nvalid"):
-        staged.network(np.zeros((1, 3, 5, 5), np.float32))
+        staged.network({"network_input": np.zeros((1, 3, 5, 5), np.float32)})
 
 
 def test_a_model_in_one_piece_is_timed_end_to_end_only(

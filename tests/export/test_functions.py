@@ -15,8 +15,14 @@ from tests.hard_cases import HARD_CASES, Case, random_case
 from yolact_deploy.config import PostprocessConfig
 from yolact_deploy.export.domain import DOMAIN, DOMAIN_VERSION, FAST_NMS, MASK_ASSEMBLY, OPSET
 from yolact_deploy.export.fast_nms import fast_nms_attributes, fast_nms_function
-from yolact_deploy.export.mask_assembly import mask_assembly_attributes, mask_assembly_function
-from yolact_deploy.postprocess import assemble_masks, fast_nms
+from yolact_deploy.export.mask_assembly import (
+    image_mask_attributes,
+    image_mask_function,
+    mask_assembly_attributes,
+    mask_assembly_function,
+)
+from yolact_deploy.masks import MASK_THRESHOLD
+from yolact_deploy.postprocess import assemble_masks, fast_nms, upsample_masks
 
 FLOAT, INT32 = TensorProto.FLOAT, TensorProto.INT32
 NMS_OUTPUTS = {"boxes": (FLOAT, 3), "scores": (FLOAT, 2), "classes": (INT32, 2), "coefs": (FLOAT, 3),
@@ -135,9 +141,59 @@ def test_padding_rows_have_empty_masks() -> None:
     assert not masks[0, 1].any()
 
 
+def run_image_masks(proto: np.ndarray, coefs: np.ndarray, boxes: np.ndarray, height: int, width: int) -> np.ndarray:
+    node = helper.make_node(
+        MASK_ASSEMBLY, ["proto", "coefs", "boxes", "image"], ["masks"], domain=DOMAIN, **image_mask_attributes()
+    )
+    feed = {"proto": proto, "coefs": coefs, "boxes": boxes}
+    feed["image"] = np.full((len(proto), height, width, 3), np.nan, np.float32)  # its values are not used
+    return run(node, image_mask_function(*proto.shape[1:3]), feed, {"masks": (INT32, 4)})["masks"]
+
+
+def pixels_of(words: np.ndarray, width: int) -> np.ndarray:
+    """Words [...,ceil(W/32)] as [...,W] bool, bit by bit."""
+    bits = [(words >> bit) & 1 for bit in range(32)]
+    pixels = np.stack(bits, axis=-1).reshape(*words.shape[:-1], -1).astype(bool)
+    assert not pixels[..., width:].any()
+    return pixels[..., :width]
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    seed=st.integers(0, 2**31), batch=st.integers(1, 3), d=st.integers(1, 4), rows=st.integers(1, 20),
+    columns=st.integers(1, 20), height=st.integers(1, 70), width=st.sampled_from([1, 31, 32, 33, 64, 95, 161]),
+)  # fmt: skip
+def test_masks_at_the_images_size(
+    seed: int, batch: int, d: int, rows: int, columns: int, height: int, width: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    proto = 3 * rng.standard_normal((batch, rows, columns, 5)).astype(np.float32)
+    coefs = rng.standard_normal((batch, d, 5)).astype(np.float32)
+    boxes = rng.uniform(-0.5, 1.5, (batch, d, 4)).astype(np.float32)
+    words = run_image_masks(proto, coefs, boxes, height, width)
+    assert words.shape == (batch, d, height, -(-width // 32))
+    actual = pixels_of(words, width)
+    for index in range(batch):
+        masks = assemble_masks(*(torch.from_numpy(array[index]) for array in (proto, coefs, boxes)))
+        soft = upsample_masks(masks, height, width).numpy()
+        clear = np.abs(soft - MASK_THRESHOLD) > 1e-5  # nearer to the threshold rounding decides
+        np.testing.assert_array_equal(actual[index][clear], (soft > MASK_THRESHOLD)[clear])
+
+
+def test_the_last_bit_of_a_word_is_its_sign() -> None:
+    words = run_image_masks(
+        np.ones((1, 4, 4, 1), np.float32), np.ones((1, 1, 1), np.float32), np.float32([[[0, 0, 1, 1]]]), 2, 33
+    )
+    np.testing.assert_array_equal(words, np.broadcast_to([-1, 1], (1, 1, 2, 2)))
+
+
 def test_constants_are_tensors() -> None:
     """ONNX Runtime 1.23 refuses functions whose TopK takes its K from a `value_ints` attribute."""
-    functions = [fast_nms_function(PostprocessConfig(), 300, 3), mask_assembly_function(4, 4)]
+    functions = [
+        fast_nms_function(PostprocessConfig(), 300, 3),
+        mask_assembly_function(4, 4),
+        image_mask_function(4, 4),
+    ]
     constants = [node for function in functions for node in function.node if node.op_type == "Constant"]
     assert constants
     assert {node.attribute[0].name for node in constants} == {"value"}

@@ -99,6 +99,35 @@ def test_batches_within_the_profile(batch_engine: Path, nano_onnx: Path, nano_im
         assert predictor.batch([]) == []
 
 
+@pytest.mark.parametrize("binding", ["cuda-python"], indirect=True)
+def test_masks_at_the_images_size(
+    gpu: FakeGpu, nano_image_masks_onnx: Path, nano_onnx: Path, nano_image: Image, tmp_path: Path
+) -> None:
+    """Buffers for the largest image, bits unpacked for each, and the manifest says what they are."""
+    options = EngineOptions(
+        tmp_path / "bits.engine", min_size=ImageSize(1, 1), max_size=ImageSize(641, 400), batch=(1, 2, 3)
+    )
+    built = build_engine(nano_image_masks_onnx, options)
+    (masks,) = (output for output in built.manifest.outputs if output.name == "masks")
+    assert (masks.dtype, masks.min, masks.max) == ("int32", (1, 100, 1, 1), (3, 100, 400, 21))
+    sizes = [(384, 300), (33, 641), (1, 31), (1, 1)]
+    images = [nano_image, nano_image[:, ::-1], *(np.resize(nano_image, (*size, 3)) for size in sizes[1:])]
+    with Predictor.open(built.path) as predictor, Predictor.open(nano_onnx, device="cpu") as reference:
+        assert predictor.metadata.mask_size == "image"
+        for found, image in zip(predictor.batch(images), images, strict=True):
+            expected = reference(image)
+            np.testing.assert_array_equal(found.boxes, expected.boxes)
+            assert found.masks.shape == expected.masks.shape
+            assert np.count_nonzero(found.masks ^ expected.masks) <= 1e-5 * expected.masks.size
+        predictor.score_threshold = 0.5
+        best = predictor(nano_image)
+    assert 0 < len(best) == len(best.masks) < 36
+    manifest_path(built.path).unlink()  # then the tensors tell
+    config = ModelConfig.named("yolact_nano")
+    with Predictor.open(built.path, trust=True, config=config) as trusted:
+        assert trusted.metadata.mask_size == "image"
+
+
 @pytest.mark.parametrize(
     ("height", "width", "option"), [(500, 300, "--max 320x500"), (100, 30, "--min 30x64"), (10, 321, "--max 321x400")]
 )
