@@ -99,15 +99,18 @@ def test_largest_settings(host_build: HostBuild) -> None:
     check(host_build, [case], PostprocessConfig(score_threshold=0.0, top_k=1024, max_detections=1024))
 
 
-def test_every_prior_is_a_candidate(host_build: HostBuild) -> None:
-    """The worst case of YOLACT++: 57,744 priors, all above the threshold. (Fewer classes: the reference takes long.)"""
+@pytest.mark.parametrize("dtype", [FP32, FP16])
+@pytest.mark.parametrize("cross_class", [False, True])
+def test_every_prior_is_a_candidate(host_build: HostBuild, cross_class: bool, dtype: type) -> None:
+    """The worst case of YOLACT++: 57,744 priors, all above the threshold, 80 classes."""
     rng = np.random.default_rng(8)
-    count, classes = 57744, 3
+    count, classes = 57744, 80
     loc = rng.standard_normal((count, 4)).astype(np.float32)
     priors = rng.uniform(0.02, 0.3, (count, 4)).astype(np.float32)
     conf = rng.uniform(0.06, 1, (count, classes + 1)).astype(np.float32)
     coef = rng.standard_normal((count, 2)).astype(np.float32)
-    check(host_build, [Case(*(torch.from_numpy(array) for array in (loc, conf, coef, priors)))], PostprocessConfig())
+    case = Case(*(torch.from_numpy(array) for array in (loc, conf, coef, priors)))
+    check(host_build, [case], PostprocessConfig(cross_class=cross_class), dtype)
 
 
 @pytest.mark.parametrize("cross_class", [False, True])

@@ -1,63 +1,110 @@
-"""The exported file with its two nodes computed by the host build: the same detections as with its functions."""
+"""The exported file with its two nodes computed by the host build: the same detections and AP as with its functions."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 import onnx
-import onnxruntime as ort
 import pytest
 
-from tests.conftest import NANO
 from tests.plugins.host_build import HostBuild
+from yolact_deploy.benchmarks.accuracy import Accuracy, GroundTruth
+from yolact_deploy.benchmarks.classes import map_classes
+from yolact_deploy.benchmarks.dataset import bundled_nano, load_dataset
+from yolact_deploy.benchmarks.results import ImageResult, image_result
+from yolact_deploy.benchmarks.split import RAW_OUTPUTS
 from yolact_deploy.export.domain import DOMAIN
 from yolact_deploy.export.onnx_file import metadata_of
-from yolact_deploy.runtimes.onnxruntime import OUTPUT_NAMES
+from yolact_deploy.predictor import Predictor
+from yolact_deploy.runtimes.onnxruntime import create_session, split_batch
+from yolact_deploy.types import Detections, Image, NetworkDetections, PackedMasks
 
-RAW = ("loc", "conf", "coef", "proto")
+CLOSE = 1e-5
 
 
-@pytest.fixture(scope="module")
-def raw_outputs(nano_onnx: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+class HostRuntime:
+    """An exported file whose network runs in ONNX Runtime and whose nodes of our domain are the host build."""
+
+    description = "the host build"
+
+    def __init__(self, path: Path, host_build: HostBuild) -> None:
+        model = onnx.load(path)
+        self.metadata = metadata_of(model, path)
+        self._priors = next(
+            onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer if tensor.name == "priors"
+        )
+        self._host_build = host_build
+        self._network = create_session(_raw_graph(model).SerializeToString(), path, "cpu")
+
+    def detect(self, images: Sequence[Image]) -> list[NetworkDetections]:
+        """See `Runtime.detect`."""
+        return [found for image in images for found in self._detect(image)]
+
+    def _detect(self, image: Image) -> list[NetworkDetections]:
+        loc, conf, coef, proto = self._network.run(list(RAW_OUTPUTS), {"image": image[None]})
+        outputs = self._host_build.fast_nms(loc, conf, coef, self._priors, self.metadata.postprocess)
+        inputs = (proto, outputs["coefs"], outputs["boxes"])
+        if self.metadata.mask_size == "image":
+            outputs["masks"] = self._host_build.image_masks(*inputs, *image.shape[:2])
+        else:
+            outputs["masks"] = self._host_build.mask_assembly(*inputs)
+        return split_batch(outputs, 1)
+
+    def close(self) -> None:
+        """See `Runtime.close`."""
+
+
+def _raw_graph(model: onnx.ModelProto) -> onnx.ModelProto:
     """The same file, ending where its nodes of our domain begin."""
-    model = onnx.load(nano_onnx)
-    types = {value.name: value for value in model.graph.value_info}
-    nodes = [node for node in model.graph.node if node.domain != DOMAIN]
-    del model.graph.node[:], model.graph.output[:], model.functions[:]
-    model.graph.node.extend(nodes)
-    model.graph.output.extend(types[name] for name in RAW)
-    path = tmp_path_factory.mktemp("raw") / "raw.onnx"
-    onnx.save(model, path)
-    return path
+    raw = onnx.ModelProto()
+    raw.CopyFrom(model)
+    types = {value.name: value for value in raw.graph.value_info}
+    nodes = [node for node in raw.graph.node if node.domain != DOMAIN]
+    del raw.graph.node[:], raw.graph.output[:], raw.functions[:]
+    raw.graph.node.extend(nodes)
+    raw.graph.output.extend(types[name] for name in RAW_OUTPUTS)
+    return raw
 
 
-def images() -> Iterator[np.ndarray]:
-    for path in sorted((NANO / "images").glob("*.jpg")):
-        image = cv2.imread(str(path))
-        assert image is not None
-        yield image[None]
+def check_network_detections(actual: NetworkDetections, expected: NetworkDetections) -> None:
+    np.testing.assert_array_equal(actual.classes, expected.classes)
+    for name in ("scores", "boxes"):
+        np.testing.assert_allclose(getattr(actual, name), getattr(expected, name), rtol=CLOSE, atol=CLOSE)
+    if not isinstance(expected.masks, PackedMasks):
+        np.testing.assert_allclose(actual.masks, expected.masks, rtol=CLOSE, atol=CLOSE)
 
 
-def test_the_whole_data_set(host_build: HostBuild, nano_onnx: Path, raw_outputs: Path) -> None:
-    """Equal counts, classes and order, and so the same AP: everything that AP is made of is compared."""
-    model = onnx.load(nano_onnx)
-    config = metadata_of(model, nano_onnx).postprocess
-    priors = next(onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer if tensor.name == "priors")
-    whole, network = (
-        ort.InferenceSession(path, providers=["CPUExecutionProvider"]) for path in (nano_onnx, raw_outputs)
-    )
-    total = 0
-    for image in images():
-        expected = dict(zip(OUTPUT_NAMES, whole.run(list(OUTPUT_NAMES), {"image": image}), strict=True))
-        loc, conf, coef, proto = network.run(list(RAW), {"image": image})
-        actual = host_build.fast_nms(loc, conf, coef, priors, config)
-        actual["masks"] = host_build.mask_assembly(proto, actual["coefs"], actual["boxes"])
-        for name in ("num_detections", "classes"):
-            np.testing.assert_array_equal(actual[name], expected[name])
-        for name in ("scores", "boxes", "masks"):
-            np.testing.assert_allclose(actual[name], expected[name], rtol=1e-5, atol=1e-5)
-        total += int(actual["num_detections"][0])
-    assert total > 100
+def check_detections(actual: Detections, expected: Detections) -> None:
+    """Pixels too: only a value within rounding of the threshold may fall on the other side."""
+    np.testing.assert_array_equal(actual.boxes, expected.boxes)
+    assert np.count_nonzero(actual.masks ^ expected.masks) <= CLOSE * expected.masks.size
+
+
+@pytest.mark.parametrize("model", ["nano_onnx", "nano_image_masks_onnx"])
+def test_the_whole_data_set(host_build: HostBuild, model: str, request: pytest.FixtureRequest) -> None:
+    path: Path = request.getfixturevalue(model)
+    dataset = load_dataset(bundled_nano().folder)
+    results: dict[str, list[ImageResult]] = {"functions": [], "host build": []}
+    with Predictor.open(path, device="cpu") as functions:
+        host = Predictor(HostRuntime(path, host_build))
+        for record in dataset.images:
+            image = record.read()
+            (expected,), (actual,) = functions.runtime.detect([image]), host.runtime.detect([image])
+            check_network_detections(actual, expected)
+            finished = [functions.finish(expected, *image.shape[:2]), host.finish(actual, *image.shape[:2])]
+            check_detections(finished[1], finished[0])
+            for found, kept in zip(finished, results.values(), strict=True):
+                kept.append(image_result(record.id, found))
+        truth, mapping = GroundTruth(dataset), map_classes(functions.metadata.config, dataset.categories)
+    expected_ap, actual_ap = (truth.evaluate(found, mapping) for found in results.values())
+    assert expected_ap.mask.ap > 0.3
+    for kind in ("box", "mask"):
+        assert ap_of(actual_ap, kind) == pytest.approx(ap_of(expected_ap, kind), abs=1e-4)
+
+
+def ap_of(accuracy: Accuracy, kind: str) -> tuple[float, ...]:
+    """AP, AP50 and AP75."""
+    values = getattr(accuracy, kind)
+    return values.ap, values.ap50, values.ap75

@@ -15,14 +15,19 @@ from tests.plugins.test_mask_assembly import random_inputs
 from yolact_deploy.config import PostprocessConfig
 from yolact_deploy.export.domain import FAST_NMS, MASK_ASSEMBLY, PLUGIN_ATTRIBUTES
 from yolact_deploy.export.fast_nms import fast_nms_attributes
-from yolact_deploy.export.mask_assembly import mask_assembly_attributes
+from yolact_deploy.export.mask_assembly import image_mask_attributes, mask_assembly_attributes
 
 Attributes = dict[str, float | int | str]
 
 
+def own_attributes(attributes: Attributes) -> Attributes:
+    """Those of an exported node, without what the parser reads itself."""
+    return {name: value for name, value in attributes.items() if name not in PLUGIN_ATTRIBUTES}
+
+
 def attributes_of(config: PostprocessConfig) -> Attributes:
-    """Those of the exported node, without what the parser reads itself."""
-    return {name: value for name, value in fast_nms_attributes(config).items() if name not in PLUGIN_ATTRIBUTES}
+    """Of an exported node of Fast NMS."""
+    return own_attributes(fast_nms_attributes(config))
 
 
 def nms_inputs(dtype: type = np.float32, batch: int = 3, n: int = 333, classes: int = 7) -> list[np.ndarray]:
@@ -63,7 +68,7 @@ def test_an_exported_node_of_mask_assembly_has_no_attributes_of_its_own() -> Non
 def test_masks_at_image_size(player: Player, host_build: HostBuild, tmp_path: Path, dtype: type) -> None:
     proto, coefs, boxes = random_inputs(5, batch=2, d=9, height=13, width=17, prototypes=6)
     inputs = [proto.astype(dtype), coefs.astype(dtype), boxes, np.zeros((2, 45, 67, 3), np.float32)]
-    result = player.run(tmp_path, MASK_ASSEMBLY, {"mask_size": "image"}, inputs)
+    result = player.run(tmp_path, MASK_ASSEMBLY, own_attributes(image_mask_attributes()), inputs)
     assert result.status == 0, result.text
     np.testing.assert_array_equal(result.outputs[0], host_build.image_masks(*inputs[:3], 45, 67))
 
