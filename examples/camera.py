@@ -1,0 +1,39 @@
+"""Shows what a model sees: python examples/camera.py MODEL [CAMERA, VIDEO or RTSP address]. The key q ends it."""
+
+import os
+import sys
+from contextlib import suppress
+
+import cv2
+
+from yolact_deploy import Predictor, YolactDeployError
+from yolact_deploy.draw import class_name, draw_detections
+from yolact_deploy.images import checked_image
+
+
+def main(model: str, camera: str = "0") -> None:
+    has_display = bool(cv2.currentUIFramework() and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")))
+    with Predictor.open(model, score_threshold=0.3) as predictor, suppress(KeyboardInterrupt):
+        names = predictor.metadata.config.class_names
+        capture = cv2.VideoCapture(int(camera) if camera.isdigit() else camera)
+        if not capture.isOpened():
+            raise YolactDeployError(f"cannot open camera {camera}: is it connected, free, and may you read it?")
+        while (frame := capture.read()[1]) is not None:
+            image = checked_image(frame)
+            found = predictor(image)
+            if has_display:
+                cv2.imshow("q ends", draw_detections(image, found, names))
+                if cv2.waitKey(1) & 0xFF == ord("q"):
+                    break
+            else:
+                print(*(class_name(names, index) for index in found.classes), sep=", ", flush=True)
+        capture.release()
+
+
+if __name__ == "__main__":
+    if len(sys.argv) not in (2, 3):
+        sys.exit(__doc__)
+    try:
+        main(*sys.argv[1:])
+    except YolactDeployError as error:
+        sys.exit(f"error: {error}")
