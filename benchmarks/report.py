@@ -16,7 +16,7 @@ from .tables import TextTable, all_tables, class_table
 
 __all__ = ["alarms", "print_report", "shown_progress", "summary", "to_json", "to_markdown"]
 
-JSON_FORMAT = 1  # grows when a reader of this version could misread a file
+JSON_FORMAT = 2  # grows when a reader of this version could misread a file
 
 
 def print_report(report: BenchReport) -> None:

@@ -19,20 +19,36 @@ _MS = 1e3
 
 @dataclass(frozen=True)
 class Latency:
-    """Wall-clock time of a call, ms."""
+    """Wall-clock time of a call, ms: what is typical, and every single measurement."""
 
     p50: float
     p90: float
+    p95: float
     p99: float
     mean: float
+    min: float
+    max: float
     iterations: int
+    samples: tuple[float, ...] = ()  # in the order measured
+    started: tuple[float, ...] = ()  # s from the start of the measurement to that of each call; empty: not known
 
     @classmethod
-    def of(cls, seconds: Sequence[float]) -> Latency:
+    def of(cls, seconds: Sequence[float], started: Sequence[float] = ()) -> Latency:
         """From single measurements, s."""
         ms = np.asarray(seconds, np.float64) * _MS
-        p50, p90, p99 = (float(value) for value in np.percentile(ms, (50, 90, 99)))
-        return cls(p50, p90, p99, float(ms.mean()), len(ms))
+        p50, p90, p95, p99 = (float(value) for value in np.percentile(ms, (50, 90, 95, 99)))
+        return cls(
+            p50,
+            p90,
+            p95,
+            p99,
+            mean=float(ms.mean()),
+            min=float(ms.min()),
+            max=float(ms.max()),
+            iterations=len(ms),
+            samples=tuple(round(value, 4) for value in ms.tolist()),  # 0.1 us
+            started=tuple(round(value, 4) for value in started),
+        )
 
     def fps(self, images: int = 1) -> float:
         """Images a second at the median, when a call handles `images` of them."""
@@ -76,11 +92,13 @@ def measure_latency(
     for index in range(schedule.warmup):
         call(index)
     seconds: list[float] = []
+    started: list[float] = []
     start = before = time.perf_counter()
     while schedule.goes_on(len(seconds), before - start):
         before = time.perf_counter()
         call(len(seconds))
         after = time.perf_counter()
         seconds.append(after - before)
+        started.append(before - start)
         advance(*schedule.advance(len(seconds), after - start))
-    return Latency.of(seconds)
+    return Latency.of(seconds, started)

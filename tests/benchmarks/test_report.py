@@ -21,7 +21,7 @@ from yolact_deploy.benchmarks.tables import all_tables, ap_text
 from yolact_deploy.benchmarks.timing import Latency
 
 BOX = AveragePrecision(0.5, 0.75, 0.4321, 0.1, 0.2, -1.0, (("disk", 0.6), ("a|b", -1.0)))
-LATENCY = Latency(p50=20.0, p90=25.0, p99=123.4, mean=21.0, iterations=50)
+LATENCY = Latency(p50=20.0, p90=25.0, p95=30.0, p99=123.4, mean=21.0, min=18.0, max=130.0, iterations=50)
 
 
 def model(name: str, is_reference: bool = False, **changes: Any) -> ModelReport:
@@ -149,7 +149,7 @@ def test_json_has_stable_keys_and_plain_values() -> None:
         "models",
         "notes",
     ]
-    assert value["format"] == 1
+    assert value["format"] == 2
     exported = value["models"][1]
     assert exported["path"] == "models/net.onnx"
     assert exported["accuracy"]["box"]["ap"] == 0.5
