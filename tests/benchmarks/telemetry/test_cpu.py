@@ -58,6 +58,7 @@ def test_the_energy_counter_starts_anew(desktop: Path) -> None:
     assert source.read().joules == 0
     counter = desktop / "class/powercap/intel-rapl:0/energy_uj"
     counter.write_text("3500000\n")
+    (desktop / "class/powercap/intel-rapl:0:0/energy_uj").write_text("2000000\n")  # already in the package's
     assert source.read().joules == 2.5
     counter.write_text("100000\n")  # 262,143.32885 J is where it does
     assert source.read().joules == pytest.approx(262_143.32885 + 0.1 - 1.0)

@@ -33,6 +33,10 @@ def test_memory_is_no_power_and_a_sensor_that_is_off_no_temperature() -> None:
         assert all(-50 < value < 150 for value in line.temperatures.values())
 
 
+def test_the_clock_is_that_of_the_fastest_cluster() -> None:
+    assert parse_tegrastats("GR3D_FREQ 50%@[305,612]").gpu_mhz == 612
+
+
 def test_every_rail_of_a_line() -> None:
     line = parse_tegrastats("VDD_IN 12479mW/9000mW VDD_CPU_GPU_CV 4667mW/4000mW/6000mW VDD_GPU -392mW VDD_SOC 2817/1")
     assert line.rails == {"VDD_IN": 12479, "VDD_CPU_GPU_CV": 4667, "VDD_GPU": -392, "VDD_SOC": 2817}
