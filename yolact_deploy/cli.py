@@ -19,7 +19,18 @@ import typer
 
 from . import console
 from ._version import __version__
-from .commands import bench, build_engine, build_plugins, convert_precision, doctor, export, infer, inspect, weights
+from .commands import (
+    bench,
+    build_engine,
+    build_plugins,
+    compare,
+    convert_precision,
+    doctor,
+    export,
+    infer,
+    inspect,
+    weights,
+)
 from .commands.options import Verbose
 from .errors import YolactDeployError
 
@@ -43,7 +54,7 @@ app = typer.Typer(
     invoke_without_command=True,
     pretty_exceptions_enable=False,
 )
-for command in (export, bench, infer, inspect, doctor):
+for command in (export, bench, compare, infer, inspect, doctor):
     app.command(command.__name__.rpartition(".")[2])(command.run)
 app.command("convert-precision")(convert_precision.run)
 app.command("build-plugins")(build_plugins.run)

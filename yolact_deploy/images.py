@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,14 @@ from .errors import ImageError
 from .types import Image
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
+
+_SAMPLE = "benchmarks/data/nano/images/000000001000.jpg"  # inside the package
+
+
+def sample_image() -> Image:
+    """A bundled picture with several objects that the bundled models know, uint8 [384,300,3] BGR."""
+    with resources.as_file(resources.files("yolact_deploy") / _SAMPLE) as path:
+        return read_image(path)
 
 
 def read_image(path: str | Path, apply_orientation: bool = True) -> Image:

@@ -6,7 +6,8 @@ from ..config import ModelConfig
 
 NETWORK_INPUT = "network_input"  # [B,3,S,S], RGB, normalised
 BACKBONE_STAGES = ("C3", "C4", "C5")  # strides 8, 16, 32
-RAW_OUTPUTS = ("proto", "loc", "conf", "coef")
+CONF = "conf"
+RAW_OUTPUTS = ("proto", "loc", CONF, "coef")
 BOXES, SCORES, MASKS, MASK_SCORES = "boxes", "scores", "masks", "mask_scores"  # of the detections that match
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,8 +53,9 @@ class _Binding:
 class EngineSession:
     """Runs batches, each inside `backend.current()`, in one thread at a time. Nothing is allocated after the start."""
 
-    def __init__(self, opened: OpenEngine, source: Path, largest: TensorRange) -> None:
-        """largest: the engine's input; `source` names the file in errors.
+    def __init__(self, opened: OpenEngine, source: Path, largest: TensorRange, fetched: Collection[str]) -> None:
+        """largest: the engine's input; `source` names the file in errors. fetched: names of the outputs that `run`
+        brings to the host; an engine that was built to be looked into has more.
 
         Raises YolactDeployError when there is not enough GPU memory.
         """
@@ -69,7 +70,9 @@ class EngineSession:
         self._events = [self._backend.create_event() for _ in range(4)]
         context.set_input_shape(largest.name, largest.max)
         self._input = self._bind(largest.name, largest.max)
-        self._outputs = [self._bind(name, shape_of(context.get_tensor_shape(name))) for name in opened.output_names]
+        shapes = {name: shape_of(context.get_tensor_shape(name)) for name in opened.output_names}
+        self._outputs = [self._bind(name, shape) for name, shape in shapes.items() if name in fetched]
+        self._unfetched = [self._bind_device(name, shape) for name, shape in shapes.items() if name not in fetched]
         self._shape: Shape = ()
         self._output_shapes: dict[str, Shape] = {}
         self._calls_with_shape = 0
@@ -78,12 +81,16 @@ class EngineSession:
         self._enqueue_ms = 0.0
 
     def _bind(self, name: str, largest: Shape) -> _Binding:
+        device = self._bind_device(name, largest)
         dtype = np.dtype(self._opened.dtype(name))
-        nbytes = max(int(np.prod(largest, dtype=np.int64)) * dtype.itemsize, 1)
-        binding = _Binding(name, dtype, self._backend.allocate(nbytes), self._backend.allocate_pinned(nbytes))
-        if not self._context.set_tensor_address(name, binding.device.address):
+        return _Binding(name, dtype, device, self._backend.allocate_pinned(device.nbytes))
+
+    def _bind_device(self, name: str, largest: Shape) -> DeviceBuffer:
+        nbytes = max(int(np.prod(largest, dtype=np.int64)) * np.dtype(self._opened.dtype(name)).itemsize, 1)
+        device = self._backend.allocate(nbytes)
+        if not self._context.set_tensor_address(name, device.address):
             raise YolactDeployError(f"{self._opened.library.title} refuses memory for {name}")
-        return binding
+        return device
 
     def run(self, batch: np.ndarray) -> dict[str, np.ndarray]:
         """The engine's outputs by name, in pinned memory that the next call overwrites.

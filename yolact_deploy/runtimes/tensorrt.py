@@ -36,8 +36,10 @@ class TensorRTRuntime:
         trust: bool = False,
         config: ModelConfig | None = None,
         postprocess: PostprocessConfig | None = None,
+        with_debug_outputs: bool = False,
     ) -> None:
         """trust: open an engine without a manifest, which may run any code; `config` then says what it detects.
+        with_debug_outputs: `run` also gives the stages that an engine built with --debug-outputs has as outputs.
 
         Raises ModelFileError when the engine was built for another machine, changed, or has no manifest,
         MissingDependencyError, YolactDeployError when there is no GPU.
@@ -57,7 +59,8 @@ class TensorRTRuntime:
             if missing:
                 raise ModelFileError(f"{path} lacks the outputs {', '.join(sorted(missing))}: build it again")
             with self._backend.current():
-                self._session = EngineSession(opened, path, self.input_range)
+                fetched = opened.output_names if with_debug_outputs else output_names(metadata.config)
+                self._session = EngineSession(opened, path, self.input_range, fetched)
         except BaseException:
             self.close()
             raise
@@ -68,6 +71,7 @@ class TensorRTRuntime:
                 mask_size=IMAGE_SIZE_MASKS if opened.dtype("masks") == "int32" else PROTOTYPE_SIZE_MASKS,
             )
         self.metadata = metadata
+        self.uses_tf32 = manifest is not None and bool(manifest.options.get("tf32"))
         low, high = self.input_range.min[0], self.input_range.max[0]
         # A batch that must not be smaller than some number is always filled up.
         self.batch_size = high if low > 1 or high == 1 else None  # None: up to the profile's largest

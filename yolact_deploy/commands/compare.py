@@ -1,0 +1,104 @@
+"""`yolact-deploy compare A B --image I`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .. import console
+from ..errors import GateError
+from .options import Config, Device, Json, Trust, Verbose, read_config
+
+if TYPE_CHECKING:
+    from ..diagnosis.walk import Comparison, StageResult
+
+COLUMNS = ("stage", "max error", "mean error", "relative", "tolerance", "cosine", "verdict", "note")
+
+
+def run(
+    reference: Annotated[Path, typer.Argument(metavar="A", help="The model to trust: checkpoint, .onnx or engine.")],
+    suspect: Annotated[Path, typer.Argument(metavar="B", help="The model to question, of the same kinds.")],
+    image: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The picture that both see; a bundled one if left out.")
+    ] = None,
+    tolerance: Annotated[
+        float | None,
+        typer.Option(metavar="X", help="Relative error that every stage may have; by precision if left out."),
+    ] = None,
+    device: Device = "cpu",
+    config: Config = None,
+    trust: Trust = False,
+    json: Json = None,
+    verbose: Verbose = False,
+) -> None:
+    """Walk two models through YOLACT's stages on one picture, and name the first stage where B leaves A."""
+    from ..diagnosis.compare import CompareOptions, compare_models
+    from ..images import read_image, sample_image
+
+    console.check_target(json)
+    picture = read_image(image) if image is not None else sample_image()
+    options = CompareOptions(device, tolerance, read_config(config), trust)
+    comparison = compare_models(reference, suspect, picture, options)
+    if json is not None:
+        console.emit_json(_plain(comparison), json)
+    if json != console.STDOUT:
+        _show(comparison)
+    first = comparison.first_divergence
+    if first is not None:
+        raise GateError(_verdict(comparison, first))
+
+
+def _show(comparison: Comparison) -> None:
+    for letter, model in (("A", comparison.reference), ("B", comparison.suspect)):
+        console.say(f"{letter}: {model.path}, {model.precision}, {model.description}")
+    height, width = comparison.image_size
+    console.say(f"picture {width}x{height} px, tolerances of {comparison.tolerances}")
+    console.say()
+    console.show_table(COLUMNS, [_row(result) for result in comparison.stages], numbers=COLUMNS[1:6])
+    for note in comparison.notes:
+        console.warn(note)
+    if comparison.first_divergence is None:
+        compared = sum(result.difference is not None for result in comparison.stages)
+        console.say(f"all {compared} stages that were compared are within tolerance")
+
+
+def _row(result: StageResult) -> tuple[str, ...]:
+    apart, tolerance = result.difference, f"{result.tolerance:.0e}"
+    if apart is None:
+        return (result.stage, "", "", "", tolerance, "", "skipped", result.note)
+    numbers = [f"{value:.1e}" for value in (apart.max_abs, apart.mean_abs, apart.relative)]
+    verdict = "ok" if result.is_ok else "DIVERGES"
+    return (result.stage, *numbers, tolerance, f"{apart.cosine:.6f}", verdict, result.note)
+
+
+def _verdict(comparison: Comparison, first: StageResult) -> str:
+    culprit = comparison.culprit
+    where = f"at {culprit.describe()}" if culprit else "which operator in it cannot be told from these files"
+    return f"first divergence in {first.stage}, {where}"
+
+
+def _plain(comparison: Comparison) -> dict[str, Any]:
+    """For JSON, which has no word for infinity and NaN: null."""
+    first = comparison.first_divergence
+    return {
+        "reference": comparison.reference,
+        "suspect": comparison.suspect,
+        "image_size": comparison.image_size,
+        "tolerances": comparison.tolerances,
+        "first_divergence": first.stage if first else None,
+        "culprit": comparison.culprit,
+        "stages": [
+            {
+                **vars(result),
+                "difference": result.difference
+                and {
+                    name: value if abs(value) < float("inf") else None
+                    for name, value in vars(result.difference).items()
+                },
+            }
+            for result in comparison.stages
+        ],
+        "notes": comparison.notes,
+    }

@@ -1,0 +1,52 @@
+"""Two model files on one image: which of YOLACT's stages leaves its tolerance first, and where in it."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..config import ModelConfig
+from ..errors import ConfigError, ModelFileError
+from ..metadata import ModelMetadata
+from ..types import Image
+from .probes import open_probe
+from .walk import Comparison, Walk, field_differences
+
+NAMES_ALONE = ("name", "class_names")  # fields of a configuration that change no number
+
+
+@dataclass(frozen=True)
+class CompareOptions:
+    """How to compare."""
+
+    device: str = "cpu"  # auto, cpu or cuda, for checkpoints and ONNX files
+    tolerance: float | None = None  # relative error of every stage; None: by precision, see `tolerances`
+    config: ModelConfig | None = None  # of a checkpoint or a trusted engine that brings none
+    trust: bool = False  # open engines without a manifest
+
+
+def compare_models(reference: Path, suspect: Path, image: Image, options: CompareOptions) -> Comparison:
+    """Run both on `image`, uint8 [H,W,3] BGR, and walk YOLACT's stages in order.
+
+    Raises YolactDeployError for files that cannot be used, or that are not of one configuration.
+    """
+    if options.tolerance is not None and not options.tolerance >= 0:
+        raise ConfigError(f"tolerance {options.tolerance}: 0 or more, relative to the reference")
+    with ExitStack() as stack:
+        probes = []
+        for path in (reference, suspect):
+            probes.append(open_probe(path, options.device, options.config, options.trust))
+            stack.callback(probes[-1].close)
+        _check_same_model(reference, probes[0].metadata, suspect, probes[1].metadata)
+        return Walk((reference, suspect), (probes[0], probes[1]), image, options.tolerance).result()
+
+
+def _check_same_model(a_path: Path, a: ModelMetadata, b_path: Path, b: ModelMetadata) -> None:
+    """Raises ModelFileError when the two cannot be compared."""
+    if a.config.num_classes != b.config.num_classes:
+        found = [f"{a.config.num_classes} classes, not {b.config.num_classes}"]
+    else:
+        found = field_differences(a.config, b.config, NAMES_ALONE)
+    if found:
+        raise ModelFileError(f"{a_path} has {found[0]} as {b_path}: compare two files of one model")

@@ -1,0 +1,63 @@
+"""Looking into an engine: what it was built to give. Its operators are fused, and not told."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+import numpy as np
+
+from ..config import ModelConfig, PostprocessConfig
+from ..metadata import INPUT_KINDS
+from ..preprocess import preprocess_numpy
+from ..runtimes.onnxruntime import output_names, split_batch
+from ..runtimes.tensorrt import TensorRTRuntime
+from ..types import Image
+from .operators import Structure
+from .probes import StageValues
+from .stages import NETWORK_INPUT, tensor_stages
+
+
+class EngineProbe:
+    """See `Probe`."""
+
+    brings_postprocess = True
+    priors: np.ndarray | None = None
+
+    def __init__(self, path: Path, config: ModelConfig | None, trust: bool) -> None:
+        """Raises ModelFileError, MissingDependencyError, YolactDeployError without a GPU."""
+        self._runtime = TensorRTRuntime(path, trust, config, with_debug_outputs=True)
+        self.metadata = self._runtime.metadata
+        self.description = self._runtime.description
+        # TF32 keeps as many digits as fp16.
+        is_coarse = self._runtime.uses_tf32 and self.metadata.precision == "fp32"
+        self.precision = "fp16" if is_coarse else self.metadata.precision
+
+    def run(self, image: Image, postprocess: PostprocessConfig) -> StageValues:
+        """See `Probe.run`."""
+        config = self.metadata.config
+        images = np.repeat(image[None], self._runtime.input_range.min[0], axis=0)
+        is_tensor = self.metadata.input_kind == INPUT_KINDS[1]
+        batch = preprocess_numpy(images, config) if is_tensor else images
+        outputs = self._runtime.run(batch)
+        known = {NETWORK_INPUT: batch, **outputs} if is_tensor else outputs
+        return StageValues(
+            tensors={name: known[name][:1] for name in tensor_stages(config) if name in known},
+            detections=split_batch({name: outputs[name] for name in output_names(config)}, 1)[0],
+        )
+
+    def structure(self) -> Structure | None:
+        """See `Probe.structure`."""
+        return None
+
+    def values(self, image: Image, keys: Collection[str]) -> dict[str, np.ndarray]:
+        """See `Probe.values`."""
+        return {}
+
+    def advice(self) -> str:
+        """See `Probe.advice`."""
+        return "gives its final outputs only: build it again with --debug-outputs"
+
+    def close(self) -> None:
+        """See `Probe.close`."""
+        self._runtime.close()

@@ -1,0 +1,81 @@
+"""Looking into a model while it runs on an image: one class a kind of file."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from ..config import ModelConfig, PostprocessConfig
+from ..errors import ModelFileError
+from ..manifest import ENGINE_SUFFIXES
+from ..metadata import ModelMetadata
+from ..predictor import CHECKPOINT_SUFFIXES
+from ..types import Image, NetworkDetections
+from .operators import Structure
+
+
+@dataclass(frozen=True)
+class StageValues:
+    """What a model's stages gave on one image."""
+
+    tensors: dict[str, np.ndarray]  # by stage, [1,...]; those that the file does not tell are missing
+    detections: NetworkDetections
+
+
+class Probe(Protocol):
+    """A model that can be looked into."""
+
+    metadata: ModelMetadata
+    precision: str  # fp32, fp16, bf16 or int8: what its network computes in
+    description: str  # what runs it and where
+    brings_postprocess: bool  # whether its thresholds are its own
+    priors: np.ndarray | None  # [N,4] where the file tells
+
+    def run(self, image: Image, postprocess: PostprocessConfig) -> StageValues:
+        """All stages of one image. postprocess: for a model that brings none."""
+        ...
+
+    def structure(self) -> Structure | None:
+        """Its operators; None where the file does not tell. Call `run` first."""
+        ...
+
+    def values(self, image: Image, keys: Collection[str]) -> dict[str, np.ndarray]:
+        """What the operators `keys` give."""
+        ...
+
+    def advice(self) -> str:
+        """How to get the stages that it does not tell."""
+        ...
+
+    def close(self) -> None:
+        """Give back what it holds."""
+        ...
+
+
+def open_probe(path: Path, device: str, config: ModelConfig | None, trust: bool) -> Probe:
+    """Open a checkpoint, an exported .onnx file or an engine.
+
+    config: for a checkpoint or an engine that brings none. trust: open an engine without a manifest, see
+    `Predictor.open`. Raises YolactDeployError for a file that cannot be used.
+    """
+    suffix = path.suffix.lower()
+    if suffix in CHECKPOINT_SUFFIXES:
+        from .pytorch_probe import PyTorchProbe
+
+        return PyTorchProbe(path, device, config)
+    if suffix == ".onnx":
+        from .onnx_probe import OnnxProbe
+
+        return OnnxProbe(path, device)
+    if suffix in ENGINE_SUFFIXES:
+        from .engine_probe import EngineProbe
+
+        return EngineProbe(path, config if trust else None, trust)
+    raise ModelFileError(
+        f"{path}: unknown kind of model file; use a checkpoint ({', '.join(CHECKPOINT_SUFFIXES)}), .onnx or an "
+        f"engine ({', '.join(ENGINE_SUFFIXES)})"
+    )
