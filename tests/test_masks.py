@@ -9,9 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from yolact_deploy.errors import ImageError
-from yolact_deploy.masks import mask_window, masks_at_image_size, unpack_masks
+from yolact_deploy.masks import (
+    boolean_masks,
+    mask_window,
+    mask_windows,
+    masks_at_image_size,
+    unpack_masks,
+    window_of,
+    words_of_row,
+)
 from yolact_deploy.postprocess import crop, full_size_masks
-from yolact_deploy.types import PackedMasks
+from yolact_deploy.types import FloatArray, MaskWindow, NetworkDetections, PackedMasks
 
 
 def cropped_masks(seed: int, count: int, height: int, width: int) -> tuple[torch.Tensor, np.ndarray]:
@@ -89,3 +97,46 @@ def test_the_window_of_a_mask_is_tight() -> None:
     assert mask[mask_window(mask)].size == 0
     mask[3:9, 5] = mask[4, 7:12] = True
     assert mask_window(mask) == (slice(3, 9), slice(5, 12))
+
+
+def whole(window: MaskWindow, height: int, width: int) -> np.ndarray:
+    mask = np.zeros((height, width), np.bool_)
+    mask[window.rows, window.columns] = window.inside
+    return mask
+
+
+def found_with(masks: FloatArray | PackedMasks, boxes: FloatArray) -> NetworkDetections:
+    scores = np.ones(len(masks), np.float32)
+    return NetworkDetections(boxes, scores, np.zeros(len(masks), np.int64), masks, scores)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    seed=st.integers(0, 2**31), count=st.integers(0, 4), proto=st.integers(1, 30), height=st.integers(1, 90),
+    width=st.integers(1, 90), is_packed=st.booleans(),
+)  # fmt: skip
+def test_mask_windows_are_the_masks(
+    seed: int, count: int, proto: int, height: int, width: int, is_packed: bool
+) -> None:
+    masks, boxes = cropped_masks(seed, count, proto, proto)
+    found = found_with(masks.numpy(), boxes)
+    expected = boolean_masks(found, height, width)
+    if is_packed:
+        bits = np.zeros((count, height, words_of_row(width) * 32), np.bool_)
+        bits[:, :, :width] = expected
+        words = np.packbits(bits, axis=-1, bitorder="little").view("<i4").astype(np.int32)
+        found = found_with(PackedMasks(words), boxes)
+    windows = mask_windows(found, height, width)
+    assert len(windows) == count
+    for window, mask in zip(windows, expected, strict=True):
+        np.testing.assert_array_equal(whole(window, height, width), mask)
+        assert (window.rows, window.columns) == mask_window(mask)
+        assert window.inside.flags.c_contiguous
+
+
+def test_a_window_knows_its_place() -> None:
+    mask = np.zeros((5, 6), np.bool_)
+    assert window_of(mask, 7, 9).inside.size == 0
+    mask[1:3, 4] = True
+    window = window_of(mask, 7, 9)
+    assert (window.rows, window.columns, window.inside.shape) == (slice(8, 10), slice(13, 14), (2, 1))

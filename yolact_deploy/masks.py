@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from .boxes import crop_windows
 from .errors import ImageError
-from .types import WORD_BITS, BoolArray, FloatArray, IntArray, NetworkDetections, PackedMasks
+from .types import WORD_BITS, BoolArray, FloatArray, IntArray, MaskWindow, NetworkDetections, PackedMasks
 
 MASK_THRESHOLD = 0.5  # a pixel of a soft mask above it belongs to the instance
+_NOTHING = MaskWindow(slice(0, 0), slice(0, 0), np.zeros((0, 0), np.bool_))
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,25 @@ def boolean_masks(found: NetworkDetections, height: int, width: int) -> BoolArra
     return masks_at_image_size(found.masks, found.boxes, height, width)
 
 
+def mask_windows(found: NetworkDetections, height: int, width: int) -> tuple[MaskWindow, ...]:
+    """The masks of `found` as `boolean_masks` gives them, each only where it is set."""
+    windows = [_NOTHING] * len(found)
+    if isinstance(found.masks, PackedMasks):
+        for index, words in enumerate(found.masks.words):
+            high, wide = mask_window(words != 0)
+            bits = unpack_masks(PackedMasks(words[None, high, wide]), *_packed_size(high, wide))[0]
+            windows[index] = window_of(bits, high.start, wide.start * WORD_BITS)
+        return tuple(windows)
+    for index, high, wide, soft in _upsampled(found.masks, found.boxes, height, width):
+        windows[index] = window_of(soft > MASK_THRESHOLD, high.start, wide.start)
+    return tuple(windows)
+
+
+def _packed_size(high: slice, wide: slice) -> tuple[int, int]:
+    """Height and width in px of a rectangle of words."""
+    return high.stop - high.start, (wide.stop - wide.start) * WORD_BITS
+
+
 def words_of_row(width: int) -> int:
     """How many words a row of packed masks of `width` px takes."""
     return -(-width // WORD_BITS)
@@ -82,26 +103,34 @@ def masks_at_image_size(masks: FloatArray, boxes: FloatArray, height: int, width
 
     Raises ImageError when that many masks of that size do not fit into memory.
     """
-    count, proto_height, proto_width = masks.shape
     try:
-        result = np.zeros((count, height, width), np.bool_)
+        result = np.zeros((len(masks), height, width), np.bool_)
     except MemoryError:
-        raise _too_many(count, height, width) from None
+        raise _too_many(len(masks), height, width) from None
+    for index, high, wide, soft in _upsampled(masks, boxes, height, width):
+        np.greater(soft, MASK_THRESHOLD, out=result[index, high, wide])
+    return result
+
+
+def _upsampled(
+    masks: FloatArray, boxes: FloatArray, height: int, width: int
+) -> Iterator[tuple[int, slice, slice, FloatArray]]:
+    """Of each mask: its index, the rows and columns of the image where its box lets it be other than zero, and its
+    values there."""
+    _, proto_height, proto_width = masks.shape
     if height == 0 or width == 0:
-        return result
+        return
     rows, columns = _axis(proto_height, height), _axis(proto_width, width)
     windows = crop_windows(boxes, proto_height, proto_width).tolist()
-    for mask, (x1, y1, x2, y2), target in zip(masks, windows, result, strict=True):
+    for index, (x1, y1, x2, y2) in enumerate(windows):
         if x1 >= x2 or y1 >= y2:
             continue
         high, wide = rows.reach(y1, y2), columns.reach(x1, x2)
         # Weighted sums, not two matrix products: BLAS would be no faster here, and its idle threads spin on the cores
         # that the next image's network needs.
         top, bottom = max(y1 - 1, 0), min(y2 + 1, proto_height)
-        strip = _mix(mask[top:bottom], columns, wide, first=0, dim=1)
-        upsampled = _mix(strip, rows, high, first=top, dim=0)
-        np.greater(upsampled, MASK_THRESHOLD, out=target[high, wide])
-    return result
+        strip = _mix(masks[index, top:bottom], columns, wide, first=0, dim=1)
+        yield index, high, wide, _mix(strip, rows, high, first=top, dim=0)
 
 
 def _mix(source: FloatArray, axis: _Axis, outputs: slice, first: int, dim: int) -> FloatArray:
@@ -123,3 +152,13 @@ def mask_window(mask: BoolArray) -> tuple[slice, slice]:
     high = slice(int(rows[0]), int(rows[-1]) + 1)
     columns = np.flatnonzero(mask[high].any(axis=0))
     return high, slice(int(columns[0]), int(columns[-1]) + 1)
+
+
+def window_of(mask: BoolArray, top: int = 0, left: int = 0) -> MaskWindow:
+    """The smallest window that holds all of `mask`, whose own first pixel is the image's (`top`, `left`)."""
+    high, wide = mask_window(mask)
+    inside = mask[high, wide]
+    if inside.size == 0:
+        return _NOTHING
+    rows, columns = slice(top + high.start, top + high.stop), slice(left + wide.start, left + wide.stop)
+    return MaskWindow(rows, columns, np.ascontiguousarray(inside))

@@ -13,10 +13,10 @@ from .dependencies import require
 from .errors import ModelFileError, YolactDeployError
 from .images import checked_image
 from .manifest import ENGINE_SUFFIXES
-from .masks import boolean_masks
+from .masks import boolean_masks, mask_windows
 from .metadata import ModelMetadata
 from .runtimes.base import Runtime
-from .types import Detections, NetworkDetections
+from .types import Detections, NetworkDetections, WindowedDetections
 
 CHECKPOINT_SUFFIXES = (".pth", ".pt", ".safetensors")
 DEVICES = ("auto", "cpu", "cuda")
@@ -111,6 +111,19 @@ class Predictor:
             mask_scores=found.mask_scores,
             classes=found.classes,
             masks=boolean_masks(found, height, width),
+        )
+
+    def finish_windowed(self, found: NetworkDetections, height: int, width: int) -> WindowedDetections:
+        """The same with each mask only where it is set, which takes less time and memory."""
+        found = found.above(self.score_threshold)
+        return WindowedDetections(
+            boxes=boxes_in_pixels(found.boxes, height, width),
+            scores=found.scores,
+            mask_scores=found.mask_scores,
+            classes=found.classes,
+            masks=mask_windows(found, height, width),
+            height=height,
+            width=width,
         )
 
     def close(self) -> None:

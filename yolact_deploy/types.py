@@ -124,3 +124,28 @@ class Detections:
             classes=self.classes[keep],
             masks=self.masks[keep],
         )
+
+
+@dataclass(frozen=True)
+class MaskWindow:
+    """A mask at image size, of which only the smallest rectangle that holds all of it is kept."""
+
+    rows: slice  # of the image
+    columns: slice
+    inside: BoolArray  # [rows, columns]
+
+
+@dataclass(frozen=True)
+class WindowedDetections:
+    """`Detections` with each mask only where it is set: for whoever draws or writes them, and for large images."""
+
+    boxes: IntArray  # [D,4] x1 y1 x2 y2 in image pixels
+    scores: FloatArray  # [D] box scores, highest first
+    mask_scores: FloatArray  # [D] equal to `scores` except for YOLACT++
+    classes: IntArray  # [D] 0-based class index, background not counted
+    masks: tuple[MaskWindow, ...]  # D of them
+    height: int  # of the image, px
+    width: int
+
+    def __len__(self) -> int:
+        return len(self.scores)
