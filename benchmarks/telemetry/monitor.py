@@ -78,12 +78,12 @@ class Monitor:
             for spans, said in zip(record.spans, readings, strict=True):
                 spans.append(Span(start, end, tuple(said)))
 
-    def telemetry(self, record: Record) -> Telemetry | None:
-        """What `record` comes to; None when no source said anything."""
+    def telemetry(self, record: Record, on_gpu: bool) -> Telemetry | None:
+        """What `record` comes to; None when no source said anything. on_gpu: whether the model ran on a GPU."""
         watched = [
             summarise(source.facts, spans, record.images, idle)
             for source, spans, idle in zip(self._sources, record.spans, self._idle, strict=True)
-            if any(span.readings for span in spans)
+            if any(span.readings for span in spans) and (on_gpu or not source.facts.is_gpu)
         ]
         return Telemetry(record.images, tuple(watched)) if watched else None
 

@@ -39,6 +39,7 @@ class NvmlSource:
         self.facts = SourceFacts(
             name=_text(self._ask("nvmlDeviceGetName")) or "NVIDIA GPU",
             tool="NVML",
+            is_gpu=True,
             power_of="the GPU's board",
             max_mhz=self._ask("nvmlDeviceGetMaxClockInfo", nvml.NVML_CLOCK_SM),
             power_mode=None if limit is None else f"power limit {limit * _MILLI:.0f} W",

@@ -70,14 +70,24 @@ class Watched:
     power: Spread | None  # W
     idle_power: float | None  # W, before the first model was opened
     energy: float | None  # J, idle power included
-    energy_from: str | None  # "counter" or "power over time"
+    energy_from: str | None  # "its counter" or "power over time"
     joules_per_image: float | None
     images_per_joule: float | None
     temperature: Spread | None  # degrees Celsius
     clock: Spread | None  # MHz
     max_clock: float | None  # MHz
     utilisation: Spread | None  # 0..1
-    throttling: tuple[Throttling, ...]
+    throttling: tuple[Throttling, ...] | None
+
+    def describe(self) -> str:
+        """What was asked and what its numbers are of, for people."""
+        parts = (
+            f"told by {self.tool}",
+            self.power_mode,
+            self.power_of and f"power is of {self.power_of}",
+            self.energy_from and f"energy by {self.energy_from}, idle power included",
+        )
+        return f"{self.source}: {', '.join(part for part in parts if part)}"
 
 
 @dataclass(frozen=True)
@@ -90,7 +100,7 @@ class Telemetry:
     @property
     def throttling(self) -> tuple[str, ...]:
         """Every reason for lower clocks, in words."""
-        return tuple(reason.describe() for watched in self.watched for reason in watched.throttling)
+        return tuple(reason.describe() for watched in self.watched for reason in watched.throttling or ())
 
 
 def summarise(facts: SourceFacts, spans: Sequence[Span], images: int, idle_power: float | None) -> Watched:
@@ -127,7 +137,7 @@ def _energy(spans: Sequence[Span]) -> tuple[float | None, str | None]:
     """J over all spans, by the counter where every span has it."""
     counted = [_counted_joules(span) for span in spans]
     if counted and None not in counted:
-        return sum(joules for joules in counted if joules is not None), "counter"
+        return sum(joules for joules in counted if joules is not None), "its counter"
     integrated = [integrate_power(span) for span in spans]
     if integrated and None not in integrated:
         return sum(joules for joules in integrated if joules is not None), "power over time"
@@ -150,7 +160,9 @@ def integrate_power(span: Span) -> float | None:
     return float(np.sum(np.diff(moments) * (powers[1:] + powers[:-1]) / 2))
 
 
-def _throttling(spans: Sequence[Span], readings: Sequence[Reading]) -> tuple[Throttling, ...]:
+def _throttling(spans: Sequence[Span], readings: Sequence[Reading]) -> tuple[Throttling, ...] | None:
+    if all(reading.throttling is None and not reading.events for reading in readings):
+        return None
     held = Counter(reason for reading in readings for reason in reading.throttling or ())
     sampled = [Throttling(reason, count / len(readings), None) for reason, count in held.items()]
     grown: Counter[str] = Counter()

@@ -14,7 +14,7 @@ from yolact_deploy.benchmarks.telemetry import Monitor, Reading, Telemetry
 from yolact_deploy.benchmarks.telemetry.reading import SourceFacts
 from yolact_deploy.benchmarks.telemetry.summary import Span, Spread, integrate_power, summarise
 
-FACTS = SourceFacts("GPU", "NVML", "the board", 2000.0, "power limit 700 W")
+FACTS = SourceFacts("GPU", "NVML", True, "the board", 2000.0, "power limit 700 W")
 
 
 class FakeSource:
@@ -54,7 +54,7 @@ def test_energy_is_power_over_time() -> None:
 def test_a_counter_of_energy_is_preferred() -> None:
     readings = (Reading(0.0, 100.0, 1000.0), Reading(2.0, 100.0, 1090.0))
     watched = summarise(FACTS, [Span(0, 2, readings), Span(5, 7, readings)], images=9, idle_power=None)
-    assert (watched.energy, watched.energy_from, watched.joules_per_image) == (180, "counter", 20)
+    assert (watched.energy, watched.energy_from, watched.joules_per_image) == (180, "its counter", 20)
     assert watched.power is not None
     assert watched.power.mean == 45
 
@@ -71,11 +71,12 @@ def test_too_short_for_energy() -> None:
 
 
 def test_nothing_said_is_none_and_no_images_no_division() -> None:
-    watched = summarise(SourceFacts("CPU", "/sys", "the package"), [Span(0, 5, ())], images=0, idle_power=None)
+    watched = summarise(SourceFacts("CPU", "/sys", power_of="the package"), [Span(0, 5, ())], images=0, idle_power=None)
     values = (watched.power, watched.energy, watched.temperature, watched.clock, watched.utilisation)
     assert values == (None,) * 5
     assert watched.power_of is None
-    assert watched.throttling == ()
+    assert watched.throttling is None
+    assert Telemetry(0, (watched,)).throttling == ()
     assert summarise(FACTS, [span(10, 10, 10)], images=0, idle_power=None).joules_per_image is None
 
 
@@ -105,6 +106,7 @@ def test_throttling_by_share_and_by_count() -> None:
         Span(9, 10, (reading(9, ("power limit", "hot"), 40), reading(10, ("power limit",), 45))),  # 28 between: others'
     ]
     watched = summarise(FACTS, spans, 1, None)
+    assert watched.throttling is not None
     assert [reason.describe() for reason in watched.throttling] == [
         "power limit, in 75% of the readings",
         "hot, in 25% of the readings",
@@ -124,7 +126,7 @@ def test_the_monitor_reads_at_both_ends_and_between() -> None:
         before = source.reads
         time.sleep(0.06)
         assert source.reads == before  # nobody reads between two stretches
-        telemetry = monitor.telemetry(record)
+        telemetry = monitor.telemetry(record, on_gpu=True)
     assert source.closed == 1
     assert telemetry is not None
     assert telemetry.images == 10
@@ -145,7 +147,7 @@ def test_idle_power_is_measured_first_where_power_is_told() -> None:
         record = monitor.record()
         with monitor.watching(record):
             pass
-        telemetry = monitor.telemetry(record)
+        telemetry = monitor.telemetry(record, on_gpu=True)
     assert telemetry is not None
     assert [watched.idle_power for watched in telemetry.watched] == [7.0, None]
 
@@ -156,7 +158,7 @@ def test_idle_power_by_counter() -> None:
         record = monitor.record()
         with monitor.watching(record):
             pass
-        telemetry = monitor.telemetry(record)
+        telemetry = monitor.telemetry(record, on_gpu=True)
     assert telemetry is not None
     assert telemetry.watched[0].idle_power == pytest.approx(30, rel=0.1)
 
@@ -175,7 +177,34 @@ def test_without_sources_nothing_happens() -> None:
         record = monitor.record()
         with monitor.watching(record):
             pass
-        assert monitor.telemetry(record) is None
+        assert monitor.telemetry(record, on_gpu=True) is None
+
+
+def test_a_gpu_means_nothing_for_a_model_on_the_cpu() -> None:
+    gpu = FakeSource(lambda now: Reading(now, celsius=50.0))
+    cpu = FakeSource(lambda now: Reading(now, celsius=60.0), SourceFacts("CPU", "/sys"))
+    with Monitor([gpu, cpu], interval=0.01) as monitor:
+        record = monitor.record()
+        with monitor.watching(record):
+            pass
+        for on_gpu, sources in ((True, ["GPU", "CPU"]), (False, ["CPU"])):
+            telemetry = monitor.telemetry(record, on_gpu)
+            assert telemetry is not None
+            assert [watched.source for watched in telemetry.watched] == sources
+
+
+def test_a_source_is_described() -> None:
+    watched = summarise(FACTS, [span(10, 10, 20)], images=1, idle_power=None)
+    assert watched.describe() == (
+        "GPU: told by NVML, power limit 700 W, power is of the board, energy by power over time, idle power included"
+    )
+    assert summarise(SourceFacts("CPU", "/sys"), [Span(0, 5, ())], 0, None).describe() == "CPU: told by /sys"
+
+
+def test_not_throttled_is_not_the_same_as_not_told() -> None:
+    told, silent = Span(0, 1, (Reading(0.0, throttling=()),)), Span(0, 1, (Reading(0.0, 5.0),))
+    assert summarise(FACTS, [told], 1, None).throttling == ()
+    assert summarise(FACTS, [silent], 1, None).throttling is None
 
 
 def test_a_source_that_says_nothing_leaves_no_trace() -> None:
@@ -184,7 +213,7 @@ def test_a_source_that_says_nothing_leaves_no_trace() -> None:
     record = monitor.record()
     with monitor.watching(record):
         pass
-    assert monitor.telemetry(record) is None
+    assert monitor.telemetry(record, on_gpu=True) is None
 
 
 def test_work_that_fails_ends_the_sampling() -> None:
