@@ -23,7 +23,14 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_has_the_linked_folders_and_the_data(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
-    for file in ("export/graph.py", "export/fast_nms.py", "benchmarks/bench.py", "benchmarks/telemetry/nvml.py", "py.typed"):
+    for file in (
+        "export/graph.py",
+        "export/fast_nms.py",
+        "benchmarks/bench.py",
+        "benchmarks/telemetry/nvml.py",
+        "runtimes/onnxruntime.py",
+        "py.typed",
+    ):
         assert f"yolact_deploy/{file}" in names
     for file in ("CMakeLists.txt", "common/block.h", "fast_nms/launch.cu", "mask_assembly/plugin.cc"):
         assert f"yolact_deploy/plugins/{file}" in names
