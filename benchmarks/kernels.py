@@ -3,13 +3,16 @@
     yolact-deploy build-plugins
     python -m yolact_deploy.benchmarks.kernels [--library FILE] [--output benchmarks/results]
 
-Timed by CUDA events around each operator's launches, with the L2 cache flushed in between, as Triton's do_bench does
-it. Not yet run: no GPU was at hand.
+Timed by CUDA events around each operator's launches, and around each kernel where an operator has several, with the L2
+cache flushed in between, as Triton's do_bench does it. What PyTorch takes includes the waits for the host that its
+operators make. Not yet run: no GPU was at hand.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
+import re
 import statistics
 import subprocess
 import sys
@@ -17,22 +20,57 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from .. import console
 from ..config import PostprocessConfig
 from ..dependencies import require
 from ..errors import YolactDeployError
-from ..files import write_json, write_text
+from ..files import make_output_folder, write_json, write_text
 from ..plugin_library import BUILD_COMMAND, library_path
-from .kernel_calls import FastNmsCall, KernelLibrary, MaskCall
+from .kernel_calls import FastNmsCall, ImageMaskCall, KernelCall, KernelLibrary, MaskCall
 
 WARMUP_CALLS = 10
 TIMED_CALLS = 100
 REFERENCE_CALLS = 20
-FLUSH_BYTES = 1 << 28  # 256 MiB: more than any L2 cache
+# 1 GiB: more than any L2 cache, and so long that the host has handed over the work before it ends.
+FLUSH_BYTES = 1 << 30
 COPY_BYTES = 1 << 30  # 1 GiB, read and written
 MAJORS = (12, 11, 10)  # of TensorRT, the newest library first
+
+
+class Clock(Protocol):
+    """Times of work on a device."""
+
+    def times(self, steps: Sequence[Callable[[], object]], calls: int) -> tuple[float, ...]:
+        """Median microseconds of each of `steps`, which are run in a row, again and again."""
+        ...
+
+
+class CudaClock:
+    """By CUDA events."""
+
+    def __init__(self, torch: Any) -> None:
+        self._torch = torch
+        self._flushed = torch.empty(FLUSH_BYTES, dtype=torch.uint8, device="cuda")
+
+    def times(self, steps: Sequence[Callable[[], object]], calls: int) -> tuple[float, ...]:
+        """See `Clock`."""
+        for _ in range(WARMUP_CALLS):
+            for step in steps:
+                step()
+        rounds = [self._round(steps) for _ in range(calls)]
+        return tuple(statistics.median(times) for times in zip(*rounds, strict=True))
+
+    def _round(self, steps: Sequence[Callable[[], object]]) -> list[float]:
+        events = [self._torch.cuda.Event(enable_timing=True) for _ in range(len(steps) + 1)]
+        self._flushed.zero_()
+        events[0].record()
+        for step, end in zip(steps, events[1:], strict=True):
+            step()
+            end.record()
+        events[-1].synchronize()
+        return [1e3 * start.elapsed_time(end) for start, end in itertools.pairwise(events)]
 
 
 @dataclass(frozen=True)
@@ -41,6 +79,7 @@ class Measurement:
 
     name: str
     microseconds: float
+    kernel_microseconds: dict[str, float]  # of each kernel by itself; empty: there is one
     reference_microseconds: float  # the same work in PyTorch on this GPU
     bytes_moved: int  # read and written at least
     copy_gb_per_s: float  # what a plain copy reaches here
@@ -53,9 +92,11 @@ class Measurement:
     @property
     def row(self) -> tuple[str, ...]:
         """For the table."""
+        kernels = ", ".join(f"{name} {time:.1f}" for name, time in self.kernel_microseconds.items())
         return (
             self.name,
             f"{self.microseconds:.1f}",
+            kernels or "-",
             f"{self.reference_microseconds:.0f}",
             f"{self.reference_microseconds / self.microseconds:.1f}",
             f"{self.bytes_moved / 1e6:.2f}",
@@ -64,7 +105,7 @@ class Measurement:
         )
 
 
-COLUMNS = ("operator", "µs", "PyTorch, µs", "times faster", "MB moved", "GB/s", "of a copy")
+COLUMNS = ("operator", "µs", "kernels, µs", "PyTorch, µs", "times faster", "MB moved", "GB/s", "of a copy")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -88,64 +129,70 @@ def measure_all(library: Path | None, output: Path) -> tuple[Measurement, ...]:
     torch: Any = require("torch", "measuring kernels")
     if not torch.cuda.is_available():
         raise YolactDeployError("measuring kernels needs an NVIDIA GPU and a CUDA build of PyTorch")
-    kernels = KernelLibrary.load(library or _newest_library())
-    copy = _copy_speed(torch)
-    results = tuple(_measure(torch, call, copy) for call in _calls(kernels))
+    calls = kernel_calls(KernelLibrary.load(library or _newest_library()))
+    clock = CudaClock(torch)
+    copy = _copy_speed(torch, clock)
+    results = tuple(measure(call, clock, copy) for call in calls)
     console.show_table(COLUMNS, [result.row for result in results])
-    device = torch.cuda.get_device_name()
-    stamp = datetime.now(timezone.utc).date().isoformat()
-    facts = {"device": device, "date": stamp, "commit": _commit(), "torch": torch.__version__, "copy_gb_per_s": copy}
-    output.mkdir(parents=True, exist_ok=True)
-    write_json(output / "kernels.json", {**facts, "results": [asdict(result) for result in results]})
-    lines = [f"Kernels on {device}, {stamp}, commit {facts['commit']}; a plain copy moves {copy:.0f} GB/s.", ""]
-    rows = [COLUMNS, ("---",) * len(COLUMNS), *(result.row for result in results)]
-    write_text(output / "kernels.md", "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)]) + "\n")
+    for path in write_results(results, torch.cuda.get_device_name(), torch.__version__, copy, output):
+        console.say(str(path))
     return results
 
 
-def _calls(kernels: KernelLibrary) -> list[FastNmsCall | MaskCall]:
+def kernel_calls(library: KernelLibrary, device: str = "cuda") -> list[KernelCall]:
+    """What is measured: the sizes of COCO at 550 px, and the worst case of YOLACT++."""
     usual, all_pass = PostprocessConfig(), PostprocessConfig(score_threshold=0.0)
+    across = PostprocessConfig(cross_class=True)
     return [
-        *(FastNmsCall(kernels, usual, 19248, 80, 32, candidates=300, half=half) for half in (False, True)),
-        FastNmsCall(kernels, PostprocessConfig(cross_class=True), 19248, 80, 32, candidates=300, half=False),
-        FastNmsCall(kernels, all_pass, 57744, 80, 32, candidates=57744, half=False),
-        *(MaskCall(kernels, 100, 138, 138, 32, half=half) for half in (False, True)),
+        *(FastNmsCall(library, usual, 19248, 80, 32, candidates=300, half=half, device=device) for half in _BOTH),
+        FastNmsCall(library, across, 19248, 80, 32, candidates=300, half=False, device=device),
+        *(FastNmsCall(library, all_pass, 57744, 80, 32, candidates=57744, half=half, device=device) for half in _BOTH),
+        *(MaskCall(library, 100, 138, 138, 32, half=half, device=device) for half in _BOTH),
+        *(ImageMaskCall(library, 100, 138, 138, 32, 480, 640, half=half, device=device) for half in _BOTH),
     ]
 
 
-def _measure(torch: Any, call: FastNmsCall | MaskCall, copy: float) -> Measurement:
+_BOTH = (False, True)
+
+
+def measure(call: KernelCall, clock: Clock, copy_gb_per_s: float) -> Measurement:
+    """Time `call` after a check that it is right. Raises AssertionError when it is not."""
     call.check()
+    (whole,) = clock.times([call.run], TIMED_CALLS)
+    kernels = clock.times(list(call.kernels.values()), TIMED_CALLS) if call.kernels else ()
+    (reference,) = clock.times([call.reference], REFERENCE_CALLS)
     return Measurement(
         name=call.name,
-        microseconds=_median_time(torch, call.run, TIMED_CALLS),
-        reference_microseconds=_median_time(torch, call.reference, REFERENCE_CALLS),
+        microseconds=whole,
+        kernel_microseconds=dict(zip(call.kernels, kernels, strict=True)),
+        reference_microseconds=reference,
         bytes_moved=call.bytes_moved,
-        copy_gb_per_s=copy,
+        copy_gb_per_s=copy_gb_per_s,
     )
 
 
-def _median_time(torch: Any, work: Callable[[], object], calls: int) -> float:
-    """Microseconds of GPU time a call."""
-    flush = torch.empty(FLUSH_BYTES, dtype=torch.uint8, device="cuda")
-    for _ in range(WARMUP_CALLS):
-        work()
-    times = []
-    for _ in range(calls):
-        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-        flush.zero_()
-        start.record()
-        work()
-        end.record()
-        end.synchronize()
-        times.append(1e3 * start.elapsed_time(end))
-    return statistics.median(times)
+def write_results(
+    results: Sequence[Measurement], device: str, torch_version: str, copy_gb_per_s: float, output: Path
+) -> tuple[Path, Path]:
+    """A JSON file and a table with device, date and commit in `output`. Raises OutputError."""
+    date, commit = datetime.now(timezone.utc).date().isoformat(), _commit()
+    facts = {"device": device, "date": date, "commit": commit, "torch": torch_version, "copy_gb_per_s": copy_gb_per_s}
+    lines = [f"Kernels on {device}, {date}, commit {commit}; a plain copy moves {copy_gb_per_s:.0f} GB/s.", ""]
+    rows = [COLUMNS, ("---",) * len(COLUMNS), *(result.row for result in results)]
+    make_output_folder(output)
+    name = f"{date}-{re.sub('[^a-z0-9]+', '-', device.lower()).strip('-')}-kernels"
+    numbers, table = output / f"{name}.json", output / f"{name}.md"
+    write_json(numbers, {**facts, "results": [asdict(result) for result in results]})
+    write_text(table, "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)]) + "\n")
+    return numbers, table
 
 
-def _copy_speed(torch: Any) -> float:
+def _copy_speed(torch: Any, clock: Clock) -> float:
     """GB/s that a copy inside the GPU's memory reads and writes."""
     source = torch.zeros(COPY_BYTES, dtype=torch.uint8, device="cuda")
     target = torch.empty_like(source)
-    return 2 * COPY_BYTES / _median_time(torch, lambda: target.copy_(source), REFERENCE_CALLS) / 1e3
+    (microseconds,) = clock.times([lambda: target.copy_(source)], REFERENCE_CALLS)
+    return 2 * COPY_BYTES / microseconds / 1e3
 
 
 def _newest_library() -> Path:

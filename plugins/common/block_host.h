@@ -1,6 +1,8 @@
 // `Block` on the host; see block.h.
 #pragma once
 
+#include "launch_shape.h"
+
 #include <cstdint>
 #include <cstring>
 #include <numeric>
@@ -68,20 +70,18 @@ private:
     Order order_;
 };
 
-struct Grid {
-    int x, y, z;
-};
-
 // Run a kernel's blocks one after another, in the order that is asked for within blocks too. Shared memory holds
 // garbage at first, as on a GPU: here bytes that make every float a NaN and every index absurd.
 template <class Kernel>
-void run_blocks(Grid grid, int threads, std::size_t shared_bytes, Order order, Kernel kernel) {
+void run_blocks(LaunchShape const& shape, Order order, Kernel kernel) {
+    auto const shared_bytes = static_cast<std::size_t>(shape.shared_bytes);
     std::vector<std::uint64_t> memory((shared_bytes + 15) / 8 + 1);  // 16-byte aligned by the allocator
     auto* shared = reinterpret_cast<unsigned char*>(memory.data());
-    Block all(0, 0, 0, threads, shared, order);
-    all.each(grid.x * grid.y * grid.z, [&](int index) {
+    Block all(0, 0, 0, shape.threads, shared, order);
+    all.each(shape.x * shape.y * shape.z, [&](int index) {
         std::memset(shared, 0xFF, shared_bytes);
-        Block block(index % grid.x, index / grid.x % grid.y, index / (grid.x * grid.y), threads, shared, order);
+        Block block(
+            index % shape.x, index / shape.x % shape.y, index / (shape.x * shape.y), shape.threads, shared, order);
         kernel(block);
     });
 }

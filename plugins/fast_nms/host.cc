@@ -1,24 +1,27 @@
 #include "host.h"
 
-#include "filter.h"
-#include "finish.h"
-#include "suppress.h"
+#include "shapes.h"
 
 namespace yolact {
 namespace {
 
 template <class T>
-void run(FastNmsSizes const& sizes, FastNmsSettings const& settings, FastNmsTensors const& tensors, void* workspace,
-    Order order) {
+void run(FastNmsKernel kernel, FastNmsSizes const& sizes, FastNmsSettings const& settings,
+    FastNmsTensors const& tensors, void* workspace, Order order) {
     FastNmsArguments<T> const a = arguments_of<T>(sizes, settings, tensors, workspace);
-    std::memset(a.work.counters, 0, a.work.counter_bytes);
-    FilterPlan const plan = plan_filter(sizes);
-    run_blocks({divided_up(sizes.priors, plan.tile), sizes.batch, 1}, kFilterThreads, filter_shared_bytes(plan), order,
-        [&](Block& block) { filter_candidates(block, a); });
-    run_blocks({settings.cross_class ? 1 : sizes.classes, sizes.batch, 1}, kSuppressThreads, sizeof(SuppressShared),
-        order, [&](Block& block) { suppress_overlapping(block, a); });
-    run_blocks({1, sizes.batch, 1}, kFinishThreads, sizeof(SelectShared), order,
-        [&](Block& block) { write_detections(block, a); });
+    LaunchShape const shape = launch_shape(kernel, sizes, settings);
+    switch (kernel) {
+        case FastNmsKernel::kFilter:
+            std::memset(a.work.counters, 0, a.work.counter_bytes);
+            run_blocks(shape, order, [&](Block& block) { filter_candidates(block, a); });
+            break;
+        case FastNmsKernel::kSuppress:
+            run_blocks(shape, order, [&](Block& block) { suppress_overlapping(block, a); });
+            break;
+        case FastNmsKernel::kFinish:
+            run_blocks(shape, order, [&](Block& block) { write_detections(block, a); });
+            break;
+    }
 }
 
 }  // namespace
@@ -30,8 +33,24 @@ size_t yolact_fast_nms_workspace(yolact::FastNmsSizes const* sizes, yolact::Fast
 
 int yolact_fast_nms(int is_half, yolact::FastNmsSizes const* sizes, yolact::FastNmsSettings const* settings,
     yolact::FastNmsTensors const* tensors, void* workspace, int order) {
+    int status = 0;
+    for (yolact::FastNmsKernel const kernel : yolact::kFastNmsKernels) {
+        if (status == 0) {
+            status = yolact_fast_nms_kernel(kernel, is_half, sizes, settings, tensors, workspace, order);
+        }
+    }
+    return status;
+}
+
+int yolact_fast_nms_kernel(yolact::FastNmsKernel kernel, int is_half, yolact::FastNmsSizes const* sizes,
+    yolact::FastNmsSettings const* settings, yolact::FastNmsTensors const* tensors, void* workspace, int order) {
     if (yolact::out_of_range(*sizes) || yolact::out_of_range(*settings)) return 1;
     auto const run = is_half ? yolact::run<yolact::Half> : yolact::run<float>;
-    run(*sizes, *settings, *tensors, workspace, static_cast<yolact::Order>(order));
+    run(kernel, *sizes, *settings, *tensors, workspace, static_cast<yolact::Order>(order));
     return 0;
+}
+
+void yolact_fast_nms_shape(yolact::FastNmsKernel kernel, yolact::FastNmsSizes const* sizes,
+    yolact::FastNmsSettings const* settings, yolact::LaunchShape* shape) {
+    *shape = yolact::launch_shape(kernel, *sizes, *settings);
 }

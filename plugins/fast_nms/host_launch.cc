@@ -4,10 +4,10 @@
 
 namespace yolact {
 
-cudaError_t launch_fast_nms(ElementType type, FastNmsSizes const& sizes, FastNmsSettings const& settings,
-    FastNmsTensors const& tensors, void* workspace, cudaStream_t) {
-    bool const is_refused =
-        yolact_fast_nms(type == ElementType::kHalf, &sizes, &settings, &tensors, workspace, 0) != 0;
+cudaError_t launch_fast_nms_kernel(FastNmsKernel kernel, ElementType type, FastNmsSizes const& sizes,
+    FastNmsSettings const& settings, FastNmsTensors const& tensors, void* workspace, cudaStream_t) {
+    bool const is_refused = yolact_fast_nms_kernel(
+        kernel, type == ElementType::kHalf, &sizes, &settings, &tensors, workspace, 0) != 0;
     return is_refused ? cudaErrorInvalidValue : cudaSuccess;
 }
 

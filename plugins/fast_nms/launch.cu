@@ -1,8 +1,6 @@
 #include "launch.h"
 
-#include "filter.h"
-#include "finish.h"
-#include "suppress.h"
+#include "shapes.h"
 
 namespace yolact {
 namespace {
@@ -32,36 +30,35 @@ __global__ void __launch_bounds__(kFinishThreads, kBlocksAtOnce)
 }
 
 template <class T>
-cudaError_t launch(FastNmsSizes const& sizes, FastNmsSettings const& settings, FastNmsTensors const& tensors,
-    void* workspace, cudaStream_t stream) {
+cudaError_t launch(FastNmsKernel kernel, FastNmsSizes const& sizes, FastNmsSettings const& settings,
+    FastNmsTensors const& tensors, void* workspace, cudaStream_t stream) {
     FastNmsArguments<T> const arguments = arguments_of<T>(sizes, settings, tensors, workspace);
-    cudaError_t const cleared = cudaMemsetAsync(arguments.work.counters, 0, arguments.work.counter_bytes, stream);
-    if (cleared != cudaSuccess) return cleared;
-
-    FilterPlan const plan = plan_filter(sizes);
-    auto const images = static_cast<unsigned>(sizes.batch);
-    dim3 const tiles(static_cast<unsigned>(divided_up(sizes.priors, plan.tile)), images);
-    filter_kernel<T><<<tiles, kFilterThreads, filter_shared_bytes(plan), stream>>>(arguments);
-    cudaError_t const filtered = cudaGetLastError();
-    if (filtered != cudaSuccess) return filtered;
-
-    dim3 const rows(settings.cross_class ? 1U : static_cast<unsigned>(sizes.classes), images);
-    suppress_kernel<T><<<rows, kSuppressThreads, sizeof(SuppressShared), stream>>>(arguments);
-    cudaError_t const suppressed = cudaGetLastError();
-    if (suppressed != cudaSuccess) return suppressed;
-
-    finish_kernel<T><<<dim3(1, images), kFinishThreads, sizeof(SelectShared), stream>>>(arguments);
+    LaunchShape const shape = launch_shape(kernel, sizes, settings);
+    dim3 const grid(static_cast<unsigned>(shape.x), static_cast<unsigned>(shape.y));
+    auto const threads = static_cast<unsigned>(shape.threads);
+    auto const shared_bytes = static_cast<size_t>(shape.shared_bytes);
+    switch (kernel) {
+        case FastNmsKernel::kFilter: {
+            cudaError_t const cleared =
+                cudaMemsetAsync(arguments.work.counters, 0, arguments.work.counter_bytes, stream);
+            if (cleared != cudaSuccess) return cleared;
+            filter_kernel<T><<<grid, threads, shared_bytes, stream>>>(arguments);
+            break;
+        }
+        case FastNmsKernel::kSuppress: suppress_kernel<T><<<grid, threads, shared_bytes, stream>>>(arguments); break;
+        case FastNmsKernel::kFinish: finish_kernel<T><<<grid, threads, shared_bytes, stream>>>(arguments); break;
+    }
     return cudaGetLastError();
 }
 
 }  // namespace
 
-cudaError_t launch_fast_nms(ElementType type, FastNmsSizes const& sizes, FastNmsSettings const& settings,
-    FastNmsTensors const& tensors, void* workspace, cudaStream_t stream) {
+cudaError_t launch_fast_nms_kernel(FastNmsKernel kernel, ElementType type, FastNmsSizes const& sizes,
+    FastNmsSettings const& settings, FastNmsTensors const& tensors, void* workspace, cudaStream_t stream) {
     if (out_of_range(sizes) || out_of_range(settings)) return cudaErrorInvalidValue;
     if (sizes.batch == 0) return cudaSuccess;
-    return type == ElementType::kHalf ? launch<Half>(sizes, settings, tensors, workspace, stream)
-                                      : launch<float>(sizes, settings, tensors, workspace, stream);
+    return type == ElementType::kHalf ? launch<Half>(kernel, sizes, settings, tensors, workspace, stream)
+                                      : launch<float>(kernel, sizes, settings, tensors, workspace, stream);
 }
 
 }  // namespace yolact

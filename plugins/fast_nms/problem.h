@@ -53,6 +53,11 @@ inline char const* out_of_range(FastNmsSizes const& sizes) {
     return nullptr;
 }
 
+// In the order in which they run.
+enum class FastNmsKernel : int32_t { kFilter, kSuppress, kFinish };
+constexpr FastNmsKernel kFastNmsKernels[] = {
+    FastNmsKernel::kFilter, FastNmsKernel::kSuppress, FastNmsKernel::kFinish};
+
 // Where the tensors are: loc, conf and coef in, coefs out are float or half, all else is float or int32.
 struct FastNmsTensors {
     void const* loc;      // [B,N,4]

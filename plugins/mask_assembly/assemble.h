@@ -7,6 +7,7 @@
 #pragma once
 
 #include "../common/boxes.h"
+#include "../common/launch_shape.h"
 #include "../common/primitives.h"
 #include "problem.h"
 
@@ -88,6 +89,11 @@ YOLACT_DEVICE void load_rows(Block& block, T const* source, int count, int coefs
     if (padding > 0) {
         block.each(count * padding, [&](int i) { target[i / padding * stride + coefs + i % padding] = 0.0F; });
     }
+}
+
+inline LaunchShape launch_shape(MaskSizes const& sizes) {
+    return {divided_up(sizes.height * sizes.width, kMaskPixels), divided_up(sizes.masks, kMaskGroup), sizes.batch,
+        kMaskThreads, static_cast<int32_t>(mask_shared_bytes(sizes))};
 }
 
 // Grid: runs of pixels, groups of masks, images.

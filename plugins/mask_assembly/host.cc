@@ -9,16 +9,13 @@ namespace {
 template <class T>
 void run(MaskSizes const& sizes, MaskTensors const& tensors, Order order) {
     MaskArguments<T> const a = arguments_of<T>(sizes, tensors);
-    Grid const grid{
-        divided_up(sizes.height * sizes.width, kMaskPixels), divided_up(sizes.masks, kMaskGroup), sizes.batch};
-    run_blocks(grid, kMaskThreads, mask_shared_bytes(sizes), order, [&](Block& block) { assemble_masks(block, a); });
+    run_blocks(launch_shape(sizes), order, [&](Block& block) { assemble_masks(block, a); });
 }
 
 template <class T>
 void run_at_image_size(MaskSizes const& sizes, ImageSize const& image, MaskTensors const& tensors, Order order) {
     ImageMaskArguments<T> const a = arguments_of<T>(sizes, image, tensors);
-    run_blocks({image_tiles(image), sizes.masks, sizes.batch}, kImageThreads, sizeof(ImageMaskShared), order,
-        [&](Block& block) { assemble_image_masks(block, a); });
+    run_blocks(launch_shape(sizes, image), order, [&](Block& block) { assemble_image_masks(block, a); });
 }
 
 }  // namespace
@@ -37,4 +34,13 @@ int yolact_image_masks(int is_half, yolact::MaskSizes const* sizes, yolact::Imag
     auto const run = is_half ? yolact::run_at_image_size<yolact::Half> : yolact::run_at_image_size<float>;
     run(*sizes, *image, *tensors, static_cast<yolact::Order>(order));
     return 0;
+}
+
+void yolact_mask_assembly_shape(yolact::MaskSizes const* sizes, yolact::LaunchShape* shape) {
+    *shape = yolact::launch_shape(*sizes);
+}
+
+void yolact_image_masks_shape(
+    yolact::MaskSizes const* sizes, yolact::ImageSize const* image, yolact::LaunchShape* shape) {
+    *shape = yolact::launch_shape(*sizes, *image);
 }

@@ -1,6 +1,7 @@
 // YolactMaskAssembly on the host, from the same source as the kernel, for tests.
 #pragma once
 
+#include "../common/launch_shape.h"
 #include "problem.h"
 
 extern "C" {
@@ -13,4 +14,9 @@ int yolact_mask_assembly(
 // The same at the image's size; proto and coefs are half or float, masks int32.
 int yolact_image_masks(int is_half, yolact::MaskSizes const* sizes, yolact::ImageSize const* image,
     yolact::MaskTensors const* tensors, int order);
+
+// How the launcher starts each kernel.
+void yolact_mask_assembly_shape(yolact::MaskSizes const* sizes, yolact::LaunchShape* shape);
+void yolact_image_masks_shape(
+    yolact::MaskSizes const* sizes, yolact::ImageSize const* image, yolact::LaunchShape* shape);
 }

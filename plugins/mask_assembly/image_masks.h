@@ -91,6 +91,12 @@ YOLACT_DEVICE Window reach_of(
         smaller(window.y2, mix_at(y_end - 1, sizes.height, image.height).high + 1)};
 }
 
+inline LaunchShape launch_shape(MaskSizes const& sizes, ImageSize const& image) {
+    int const tiles =
+        divided_up(divided_up(image.width, kWordPixels), kTileWords) * divided_up(image.height, kTileRows);
+    return {tiles, sizes.masks, sizes.batch, kImageThreads, static_cast<int32_t>(sizeof(ImageMaskShared))};
+}
+
 // Grid: tiles of the image, masks, images.
 template <class T>
 YOLACT_DEVICE void assemble_image_masks(Block& block, ImageMaskArguments<T> const& a) {
@@ -135,10 +141,6 @@ YOLACT_DEVICE void assemble_image_masks(Block& block, ImageMaskArguments<T> cons
         }
         target[static_cast<size_t>(row) * static_cast<size_t>(words) + static_cast<size_t>(word)] = bits;
     });
-}
-
-YOLACT_BOTH int image_tiles(ImageSize const& image) {
-    return divided_up(divided_up(image.width, kWordPixels), kTileWords) * divided_up(image.height, kTileRows);
 }
 
 }  // namespace yolact

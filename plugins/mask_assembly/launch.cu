@@ -20,21 +20,24 @@ __global__ void __launch_bounds__(kImageThreads) image_masks_kernel(ImageMaskArg
     assemble_image_masks(block, arguments);
 }
 
+dim3 blocks_of(LaunchShape const& shape) {
+    return {static_cast<unsigned>(shape.x), static_cast<unsigned>(shape.y), static_cast<unsigned>(shape.z)};
+}
+
 template <class T>
 cudaError_t launch(MaskSizes const& sizes, MaskTensors const& tensors, cudaStream_t stream) {
-    dim3 const grid(static_cast<unsigned>(divided_up(sizes.height * sizes.width, kMaskPixels)),
-        static_cast<unsigned>(divided_up(sizes.masks, kMaskGroup)), static_cast<unsigned>(sizes.batch));
-    assemble_kernel<T><<<grid, kMaskThreads, mask_shared_bytes(sizes), stream>>>(arguments_of<T>(sizes, tensors));
+    LaunchShape const shape = launch_shape(sizes);
+    assemble_kernel<T><<<blocks_of(shape), static_cast<unsigned>(shape.threads),
+        static_cast<size_t>(shape.shared_bytes), stream>>>(arguments_of<T>(sizes, tensors));
     return cudaGetLastError();
 }
 
 template <class T>
 cudaError_t launch_at_image_size(
     MaskSizes const& sizes, ImageSize const& image, MaskTensors const& tensors, cudaStream_t stream) {
-    dim3 const grid(static_cast<unsigned>(image_tiles(image)), static_cast<unsigned>(sizes.masks),
-        static_cast<unsigned>(sizes.batch));
-    image_masks_kernel<T><<<grid, kImageThreads, sizeof(ImageMaskShared), stream>>>(
-        arguments_of<T>(sizes, image, tensors));
+    LaunchShape const shape = launch_shape(sizes, image);
+    image_masks_kernel<T><<<blocks_of(shape), static_cast<unsigned>(shape.threads),
+        static_cast<size_t>(shape.shared_bytes), stream>>>(arguments_of<T>(sizes, image, tensors));
     return cudaGetLastError();
 }
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.conftest import ROOT
+from yolact_deploy.benchmarks.kernel_calls import FastNmsSettings, FastNmsSizes, ImageSize, MaskSizes
 from yolact_deploy.config import PostprocessConfig
 
 PLUGINS = ROOT / "plugins"
@@ -23,20 +24,6 @@ POISON = 0xA5
 ALIGNMENT = 256
 
 
-class _FastNmsSizes(ctypes.Structure):
-    _fields_ = [(name, ctypes.c_int32) for name in ("batch", "priors", "classes", "coefs")]
-
-
-class _FastNmsSettings(ctypes.Structure):
-    _fields_ = [
-        ("score_threshold", ctypes.c_float),
-        ("iou_threshold", ctypes.c_float),
-        ("top_k", ctypes.c_int32),
-        ("max_detections", ctypes.c_int32),
-        ("cross_class", ctypes.c_int32),
-    ]
-
-
 class _FastNmsTensors(ctypes.Structure):
     _fields_ = [
         (name, ctypes.c_void_p)
@@ -46,12 +33,14 @@ class _FastNmsTensors(ctypes.Structure):
     ]  # fmt: skip
 
 
-class _MaskSizes(ctypes.Structure):
-    _fields_ = [(name, ctypes.c_int32) for name in ("batch", "height", "width", "coefs", "masks")]
-
-
 class _MaskTensors(ctypes.Structure):
     _fields_ = [(name, ctypes.c_void_p) for name in ("proto", "coefs", "boxes", "masks")]
+
+
+class LaunchShape(ctypes.Structure):
+    """Blocks, threads a block, and shared memory a block that a launcher asks for."""
+
+    _fields_ = [(name, ctypes.c_int32) for name in ("x", "y", "z", "threads", "shared_bytes")]
 
 
 def compile_host_build(folder: Path) -> HostBuild:
@@ -84,10 +73,8 @@ class HostBuild:
         Workspace and outputs hold garbage before; the workspace is as large as was asked for, and no larger.
         """
         batch, count, columns = conf.shape
-        sizes = _FastNmsSizes(batch, count, columns - 1, coef.shape[2])
-        settings = _FastNmsSettings(
-            config.score_threshold, config.iou_threshold, config.top_k, config.max_detections, config.cross_class
-        )
+        sizes = FastNmsSizes(batch, count, columns - 1, coef.shape[2])
+        settings = FastNmsSettings.of(config)
         rows = config.output_count
         outputs = {
             "boxes": _poisoned((batch, rows, 4), np.float32),
@@ -123,7 +110,7 @@ class HostBuild:
         masks = _poisoned((batch, coefs.shape[1], height, width), proto.dtype)
         inputs = _contiguous(proto, coefs, boxes)
         tensors = _MaskTensors(*(array.ctypes.data for array in (*inputs, masks)))
-        sizes = _MaskSizes(batch, height, width, channels, coefs.shape[1])
+        sizes = MaskSizes(batch, height, width, channels, coefs.shape[1])
         status = self.library.yolact_mask_assembly(
             int(proto.dtype == np.float16), ctypes.byref(sizes), ctypes.byref(tensors), ORDERS[order]
         )
@@ -138,13 +125,37 @@ class HostBuild:
         masks = _poisoned((batch, coefs.shape[1], height, -(-width // 32)), np.int32)
         inputs = _contiguous(proto, coefs, boxes)
         tensors = _MaskTensors(*(array.ctypes.data for array in (*inputs, masks)))
-        sizes = _MaskSizes(batch, proto_height, proto_width, channels, coefs.shape[1])
-        image = (ctypes.c_int32 * 2)(height, width)
+        sizes = MaskSizes(batch, proto_height, proto_width, channels, coefs.shape[1])
+        image = ImageSize(height, width)
         status = self.library.yolact_image_masks(
-            int(proto.dtype == np.float16), ctypes.byref(sizes), image, ctypes.byref(tensors), ORDERS[order]
+            int(proto.dtype == np.float16),
+            ctypes.byref(sizes),
+            ctypes.byref(image),
+            ctypes.byref(tensors),
+            ORDERS[order],
         )
         assert status == 0, f"refused: {status}"
         return masks
+
+    def fast_nms_shapes(self, priors: int, classes: int, coefs: int) -> dict[str, LaunchShape]:
+        """How one image's kernels of `YolactFastNMS` are launched with the default settings, by name."""
+        sizes, settings = FastNmsSizes(1, priors, classes, coefs), FastNmsSettings.of(PostprocessConfig())
+        shapes = {name: LaunchShape() for name in ("filter", "suppress", "finish")}
+        for index, shape in enumerate(shapes.values()):
+            self.library.yolact_fast_nms_shape(index, ctypes.byref(sizes), ctypes.byref(settings), ctypes.byref(shape))
+        return shapes
+
+    def mask_shapes(
+        self, height: int, width: int, coefs: int, masks: int, image: tuple[int, int]
+    ) -> dict[str, LaunchShape]:
+        """How one image's kernels of `YolactMaskAssembly` are launched, by name. image: height and width."""
+        sizes = MaskSizes(1, height, width, coefs, masks)
+        shapes = {"assemble": LaunchShape(), "image_masks": LaunchShape()}
+        self.library.yolact_mask_assembly_shape(ctypes.byref(sizes), ctypes.byref(shapes["assemble"]))
+        self.library.yolact_image_masks_shape(
+            ctypes.byref(sizes), ctypes.byref(ImageSize(*image)), ctypes.byref(shapes["image_masks"])
+        )
+        return shapes
 
 
 def _poisoned(shape: tuple[int, ...], dtype: np.dtype | type) -> np.ndarray:
