@@ -19,7 +19,8 @@ from yolact_deploy.draw import (
     text_colour,
 )
 from yolact_deploy.errors import ImageError
-from yolact_deploy.types import Detections
+from yolact_deploy.masks import window_of
+from yolact_deploy.types import Detections, WindowedDetections
 
 
 def detections(height: int, width: int, boxes: list[list[int]], classes: list[int] | None = None) -> Detections:
@@ -111,6 +112,16 @@ def test_only_the_mask_is_tinted_and_by_its_opacity() -> None:
     expected = np.round(0.55 * 128 + 0.45 * np.array(PALETTE[0]))
     np.testing.assert_array_equal(drawn[155:245, 125:275], np.broadcast_to(expected, (90, 150, 3)))
     assert (drawn[260:290, 110:290] == 128).all()  # inside the box, outside the mask
+
+
+def test_windows_are_drawn_as_whole_masks_are() -> None:
+    found = detections(200, 300, [[20, 30, 120, 90], [0, 0, 300, 200], [50, 50, 50, 50]], [0, 1, 2])
+    windowed = WindowedDetections(
+        found.boxes, found.scores, found.scores, found.classes, tuple(map(window_of, found.masks)), 200, 300
+    )
+    image = np.random.default_rng(0).integers(0, 255, (200, 300, 3)).astype(np.uint8)
+    drawn = draw_detections(image, windowed, ("cat",), "instance")
+    np.testing.assert_array_equal(drawn, draw_detections(image, found, ("cat",), "instance"))
 
 
 def test_colours_of_instances_differ_where_their_class_is_one() -> None:

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 
 from .images import checked_image
-from .masks import mask_window
-from .types import BoolArray, Detections, Image
+from .masks import window_of
+from .types import Detections, Image, MaskWindow, WindowedDetections
 
 Colour = tuple[int, int, int]  # BGR
 
@@ -71,7 +71,7 @@ def class_colour(index: int) -> Colour:
     return PALETTE[index % len(PALETTE)]
 
 
-def detection_colours(detections: Detections, color_by: str) -> tuple[Colour, ...]:
+def detection_colours(detections: Detections | WindowedDetections, color_by: str) -> tuple[Colour, ...]:
     """The colour of each detection: by its class, or by its place among the detections of the image.
 
     Raises ValueError for anything but COLOUR_BY.
@@ -87,7 +87,9 @@ def class_name(class_names: Sequence[str], index: int) -> str:
     return (class_names[index] if index < len(class_names) else "") or f"class {index}"
 
 
-def draw_detections(image: Image, detections: Detections, class_names: Sequence[str], color_by: str = "class") -> Image:
+def draw_detections(
+    image: Image, detections: Detections | WindowedDetections, class_names: Sequence[str], color_by: str = "class"
+) -> Image:
     """A copy of `image` (uint8 [H,W,3] BGR) with `detections` of that image drawn onto it, the best on top.
 
     color_by: one of COLOUR_BY. Raises ImageError for another kind of image, ValueError when the masks have another
@@ -101,7 +103,8 @@ def draw_detections(image: Image, detections: Detections, class_names: Sequence[
     colours = detection_colours(detections, color_by)
     worst_first = range(len(detections) - 1, -1, -1)
     for index in worst_first:
-        _draw_mask(canvas, detections.masks[index], colours[index], pen)
+        mask = detections.masks[index]
+        _draw_mask(canvas, mask if isinstance(mask, MaskWindow) else window_of(mask), colours[index], pen)
     for index in worst_first:
         class_index = int(detections.classes[index])
         x1, y1, x2, y2 = (int(value) for value in detections.boxes[index])
@@ -117,10 +120,9 @@ def drawable(text: str) -> str:
     return "".join(letter for letter in plain if letter.isprintable()).strip()
 
 
-def _draw_mask(canvas: Image, mask: BoolArray, colour: Colour, pen: _Pen) -> None:
+def _draw_mask(canvas: Image, mask: MaskWindow, colour: Colour, pen: _Pen) -> None:
     """Tint `canvas` where `mask` is set and trace its border, in place; only the mask's own window is touched."""
-    window = mask_window(mask)
-    part, inside = canvas[window], mask[window].view(np.uint8)
+    part, inside = canvas[mask.rows, mask.columns], mask.inside.view(np.uint8)
     if part.size == 0:
         return
     # One pass over the pixels: (1 - opacity) * pixel + opacity * colour, as an affine map of the three channels.
@@ -128,7 +130,7 @@ def _draw_mask(canvas: Image, mask: BoolArray, colour: Colour, pen: _Pen) -> Non
     cv2.copyTo(cv2.transform(part, blend), inside, part)
     outlines, _ = cv2.findContours(inside, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
     line_type = cv2.LINE_AA if pen.line < _SMOOTH_BELOW else cv2.LINE_8
-    offset = (window[1].start, window[0].start)
+    offset = (mask.columns.start, mask.rows.start)
     cv2.drawContours(canvas, outlines, -1, colour, pen.line, line_type, offset=offset)
 
 

@@ -13,12 +13,15 @@ from yolact_deploy.errors import ImageError, OutputError
 from yolact_deploy.inference.channel import Channel
 from yolact_deploy.inference.frames import Failure, Frame, Result
 from yolact_deploy.inference.pipeline import Pipeline
-from yolact_deploy.types import Detections, NetworkDetections
+from yolact_deploy.types import NetworkDetections, WindowedDetections
 
 NOTHING = NetworkDetections(
     np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64), np.zeros((0, 2, 2), np.float32),
     np.zeros(0, np.float32),
 )  # fmt: skip
+EMPTY = WindowedDetections(
+    np.zeros((0, 4), np.int64), NOTHING.scores, NOTHING.scores, NOTHING.classes, masks=(), height=4, width=4
+)
 
 
 class Numbers:
@@ -65,7 +68,7 @@ class Recorder:
 
 
 def render(frame: Frame, found: NetworkDetections) -> Result:
-    return Result(frame, Detections.empty(4, 4), None)
+    return Result(frame, EMPTY, None)
 
 
 def test_order_failures_and_progress() -> None:

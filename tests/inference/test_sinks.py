@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -24,7 +25,8 @@ from yolact_deploy.inference.rle import encode_rle
 from yolact_deploy.inference.selection import Selection, parse_classes
 from yolact_deploy.inference.video_file import VideoFile
 from yolact_deploy.inference.window import Window
-from yolact_deploy.types import BoolArray, Detections, Image, NetworkDetections
+from yolact_deploy.masks import window_of
+from yolact_deploy.types import BoolArray, Image, NetworkDetections, WindowedDetections
 
 coding = pytest.importorskip("pycocotools.mask")
 COCO = pytest.importorskip("pycocotools.coco").COCO
@@ -40,8 +42,16 @@ def result(
     masks[:, 1:9, 2:4] = masks[:, 7:9, 2:12] = True
     scores = np.linspace(0.9, 0.6, count, dtype=np.float32)
     boxes = np.tile(np.array([[2, 1, 12, 9]], np.int64), (count, 1))
-    found = Detections(boxes, scores, scores / 2, np.array(classes, np.int64), masks)
+    windows = tuple(map(window_of, masks))
+    found = WindowedDetections(boxes, scores, scores / 2, np.array(classes, np.int64), windows, height, width)
     return Result(Frame(index, index + 1, name or f"{index}.png", image, time_s), found, image)
+
+
+def mask_of(result: Result, index: int) -> BoolArray:
+    found = result.detections
+    mask = np.zeros((found.height, found.width), np.bool_)
+    mask[found.masks[index].rows, found.masks[index].columns] = found.masks[index].inside
+    return mask
 
 
 def grey(value: int, height: int = 48, width: int = 64) -> Image:
@@ -54,7 +64,10 @@ def grey(value: int, height: int = 48, width: int = 64) -> Image:
 @settings(deadline=None, max_examples=200)
 @given(arrays.arrays(np.bool_, arrays.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=70)))
 def test_run_lengths_are_those_of_pycocotools(mask: BoolArray) -> None:
-    assert encode_rle(mask) == coding.encode(np.asfortranarray(mask.astype(np.uint8)))["counts"].decode()
+    assert (
+        encode_rle(window_of(mask), *mask.shape)
+        == coding.encode(np.asfortranarray(mask.astype(np.uint8)))["counts"].decode()
+    )
 
 
 def test_run_lengths_of_large_masks() -> None:
@@ -62,14 +75,16 @@ def test_run_lengths_of_large_masks() -> None:
     for _ in range(20):
         mask = np.zeros((1080, 1920), np.uint8)
         cv2.ellipse(mask, rng.integers(0, 1080, 2).tolist(), rng.integers(1, 900, 2).tolist(), 30, 0, 360, 1, -1)
-        assert encode_rle(mask > 0) == coding.encode(np.asfortranarray(mask))["counts"].decode()
+        assert encode_rle(window_of(mask > 0), *mask.shape) == coding.encode(np.asfortranarray(mask))["counts"].decode()
 
 
 def test_polygons_follow_the_edges_of_pixels() -> None:
     mask = np.zeros((40, 50), np.bool_)
-    assert mask_polygons(mask) == []
+    assert mask_polygons(window_of(mask)) == []
     mask[5, 7] = mask[10:20, 12:30] = True
-    corners = [{tuple(point) for point in np.reshape(polygon, (-1, 2)).tolist()} for polygon in mask_polygons(mask)]
+    corners = [
+        {tuple(point) for point in np.reshape(polygon, (-1, 2)).tolist()} for polygon in mask_polygons(window_of(mask))
+    ]
     assert {(7, 5), (8, 5), (8, 6), (7, 6)} in corners
     assert {(12, 10), (30, 10), (30, 20), (12, 20)} in corners
 
@@ -78,7 +93,7 @@ def test_polygons_follow_the_edges_of_pixels() -> None:
 def test_polygons_give_the_mask_back(tolerance: float | None, lowest_iou: float) -> None:
     drawn = np.zeros((300, 400), np.uint8)
     cv2.fillPoly(drawn, [np.array([[30, 20], [380, 90], [200, 150], [350, 290], [20, 250], [90, 130]], np.int32)], 1)
-    polygons = mask_polygons(drawn > 0, tolerance)
+    polygons = mask_polygons(window_of(drawn > 0), tolerance)
     again = coding.decode(coding.merge(coding.frPyObjects(polygons, 300, 400)))
     assert (again & drawn).sum() / (again | drawn).sum() >= lowest_iou
 
@@ -91,7 +106,7 @@ def filled(polygons: list[list[float]], mask: BoolArray) -> BoolArray:
 @settings(deadline=None, max_examples=150)
 @given(arrays.arrays(np.bool_, arrays.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=25)))
 def test_polygons_without_tolerance_are_the_mask(mask: BoolArray) -> None:
-    polygons = mask_polygons(mask, tolerance=0)
+    polygons = mask_polygons(window_of(mask), tolerance=0)
     if not mask.any():
         assert polygons == []
     else:
@@ -105,7 +120,7 @@ def test_polygons_keep_holes_and_what_lies_in_them() -> None:
     mask[40:50, 40:50] = True  # an island
     mask[44, 44] = False
     mask[70:80, 20:80] = False
-    polygons = mask_polygons(mask)
+    polygons = mask_polygons(window_of(mask))
     assert len(polygons) == 2
     np.testing.assert_array_equal(filled(polygons, mask), mask)
 
@@ -115,7 +130,7 @@ def test_polygons_of_small_and_large_rings(radius: int, most_corners: int, lowes
     drawn = np.zeros((400, 400), np.uint8)
     cv2.circle(drawn, (200, 200), radius, 1, -1)
     cv2.circle(drawn, (200, 200), radius // 2, 0, -1)
-    (polygon,) = mask_polygons(drawn > 0)
+    (polygon,) = mask_polygons(window_of(drawn > 0))
     assert len(polygon) / 2 <= most_corners
     again = filled([polygon], drawn)
     assert (again & (drawn > 0)).sum() / (again | (drawn > 0)).sum() >= lowest_iou
@@ -142,7 +157,7 @@ def test_coco_file(tmp_path: Path, name: str, as_polygons: bool) -> None:
     assert first["bbox"] == [2, 1, 10, 8]
     assert first["score"] == pytest.approx(0.9)
     assert first.get("mask_score") == (pytest.approx(0.45) if "plus" in name else None)
-    np.testing.assert_array_equal(data.annToMask(first), result(0, grey(0), classes=(2,)).detections.masks[0])
+    np.testing.assert_array_equal(data.annToMask(first), mask_of(result(0, grey(0), classes=(2,)), 0))
 
 
 def test_a_coco_file_without_results_or_given_up(tmp_path: Path) -> None:
@@ -227,12 +242,13 @@ def test_cutouts(tmp_path: Path) -> None:
     image = np.random.default_rng(0).integers(0, 255, (48, 64, 3)).astype(np.uint8)
     sink = CutoutFolder(tmp_path, ("cat", "hot dog/猫"))
     found = result(0, image, "a.jpg", classes=(1, 0, 7))
-    found.detections.masks[2] = False
+    no_pixel = window_of(np.zeros((48, 64), np.bool_))
+    found = replace(found, detections=replace(found.detections, masks=(*found.detections.masks[:2], no_pixel)))
     sink.write(found)
     assert sorted(os.listdir(tmp_path)) == ["a.jpg_01_hot-dog-猫.png", "a.jpg_02_cat.png"]
     cutout = cv2.imdecode(np.fromfile(tmp_path / "a.jpg_02_cat.png", np.uint8), cv2.IMREAD_UNCHANGED)
     np.testing.assert_array_equal(cutout[:, :, :3], image[1:9, 2:12])
-    np.testing.assert_array_equal(cutout[:, :, 3] == 255, found.detections.masks[0][1:9, 2:12])
+    np.testing.assert_array_equal(cutout[:, :, 3] == 255, mask_of(found, 0)[1:9, 2:12])
     assert set(np.unique(cutout[:, :, 3])) == {0, 255}
     with pytest.raises(OutputError, match="not empty"):
         CutoutFolder(tmp_path, ())

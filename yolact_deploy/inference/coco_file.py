@@ -14,7 +14,7 @@ from .. import class_names as data_sets
 from ..config import ModelConfig
 from ..errors import OutputError
 from ..files import check_output_path, temporary_beside
-from ..types import BoolArray
+from ..types import MaskWindow
 from .frames import Result
 from .polygons import mask_polygons
 from .rle import encode_rle
@@ -31,8 +31,12 @@ def category_ids(class_names: Sequence[str]) -> tuple[int, ...]:
     return tuple(range(1, len(class_names) + 1))
 
 
-def _rle(mask: BoolArray) -> dict[str, Any]:
-    return {"size": list(mask.shape), "counts": encode_rle(mask)}
+def _rle(mask: MaskWindow, height: int, width: int) -> dict[str, Any]:
+    return {"size": [height, width], "counts": encode_rle(mask, height, width)}
+
+
+def _outlines(mask: MaskWindow, height: int, width: int) -> list[list[float]]:
+    return mask_polygons(mask)
 
 
 class CocoFile:
@@ -49,7 +53,7 @@ class CocoFile:
         self._path, self._is_stdout = path, str(path) == STDOUT
         self._temporary = path if self._is_stdout else temporary_beside(check_output_path(path, force))
         self._has_mask_scores = config.rescores_masks
-        self._segment: Callable[[BoolArray], Any] = mask_polygons if as_polygons else _rle
+        self._segment: Callable[[MaskWindow, int, int], Any] = _outlines if as_polygons else _rle
         self._ids = category_ids(config.class_names)
         self._images: list[dict[str, Any]] = []
         self._count = 0
@@ -86,13 +90,13 @@ class CocoFile:
                     "image_id": frame.image_id,
                     "category_id": self._ids[int(found.classes[index])],
                     "bbox": [x1, y1, x2 - x1, y2 - y1],
-                    "area": int(found.masks[index].sum()),
+                    "area": int(found.masks[index].inside.sum()),
                     "iscrowd": 0,
                     "score": round(float(found.scores[index]), 6),
                 }
                 if self._has_mask_scores:
                     annotation["mask_score"] = round(float(found.mask_scores[index]), 6)
-                annotation["segmentation"] = self._segment(found.masks[index])
+                annotation["segmentation"] = self._segment(found.masks[index], found.height, found.width)
                 self._file.write(("," if self._count > 1 else "") + "\n" + _line(annotation))
 
     def _begin(self) -> None:

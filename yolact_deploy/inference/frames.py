@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from ..types import Detections, Image
+from ..types import Image, WindowedDetections
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Result:
     """A frame with what was found in it."""
 
     frame: Frame
-    detections: Detections  # masks at image size
+    detections: WindowedDetections
     drawn: Image | None  # None where no sink shows pictures
 
 

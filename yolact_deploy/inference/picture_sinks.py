@@ -12,7 +12,6 @@ from ..draw import class_name
 from ..errors import OutputError
 from ..files import check_output_path, file_name, make_output_folder, write_bytes
 from ..images import IMAGE_SUFFIXES
-from ..masks import mask_window
 from ..types import Image
 from .frames import Result
 
@@ -84,14 +83,13 @@ class CutoutFolder:
         """Write the cut-outs of one frame."""
         found, stem = result.detections, result.frame.name.replace("/", "_")
         for index, mask in enumerate(found.masks):
-            window = mask_window(mask)
-            inside = mask[window]
-            if inside.size == 0:
+            if mask.inside.size == 0:
                 continue
-            alpha = np.where(inside, np.uint8(255), np.uint8(0))
+            alpha = np.where(mask.inside, np.uint8(255), np.uint8(0))
+            part = result.frame.image[mask.rows, mask.columns]
             name = class_name(self._class_names, int(found.classes[index]))
             ending = f"_{index + 1:02d}_{_safe(name)}.png"
-            write_image(self._folder / file_name(stem, ending), np.dstack((result.frame.image[window], alpha)))
+            write_image(self._folder / file_name(stem, ending), np.dstack((part, alpha)))
 
     def close(self, keep: bool) -> None:
         """Every picture is whole already."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ..masks import mask_window
-from ..types import BoolArray, IntArray
+from ..types import IntArray, MaskWindow
 
 # How far an outline may be off to need fewer corners: a share of the mask's side, within limits, px.
 _TOLERANCE_SHARE, _TOLERANCE_MIN, _TOLERANCE_MAX = 0.01, 0.5, 1.0
@@ -14,8 +13,8 @@ _MIN_CORNERS = 3
 _PARENT = 3  # column of OpenCV's contour hierarchy
 
 
-def mask_polygons(mask: BoolArray, tolerance: float | None = None) -> list[list[float]]:
-    """The outlines of a mask [H,W], one polygon a connected part, each as [x1, y1, x2, y2, ...] in px.
+def mask_polygons(mask: MaskWindow, tolerance: float | None = None) -> list[list[float]]:
+    """The outlines of a mask, one polygon a connected part, each as [x1, y1, x2, y2, ...] in image px.
 
     A pixel covers [x, x+1): a mask of one pixel is a square of side 1. COCO's polygons know no holes, so each hole is
     joined to the outline around it by a line that is gone along twice: filled by the even-odd rule, as pycocotools does
@@ -23,9 +22,8 @@ def mask_polygons(mask: BoolArray, tolerance: float | None = None) -> list[list[
     tolerance: how far, in px, the outline may be off to need fewer corners; None for 0.5 on small masks to 1 on large
     ones, 0 for the mask itself.
     """
-    rows, columns = mask_window(mask)
     # At twice the size the first and the last pixel of a run differ, so its two edges can be told apart.
-    part = mask[rows, columns].view(np.uint8).repeat(2, axis=0).repeat(2, axis=1)
+    part = mask.inside.view(np.uint8).repeat(2, axis=0).repeat(2, axis=1)
     if part.size == 0:
         return []
     if tolerance is None:
@@ -37,7 +35,7 @@ def mask_polygons(mask: BoolArray, tolerance: float | None = None) -> list[list[
     for index, parent in enumerate(parents):
         if parent >= 0:
             rings[parent] = _with_hole(rings[parent], _corners(outlines[index], tolerance))
-    origin = np.array((columns.start, rows.start))
+    origin = np.array((mask.columns.start, mask.rows.start))
     return [(ring + origin).astype(np.float64).reshape(-1).tolist() for ring in rings.values()]
 
 

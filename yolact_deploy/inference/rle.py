@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..masks import mask_window
-from ..types import BoolArray, IntArray
+from ..types import IntArray, MaskWindow
 
 _GROUP_BITS = 5
 _SIGN_BIT = 1 << (_GROUP_BITS - 1)
@@ -18,18 +17,18 @@ _MORE_BIT = 1 << _GROUP_BITS
 _FIRST_CHARACTER = 48
 
 
-def run_lengths(mask: BoolArray) -> IntArray:
-    """Run lengths of a mask [H,W], column by column, zeros first."""
-    height = mask.shape[0]
-    columns = mask_window(mask)[1]
-    part = np.ascontiguousarray(mask[:, columns].T).reshape(-1)  # only the columns where something is set
+def run_lengths(mask: MaskWindow, height: int, width: int) -> IntArray:
+    """Run lengths of a mask of height x width px, column by column, zeros first."""
+    columns = np.zeros((mask.inside.shape[1], height), np.bool_)  # only those where something is set
+    columns[:, mask.rows] = mask.inside.T
+    part = columns.reshape(-1)
     is_change = np.empty(part.size + 1, np.bool_)
     is_change[1:-1] = part[1:] != part[:-1]
     is_change[0], is_change[-1] = (part[0], part[-1]) if part.size else (False, False)
-    changes = np.flatnonzero(is_change) + columns.start * height
+    changes = np.flatnonzero(is_change) + mask.columns.start * height
     return (
-        np.diff(changes, prepend=0, append=mask.size)
-        if _ends_in_zeros(changes, mask.size)
+        np.diff(changes, prepend=0, append=height * width)
+        if _ends_in_zeros(changes, height * width)
         else np.diff(changes, prepend=0)
     )
 
@@ -38,9 +37,9 @@ def _ends_in_zeros(changes: IntArray, size: int) -> bool:
     return changes.size == 0 or int(changes[-1]) < size
 
 
-def encode_rle(mask: BoolArray) -> str:
-    """A mask [H,W] in the compressed form, the `counts` of {"size": [H, W], "counts": ...}."""
-    rest = run_lengths(mask)
+def encode_rle(mask: MaskWindow, height: int, width: int) -> str:
+    """A mask of height x width px in the compressed form, the `counts` of {"size": [H, W], "counts": ...}."""
+    rest = run_lengths(mask, height, width)
     rest[3:] -= rest[1:-2].copy()
     groups: list[IntArray] = []
     is_open = np.ones(rest.shape, np.bool_)  # numbers that are not yet written whole

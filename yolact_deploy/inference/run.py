@@ -173,7 +173,7 @@ class InferRun:
         return self._options.selection.of(found)
 
     def _render(self, frame: Frame, found: NetworkDetections) -> Result:
-        detections = self._predictor.finish(found, *frame.image.shape[:2])
+        detections = self._predictor.finish_windowed(found, *frame.image.shape[:2])
         names, color_by = self._predictor.metadata.config.class_names, self._options.color_by
         drawn = draw_detections(frame.image, detections, names, color_by) if self._draws else None
         return Result(frame, detections, drawn)
