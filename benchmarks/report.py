@@ -13,6 +13,7 @@ from .device_times import DEVICE_REGIONS
 from .progress import shown_progress
 from .stages import REGIONS
 from .tables import TextTable, all_tables, class_table
+from .timing import Latency
 
 __all__ = ["alarms", "print_report", "shown_progress", "summary", "to_json", "to_markdown"]
 
@@ -144,7 +145,11 @@ def _available(value: float) -> float | None:
 
 
 def _plain(value: Any) -> Any:
-    """Dataclasses as dicts, tuples as lists, paths as texts."""
+    """Dataclasses as dicts, tuples as lists, paths as texts; single measurements with four digits."""
+    if isinstance(value, Latency):
+        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        single = {name: [round(item, 4) for item in fields[name]] for name in ("samples", "started", "rounds")}
+        return {**fields, **single}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, dict):

@@ -21,7 +21,19 @@ from yolact_deploy.benchmarks.tables import all_tables, ap_text
 from yolact_deploy.benchmarks.timing import Latency
 
 BOX = AveragePrecision(0.5, 0.75, 0.4321, 0.1, 0.2, -1.0, (("disk", 0.6), ("a|b", -1.0)))
-LATENCY = Latency(p50=20.0, p90=25.0, p95=30.0, p99=123.4, mean=21.0, min=18.0, max=130.0, iterations=50)
+LATENCY = Latency(
+    p50=20.0,
+    p90=25.0,
+    p95=30.0,
+    p99=123.4,
+    min=18.0,
+    max=130.0,
+    mean=21.0,
+    iterations=50,
+    samples=(20.0, 18.0, 130.123456),
+    started=(0.0, 0.02, 0.0380001),
+    rounds=(20.0, 20.5),
+)
 
 
 def model(name: str, is_reference: bool = False, **changes: Any) -> ModelReport:
@@ -157,6 +169,8 @@ def test_json_has_stable_keys_and_plain_values() -> None:
     assert exported["accuracy"]["box"]["per_class"] == {"disk": 0.6, "a|b": None}
     assert exported["detections"]["per_image"] == 1.5
     assert exported["timing"]["end_to_end"]["p99"] == 123.4
+    assert exported["timing"]["end_to_end"]["samples"] == [20.0, 18.0, 130.1235]
+    assert exported["timing"]["end_to_end"]["started"] == [0.0, 0.02, 0.038]
     assert exported["timing"]["network_fps"] == pytest.approx(50)
     assert exported["parity"]["matches"]["rate"] == 0.999
     assert exported["verdict"]["passed"] is True
