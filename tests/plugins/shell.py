@@ -11,12 +11,18 @@ import numpy as np
 from tests.plugins.host_build import COMPILER, FLAGS, PLUGINS
 from yolact_deploy.plugin_toolchain import Nvcc, TensorRTHeaders
 
-SOURCES = (
-    *(f"common/{name}.cc" for name in ("attributes", "exports", "host_launch", "log", "plugin")),
-    *(f"{folder}/{name}.cc" for folder in ("fast_nms", "mask_assembly") for name in ("plugin", "host", "host_launch")),
+OPERATORS = ("fast_nms", "mask_assembly")
+SHELL = (
+    *(f"common/{name}.cc" for name in ("attributes", "exports", "log", "plugin")),
+    *(f"{operator}/plugin.cc" for operator in OPERATORS),
+)
+HOST_LAUNCHERS = (
+    "common/host_launch.cc",
+    *(f"{operator}/{name}.cc" for operator in OPERATORS for name in ("host", "host_launch")),
 )
 SANITIZERS = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 PLAYER = Path(__file__).parent / "play_tensorrt.cc"
+FAILING = Path(__file__).parent / "failing_launch.cc"
 TYPES = {"f4": np.float32, "f2": np.float16, "i4": np.int32}
 
 
@@ -26,6 +32,16 @@ class Toolchain:
 
     nvcc: Nvcc
     headers: TensorRTHeaders
+
+    @property
+    def includes(self) -> tuple[str | Path, ...]:
+        """Words for the host's compiler."""
+        return "-isystem", self.headers.folder, "-isystem", self.nvcc.root / "include"
+
+    @property
+    def runtime(self) -> tuple[str | Path, ...]:
+        """CUDA's static runtime and what it needs, for the host's linker."""
+        return next(iter(sorted(self.nvcc.root.glob("lib*/libcudart_static.a")))), "-ldl", "-lrt", "-lpthread"
 
 
 @dataclass(frozen=True)
@@ -73,9 +89,8 @@ class Player:
 
 def compile_player(toolchain: Toolchain, folder: Path) -> Player:
     """The program, and a plugin library of shell and host build, both with address and undefined-behaviour checks."""
-    cuda = toolchain.nvcc.root / "include"
-    flags = [COMPILER, *FLAGS, *SANITIZERS, "-isystem", toolchain.headers.folder, "-isystem", cuda]
-    sources = [PLUGINS / name for name in SOURCES]
+    flags = [COMPILER, *FLAGS, *SANITIZERS, *toolchain.includes]
+    sources = [PLUGINS / name for name in (*SHELL, *HOST_LAUNCHERS)]
     program, library = folder / "play_tensorrt", folder / "libyolact_plugins_host.so"
     _compile([*flags, "-shared", "-o", library, *sources])
     _compile([*flags, "-o", program, PLAYER, "-ldl"])
@@ -84,21 +99,25 @@ def compile_player(toolchain: Toolchain, folder: Path) -> Player:
 
 def compile_cuda_player(toolchain: Toolchain, library: Path, folder: Path) -> Player:
     """The same program for a library that was built by nvcc, with memory of the GPU."""
-    cuda, headers = toolchain.nvcc.root, toolchain.headers.folder
-    static = next(path for path in sorted(cuda.glob("lib*/libcudart_static.a")))
-    flags = [COMPILER, *FLAGS, "-DWITH_CUDA", "-isystem", headers, "-isystem", cuda / "include"]
     program = folder / "play_tensorrt_cuda"
-    _compile([*flags, "-o", program, PLAYER, static, "-ldl", "-lrt", "-lpthread"])
+    flags = [COMPILER, *FLAGS, "-DWITH_CUDA", *toolchain.includes]
+    _compile([*flags, "-o", program, PLAYER, *toolchain.runtime])
     return Player(program, library)
+
+
+def compile_failing_library(toolchain: Toolchain, folder: Path) -> Path:
+    """A plugin library whose launchers fail as the environment variable CUDA_ERROR says, with CUDA's own texts."""
+    library = folder / "libyolact_plugins_failing.so"
+    sources = [*(PLUGINS / name for name in SHELL), FAILING, "-x", "c++", PLUGINS / "common/launch.cu", "-x", "none"]
+    _compile([COMPILER, *FLAGS, *toolchain.includes, "-shared", "-o", library, *sources, *toolchain.runtime])
+    return library
 
 
 def compile_c_interface(toolchain: Toolchain, folder: Path) -> Path:
     """The C interface of the plugin library, with the host build behind it."""
-    headers, cuda = toolchain.headers.folder, toolchain.nvcc.root / "include"
-    names = [name for name in SOURCES if name.endswith(("host.cc", "host_launch.cc"))]
-    sources = [PLUGINS / name for name in (*names, "common/c_interface.cc")]
+    sources = [PLUGINS / name for name in (*HOST_LAUNCHERS, "common/c_interface.cc")]
     library = folder / "libyolact_plugins_c.so"
-    _compile([COMPILER, *FLAGS, "-isystem", headers, "-isystem", cuda, "-shared", "-o", library, *sources])
+    _compile([COMPILER, *FLAGS, *toolchain.includes, "-shared", "-o", library, *sources])
     return library
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 
 from tests.hard_cases import random_case
 from tests.plugins.host_build import HostBuild
-from tests.plugins.shell import Player
+from tests.plugins.shell import Player, Toolchain, compile_failing_library
 from tests.plugins.test_mask_assembly import random_inputs
 from yolact_deploy.config import PostprocessConfig
 from yolact_deploy.export.domain import FAST_NMS, MASK_ASSEMBLY, PLUGIN_ATTRIBUTES
@@ -154,3 +155,32 @@ def test_mask_shapes_that_differ_are_refused(player: Player, tmp_path: Path) -> 
     result = player.run(tmp_path, MASK_ASSEMBLY, {}, [proto, coefs[:, :, :4].copy(), boxes])
     assert result.status == 1
     assert f"{MASK_ASSEMBLY}: the numbers of coefficients in coefs and proto differ: 4 and 6" in result.log
+
+
+OTHER_GPUS = "this plugin library was built for other GPUs ({}): run `yolact-deploy build-plugins`"
+
+
+@pytest.fixture(scope="module")
+def failing_player(player: Player, toolchain: Toolchain, tmp_path_factory: pytest.TempPathFactory) -> Player:
+    return replace(player, library=compile_failing_library(toolchain, tmp_path_factory.mktemp("failing")))
+
+
+@pytest.mark.parametrize("operator", [FAST_NMS, MASK_ASSEMBLY])
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        (209, OTHER_GPUS.format("no kernel image is available for execution on the device")),
+        (98, OTHER_GPUS.format("invalid device function")),
+        (2, "CUDA error 2 (out of memory)"),
+    ],
+)
+def test_errors_of_cuda(
+    failing_player: Player, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, operator: str, code: int, message: str
+) -> None:
+    """`enqueue` fails with one line, which says what to do where that is known."""
+    monkeypatch.setenv("CUDA_ERROR", str(code))
+    masks = random_inputs(5, batch=1, d=3, height=4, width=5, prototypes=6)
+    attributes, inputs = (GOOD, nms_inputs()) if operator == FAST_NMS else ({}, list(masks))
+    result = failing_player.run(tmp_path, operator, attributes, inputs)
+    assert (result.status, result.log[-1]) == (1, f"{operator}: {message}"), result.text
+    assert "refused: enqueue" in result.text
