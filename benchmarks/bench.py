@@ -14,8 +14,9 @@ from ..errors import ModelFileError, YolactDeployError
 from ..predictor import CHECKPOINT_SUFFIXES, Predictor
 from ..types import Image
 from .accuracy import Accuracy, GroundTruth
-from .classes import ClassMapping, map_classes
+from .classes import ClassMapping, class_titles, map_classes
 from .dataset import DataImage, Dataset, bundled_nano, load_dataset
+from .differences import ImageDifference, largest_differences
 from .hardware import Hardware, describe_hardware
 from .memory import MemoryUse, measure_peak_memory
 from .parity import MATCH_SCORE, Parity, Verdict, compare, gate_for, judge
@@ -47,6 +48,7 @@ class BenchOptions:
     min_match_rate: float | None = None  # 0..1; None: by precision
     config: ModelConfig | None = None  # of the checkpoints; None: found from each
     class_names: tuple[str, ...] | None = None  # for models whose classes are only numbered
+    draws_differences: bool = False  # pictures of the images that differ most from the reference
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,7 @@ class ModelReport:
     parity: Parity | None  # None: there is no reference, or this is it
     verdict: Verdict | None
     notes: tuple[str, ...]
+    differences: tuple[ImageDifference, ...] | None = None  # None: not asked for, or nothing to compare with
 
     @property
     def detects_nothing(self) -> bool:
@@ -221,13 +224,16 @@ class _Bench:
             timing = self._time(predictor, path)
             metadata, description = predictor.metadata, predictor.description
         memory, notes = self._memory(path)
-        parity = verdict = None
+        parity = verdict = differences = None
         if is_reference:
             self._reference = (results, accuracy)
         elif self._reference is not None:
             parity = compare(self._reference[0], results, self._reference[1], accuracy)
             gate = gate_for(metadata.precision, self._options.max_ap_difference, self._options.min_match_rate)
             verdict = judge(parity, gate)
+            if self._options.draws_differences:
+                names = class_titles(metadata.config, mapping, self._dataset.categories)
+                differences = largest_differences(self._dataset.images, self._reference[0], results, names)
         return ModelReport(
             name=name,
             path=path,
@@ -244,6 +250,7 @@ class _Bench:
             parity=parity,
             verdict=verdict,
             notes=(*mapping.notes, *notes),
+            differences=differences,
         )
 
     def _time(self, predictor: Predictor, path: Path) -> Timing:

@@ -52,6 +52,13 @@ def map_classes(config: ModelConfig, categories: Sequence[Category]) -> ClassMap
     return ClassMapping(category_ids, notes)
 
 
+def class_titles(config: ModelConfig, mapping: ClassMapping, categories: Sequence[Category]) -> tuple[str, ...]:
+    """What to call each class of a model: as the data set does, else as the model does."""
+    by_id = {category.id: category.name for category in categories}
+    pairs = zip(mapping.category_ids, config.class_names, strict=True)
+    return tuple(name if number is None else by_id[number] for number, name in pairs)
+
+
 def _map_by_order(config: ModelConfig, categories: Sequence[Category]) -> ClassMapping:
     if len(categories) != config.num_classes:
         raise DataError(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import shlex
 import signal
 import sys
 import threading
@@ -104,6 +105,7 @@ def _on_interrupt(number: int, frame: object) -> None:
 def run(arguments: Sequence[str]) -> int:
     """Runs one command line and returns its exit status; every failure has been said on stderr in one line."""
     console.VERBOSE.set(False)
+    console.COMMAND_LINE.set(shlex.join([PROGRAM, *arguments]))
     try:
         status = app(list(arguments), prog_name=PROGRAM, standalone_mode=False)
     except (console.ClosedPipeError, BrokenPipeError):

@@ -34,6 +34,7 @@ LOG_SECONDS = 10.0  # between two lines of progress
 STDOUT = "-"  # as a file name of --json and its like
 
 VERBOSE: ContextVar[bool] = ContextVar("verbose", default=False)
+COMMAND_LINE: ContextVar[str] = ContextVar("command_line", default="")  # as a shell takes it
 
 
 class ClosedPipeError(Exception):

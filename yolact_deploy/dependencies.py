@@ -19,6 +19,8 @@ INSTALL_LINES = {  # import name -> what brings it
     "pycuda": 'pip install "yolact-deploy[gpu]"',
     "pycocotools": 'pip install "yolact-deploy[bench]"',
     "matplotlib": 'pip install "yolact-deploy[bench]"',
+    "jinja2": 'pip install "yolact-deploy[bench]"',
+    "markupsafe": 'pip install "yolact-deploy[bench]"',
 }
 
 

@@ -42,14 +42,23 @@ def run(
     markdown: Annotated[
         str | None, typer.Option(metavar="FILE", help="Write a Markdown report to FILE; - is stdout.")
     ] = None,
+    report_folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--report", metavar="FOLDER", help="Write report.html, with charts and pictures, and report.json."
+        ),
+    ] = None,
     verbose: Verbose = False,
 ) -> None:
     """Measure models side by side: speed, accuracy, and parity with the reference, which is a gate."""
     from ..benchmarks import report
     from ..benchmarks.bench import BenchOptions, run_bench
+    from ..benchmarks.html_report.write import check_report_folder, write_report
 
     for target in (json, markdown):
         console.check_target(target)
+    if report_folder is not None:
+        check_report_folder(report_folder)
     options = BenchOptions(
         models=tuple(models),
         reference=reference,
@@ -64,6 +73,7 @@ def run(
         min_match_rate=min_match_rate,
         config=read_config(config),
         class_names=read_class_names(class_names),
+        draws_differences=report_folder is not None,
     )
     with report.shown_progress() as progress:
         result = run_bench(options, progress)
@@ -71,7 +81,11 @@ def run(
         console.emit_json(report.to_json(result), json)
     if markdown is not None:
         console.emit_text(report.to_markdown(result), markdown)
+    if report_folder is not None:
+        page = write_report(report_folder, report.to_json(result), console.COMMAND_LINE.get())
     if console.STDOUT not in (json, markdown):
         report.print_report(result)
+        if report_folder is not None:
+            console.say(f"report: {page}")
     if not result.passed:
         raise GateError(report.summary(result))
