@@ -85,6 +85,7 @@ class Watched:
             f"told by {self.tool}",
             self.power_mode,
             self.power_of and f"power is of {self.power_of}",
+            self.idle_power is not None and f"{self.idle_power:.1f} W when idle",
             self.energy_from and f"energy by {self.energy_from}, idle power included",
         )
         return f"{self.source}: {', '.join(part for part in parts if part)}"
