@@ -56,6 +56,7 @@ def test_throttling_is_an_alarm() -> None:
 def test_each_explanation_once() -> None:
     lines = explanations([("a", telemetry()), ("b", telemetry()), ("c", None)])
     assert lines == [
-        "NVIDIA H200: told by NVML, power is of the GPU's board, 71.2 W when idle, energy by power over time, idle power included",
+        "NVIDIA H200: told by NVML, power is of the GPU's board, 71.2 W when idle, energy by power over time, "
+        "idle power included",
         "CPU: told by /sys",
     ]
