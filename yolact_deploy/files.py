@@ -37,11 +37,13 @@ def user_cache() -> Path:
 def check_output_path(path: str | Path, force: bool = False) -> Path:
     """Make sure, before long work starts, that `path` can be written; creates missing folders.
 
-    Raises OutputError when it exists (unless `force`), is a folder, or its folder is not writable.
+    Raises OutputError when it exists (unless `force`), is a folder or a device, or its folder is not writable.
     """
     path = Path(path)
     if path.is_dir():
         raise OutputError(f"{path} is a folder: name a file to write")
+    if path.exists() and not path.is_file():  # a rename onto it would destroy it
+        raise OutputError(f"{path} is a device or a pipe: name a file to write")
     if path.exists() and not force:
         raise OutputError(f"{path} exists: pass --force to replace it")
     make_output_folder(path.parent)

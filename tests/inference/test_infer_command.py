@@ -16,7 +16,7 @@ import cv2
 import pytest
 
 from tests.conftest import NANO, PLUS_NANO_WEIGHTS, ROOT
-from tests.running import Captured, fails, run_process, succeeds
+from tests.running import Captured, assert_one_error_line, fails, run_process, succeeds
 from yolact_deploy import cli
 from yolact_deploy.images import read_image
 
@@ -134,11 +134,30 @@ def test_videos_that_cannot_be_used(capsys: Captured, tmp_path: Path, film: Path
         ((film, "-o", out, "--classes", "cat"), "disk"),
         ((film, "--json", tmp_path / "x", "--polygons", tmp_path / "x"), "each its own"),
         ((PICTURES[0], "-o", out / "a.mp4"), "into a folder"),
+        ((film, "-o", out / "a.wmv"), "cannot write .wmv"),
+        ((film, "-o", out / "a.png"), "name of one picture"),
+        ((film, "--json", "/dev/null", "--force"), "a device or a pipe"),
+        ((" ", "-o", out), "the source is empty"),
+        ((PICTURES[0], "-o", PICTURES[0], "--force"), "would replace its source"),
         ((film, "--json", tmp_path / "empty.mp4"), "--force"),
     ):
         assert words in fails(capsys, "infer", *map(str, arguments), "-m", nano_onnx)
         assert not out.exists() or os.listdir(out) == []
     assert sorted(os.listdir(tmp_path)) in (["empty.mp4", "text.mkv"], ["empty.mp4", "out", "text.mkv"])
+
+
+def test_one_picture_into_one_picture(capsys: Captured, tmp_path: Path, nano_onnx: Path) -> None:
+    succeeds(capsys, "infer", PICTURES[0], "-m", nano_onnx, "-o", tmp_path / "new" / "drawn.png")
+    assert read_image(tmp_path / "new" / "drawn.png").shape == read_image(PICTURES[0]).shape
+    fails(capsys, "infer", NANO / "images", "-m", nano_onnx, "-o", tmp_path / "b.png")
+
+
+def test_opencv_says_nothing_past_us(tmp_path: Path, film: Path, nano_onnx: Path) -> None:
+    """OpenCV prints to the process's own stderr, which only another process can see."""
+    command = ("infer", film, "-m", nano_onnx, "-o")
+    done = run_process(*command, tmp_path / "a.webm")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert_one_error_line(run_process(*command, tmp_path / "a.mp4", "--codec", "XXXX").stderr)
 
 
 def test_every_output_of_a_folder_with_hard_names(capsys: Captured, tmp_path: Path, nano_onnx: Path) -> None:

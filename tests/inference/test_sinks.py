@@ -289,6 +289,11 @@ def test_selection_and_class_names() -> None:
             parse_classes(text, names)
     with pytest.raises(ConfigError, match="such as cat"):
         parse_classes("cats", names)
+    commas = ("screw, long", "screw", "long", "a,b,c")
+    assert parse_classes("screw, long", commas) == {0}
+    assert parse_classes("a,b,c,Screw,2", commas) == {3, 1, 2}
+    with pytest.raises(ConfigError, match="no class 'a'"):
+        parse_classes("a,b", commas)
     scores = np.array([0.9, 0.8, 0.7, 0.6, 0.1], np.float32)
     found = NetworkDetections(
         np.zeros((5, 4), np.float32), scores, np.array([0, 1, 1, 1, 1]), np.zeros((5, 2, 2), np.float32), scores

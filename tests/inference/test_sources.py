@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import socket
+import time
 from pathlib import Path
 
 import cv2
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 
 from yolact_deploy.errors import ImageError
+from yolact_deploy.inference import video_source
 from yolact_deploy.inference.frames import Failure, Frame
 from yolact_deploy.inference.image_stream import split_images
 from yolact_deploy.inference.picture_sources import PictureFiles, PictureStream, find_images, image_ids
@@ -150,3 +153,12 @@ def test_what_cannot_be_opened(tmp_path: Path) -> None:
     ):
         with pytest.raises(ImageError, match=words):
             open_video(str(source))
+
+
+def test_an_address_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(video_source, "TIMEOUT_MS", 1000)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        start = time.monotonic()
+        with pytest.raises(ImageError, match="no answer within 1 s"):
+            open_video(f"rtsp://127.0.0.1:{silent.getsockname()[1]}/x")
+        assert time.monotonic() - start < 20  # OpenCV's own limit is 30 s

@@ -37,7 +37,7 @@ def run(
     model: Annotated[Path, typer.Option("--model", "-m", help="A checkpoint, an .onnx file or an engine.")],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="PATH", help="Folder for what is drawn, or a video (.mp4, .avi, ...)."),
+        typer.Option("--output", "-o", metavar="PATH", help="Folder for what is drawn, a picture, or a video."),
     ] = None,
     json: Annotated[
         Path | None,

@@ -27,10 +27,19 @@ def plan_outputs(images: Sequence[Path], folder: str | Path, force: bool = False
         target = folder / _target_name(image)
         if target in sources:
             raise OutputError(f"{sources[target]} and {image} have the same name: draw them into different folders")
-        if target.resolve() == image.resolve():
-            raise OutputError(f"{target} would replace its source: choose another folder than {folder}")
-        sources[check_output_path(target, force)] = image
+        sources[_checked_target(image, target, force)] = image
     return tuple(sources)
+
+
+def plan_picture(image: Path, target: Path, force: bool = False) -> tuple[Path, ...]:
+    """The one path that `image` is drawn into. Raises OutputError as `plan_outputs`."""
+    return (_checked_target(image, target, force),)
+
+
+def _checked_target(image: Path, target: Path, force: bool) -> Path:
+    if target.resolve() == image.resolve():
+        raise OutputError(f"{target} would replace its source: choose another output than {target.parent}")
+    return check_output_path(target, force)
 
 
 def _target_name(image: Path) -> str:

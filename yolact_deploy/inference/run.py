@@ -16,7 +16,7 @@ from ..predictor import Predictor
 from ..types import NetworkDetections
 from .coco_file import STDOUT, CocoFile
 from .frames import Frame, Result, Sink, Source
-from .picture_sinks import CutoutFolder, PictureFolder, plan_outputs
+from .picture_sinks import CutoutFolder, PictureFolder, plan_outputs, plan_picture
 from .picture_sources import PictureFiles, PictureStream, find_images
 from .pipeline import Advance, Pipeline, PipelineReport
 from .selection import Selection
@@ -25,6 +25,7 @@ from .video_source import DEFAULT_RATE, VideoSource, is_camera, is_url, open_vid
 from .window import Window
 
 STDIN = "-"
+_OTHER_VIDEOS = (".wmv", ".flv", ".gif", ".mpg", ".mpeg", ".ts", ".ogv", ".3gp", ".h264")  # never meant as a folder
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class InferOptions:
     """What is read, what of it counts, and what is written."""
 
     source: str  # image, folder, glob, video file, camera index, URL, or - for standard input
-    output: Path | None = None  # a folder; for videos and streams also a video file
+    output: Path | None = None  # a folder; for one picture also a picture, for videos and streams also a video
     json: Path | None = None  # COCO instances with run lengths; - is standard output
     polygons: Path | None = None  # COCO instances with polygons; - is standard output
     cutouts: Path | None = None  # folder
@@ -66,6 +67,8 @@ class OpenedSource:
 def open_source(options: InferOptions) -> OpenedSource:
     """What `options.source` names. Raises ImageError when it is not there or cannot be opened."""
     source = options.source
+    if not source.strip():
+        raise ImageError("the source is empty: name an image, a folder, a video, a camera's index or a URL")
     if source == STDIN:
         # Without a buffer: the interpreter cannot end while a thread waits inside a buffered reader.
         return OpenedSource(PictureStream(open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)))
@@ -85,9 +88,12 @@ def _opened_video(source: str) -> OpenedSource:
 
 def _is_video_file(path: Path) -> bool:
     """Whether a file is to be opened as a video: the suffix decides, then the content."""
-    if not path.is_file() or path.suffix.lower() in IMAGE_SUFFIXES:
+    suffix = path.suffix.lower()
+    if not path.is_file() or suffix in IMAGE_SUFFIXES:
         return False
-    return path.suffix.lower() in CODECS or not cv2.haveImageReader(str(path))
+    if suffix == ".gif" and cv2.imcount(str(path)) > 1:
+        return True
+    return suffix in CODECS or not cv2.haveImageReader(str(path))
 
 
 def open_sinks(
@@ -121,8 +127,15 @@ def open_sinks(
 
 
 def _main_sink(output: Path, options: InferOptions, opened: OpenedSource) -> Callable[[], Sink]:
-    """Where drawn frames go: a folder of pictures, or a video."""
-    is_video = output.suffix.lower() in CODECS and not output.is_dir()
+    """Where drawn frames go: a folder of pictures, one picture, or a video."""
+    suffix = "" if output.is_dir() else output.suffix.lower()
+    is_video = suffix in CODECS
+    if suffix in _OTHER_VIDEOS:
+        raise OutputError(f"{output}: cannot write {suffix}; use a folder, or one of {', '.join(CODECS)}")
+    if suffix in IMAGE_SUFFIXES:
+        if len(opened.images) != 1:
+            raise OutputError(f"{output} is the name of one picture: name a folder for what {options.source} gives")
+        return lambda: PictureFolder(output.parent, plan_picture(opened.images[0], output, options.force))
     if opened.images:
         if is_video:
             raise OutputError(f"{output}: pictures are drawn into a folder, not into a video")

@@ -34,22 +34,35 @@ class Selection:
 
 
 def parse_classes(text: str, class_names: Sequence[str]) -> frozenset[int]:
-    """Class indices from names or indices with commas, such as "cat,dog" or "15,16"; a name wins over an index.
+    """Class indices from names or indices with commas, such as "cat,dog" or "15,16"; a name wins over an index, and a
+    longer name over a shorter, should one hold commas itself.
 
     Raises ConfigError, with the valid names, for one that the model does not have.
     """
     by_name = {name.casefold(): index for index, name in reversed(list(enumerate(class_names)))}
+    parts = text.split(",")
     found = set()
-    for word in (part.strip() for part in text.split(",")):
-        if word.casefold() in by_name:
-            found.add(by_name[word.casefold()])
-        elif word.isascii() and word.isdigit() and int(word) < len(class_names):
-            found.add(int(word))
+    start = 0
+    while start < len(parts):
+        for stop in range(len(parts), start, -1):
+            word = ",".join(parts[start:stop]).strip()
+            if word.casefold() in by_name:
+                found.add(by_name[word.casefold()])
+                break
         else:
-            close = difflib.get_close_matches(word.casefold(), by_name, 3) or list(class_names[:_NAMES_SHOWN])
-            more = "" if len(class_names) <= len(close) else ", ..."
-            raise ConfigError(
-                f"--classes: the model has no class {word!r}; use names such as {', '.join(close)}{more} "
-                f"or indices 0 to {len(class_names) - 1}"
-            )
+            found.add(_class_index(word, class_names))
+        start = stop
     return frozenset(found)
+
+
+def _class_index(word: str, class_names: Sequence[str]) -> int:
+    if word.isascii() and word.isdigit() and int(word) < len(class_names):
+        return int(word)
+    by_name = {name.casefold(): name for name in class_names}
+    close = [by_name[name] for name in difflib.get_close_matches(word.casefold(), by_name, 3)]
+    names = close or list(class_names[:_NAMES_SHOWN])
+    more = "" if len(class_names) <= len(names) else ", ..."
+    raise ConfigError(
+        f"--classes: the model has no class {word!r}; use names such as {', '.join(names)}{more} "
+        f"or indices 0 to {len(class_names) - 1}"
+    )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -17,6 +20,7 @@ CODECS = {  # by suffix: what the common builds of OpenCV bring
     ".mp4": "mp4v", ".m4v": "mp4v", ".mov": "mp4v", ".mkv": "mp4v", ".avi": "MJPG", ".webm": "VP80",
 }  # fmt: skip
 _FOURCC_LETTERS = 4
+_STDERR = 2  # file descriptor
 
 
 class VideoFile:
@@ -62,7 +66,9 @@ class VideoFile:
     def _open(self, image: Image) -> cv2.VideoWriter:
         height, width = image.shape[:2]
         self._size = (width, height)
-        writer = cv2.VideoWriter(str(self._temporary), cv2.VideoWriter.fourcc(*self._codec), self._rate, self._size)
+        with _stderr_muted():
+            code = cv2.VideoWriter.fourcc(*self._codec)
+            writer = cv2.VideoWriter(str(self._temporary), code, self._rate, self._size)
         if not writer.isOpened():
             raise OutputError(
                 f"this OpenCV cannot write {self._path.name} with codec {self._codec} at {width}x{height} px: "
@@ -92,3 +98,17 @@ class VideoFile:
         reader.release()
         if count < self._written * 0.98 - 2:  # containers estimate
             raise OutputError(f"cannot write {self._path}: {max(int(count), 0)} of {self._written} frames; disk full?")
+
+
+@contextlib.contextmanager
+def _stderr_muted() -> Iterator[None]:
+    """What OpenCV prints past its own log, on codecs that it knows under another name, is not ours to show."""
+    sys.stderr.flush()
+    kept = os.dup(_STDERR)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), _STDERR)
+        yield
+    finally:
+        os.dup2(kept, _STDERR)
+        os.close(kept)

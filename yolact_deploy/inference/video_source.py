@@ -17,6 +17,7 @@ from .frames import Failure, Frame
 
 DEFAULT_RATE = 25.0  # frames a second, where a source does not say
 MAX_RATE = 1000.0
+TIMEOUT_MS = 10_000  # of a URL
 # Containers estimate how many frames they hold; only more than this is missing.
 _COUNT_TOLERANCE = 0.02
 _COUNT_SLACK = 2  # frames
@@ -49,17 +50,29 @@ def shown(source: str) -> str:
 
 def open_video(source: str) -> VideoSource:
     """A video file, a camera's index or a URL. Raises ImageError when it cannot be opened."""
-    capture = cv2.VideoCapture(int(source)) if is_camera(source) else cv2.VideoCapture(source)
+    capture = _capture(source)
     if capture.isOpened():
         return VideoSource(capture, source)
     capture.release()
     if is_camera(source):
         raise ImageError(f"cannot open camera {source}: is it connected, free, and may you read /dev/video{source}?")
     if is_url(source):
-        raise ImageError(f"cannot open {shown(source)}: no answer, or not a stream that this OpenCV can read")
+        raise ImageError(
+            f"cannot open {shown(source)}: no answer within {TIMEOUT_MS // 1000} s, or no stream that OpenCV can read"
+        )
     if Path(source).stat().st_size == 0:
         raise ImageError(f"cannot read {source}: the file is empty")
     raise ImageError(f"cannot read {source}: not an image or a video that this OpenCV has a codec for, or damaged")
+
+
+def _capture(source: str) -> cv2.VideoCapture:
+    """Opened or not; where FFmpeg reads a URL, neither opening nor reading waits for ever."""
+    if is_camera(source):
+        return cv2.VideoCapture(int(source))
+    if is_url(source) and cv2.CAP_FFMPEG in cv2.videoio_registry.getStreamBackends():
+        limits = (cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, TIMEOUT_MS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, TIMEOUT_MS)
+        return cv2.VideoCapture(source, cv2.CAP_FFMPEG, limits)
+    return cv2.VideoCapture(source)
 
 
 class VideoSource:
