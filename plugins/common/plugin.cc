@@ -13,6 +13,46 @@ nvinfer1::IPluginCapability* Plugin::getCapabilityInterface(nvinfer1::PluginCapa
     return nullptr;
 }
 
+bool Plugin::has_counts(int32_t inputs, int32_t outputs) const noexcept {
+    if (inputs == count_inputs() && outputs == count_outputs()) return true;
+    log_error(getPluginName(), "the node has %d inputs and %d outputs, not %d and %d", static_cast<int>(inputs),
+        static_cast<int>(outputs), static_cast<int>(count_inputs()), static_cast<int>(count_outputs()));
+    return false;
+}
+
+int32_t Plugin::getOutputDataTypes(nvinfer1::DataType* outputs, int32_t output_count, nvinfer1::DataType const* inputs,
+    int32_t input_count) const noexcept {
+    if (!has_counts(input_count, output_count)) return kFailed;
+    describe_types(inputs, outputs);
+    return kDone;
+}
+
+int32_t Plugin::getOutputShapes(nvinfer1::DimsExprs const* inputs, int32_t input_count, nvinfer1::DimsExprs const*,
+    int32_t, nvinfer1::DimsExprs* outputs, int32_t output_count, nvinfer1::IExprBuilder& builder) noexcept {
+    return has_counts(input_count, output_count) && describe_shapes(inputs, outputs, builder) ? kDone : kFailed;
+}
+
+bool Plugin::supportsFormatCombination(int32_t position, nvinfer1::DynamicPluginTensorDesc const* tensors,
+    int32_t input_count, int32_t output_count) noexcept {
+    return has_counts(input_count, output_count) && accepts_format(position, tensors);
+}
+
+int32_t Plugin::configurePlugin(nvinfer1::DynamicPluginTensorDesc const* in, int32_t input_count,
+    nvinfer1::DynamicPluginTensorDesc const*, int32_t output_count) noexcept {
+    if (!has_counts(input_count, output_count)) return kFailed;
+    nvinfer1::Dims shapes[kMostInputs];
+    for (int32_t i = 0; i < input_count; ++i) shapes[i] = in[i].max;
+    return accepts_shapes(shapes) ? kDone : kFailed;
+}
+
+int32_t Plugin::onShapeChange(nvinfer1::PluginTensorDesc const* in, int32_t input_count,
+    nvinfer1::PluginTensorDesc const*, int32_t output_count) noexcept {
+    if (!has_counts(input_count, output_count)) return kFailed;
+    nvinfer1::Dims shapes[kMostInputs];
+    for (int32_t i = 0; i < input_count; ++i) shapes[i] = in[i].dims;
+    return accepts_shapes(shapes) ? kDone : kFailed;
+}
+
 nvinfer1::IPluginV3* Plugin::attachToContext(nvinfer1::IPluginResourceContext*) noexcept { return clone(); }
 
 int32_t Plugin::enqueue(nvinfer1::PluginTensorDesc const* in, nvinfer1::PluginTensorDesc const* out,
@@ -42,17 +82,14 @@ bool has_rank(char const* op, char const* tensor, nvinfer1::Dims const& dims, in
     return false;
 }
 
+bool is_in_range(char const* op, char const* problem) noexcept {
+    if (problem != nullptr) log_error(op, "%s", problem);
+    return problem == nullptr;
+}
+
 bool agree(char const* op, char const* what, int64_t a, int64_t b) noexcept {
     if (a == b) return true;
     log_error(op, "%s differ: %lld and %lld", what, static_cast<long long>(a), static_cast<long long>(b));
-    return false;
-}
-
-bool has_counts(
-    char const* op, int32_t inputs, int32_t outputs, int32_t wanted_inputs, int32_t wanted_outputs) noexcept {
-    if (inputs == wanted_inputs && outputs == wanted_outputs) return true;
-    log_error(op, "the node has %d inputs and %d outputs, not %d and %d", static_cast<int>(inputs),
-        static_cast<int>(outputs), static_cast<int>(wanted_inputs), static_cast<int>(wanted_outputs));
     return false;
 }
 

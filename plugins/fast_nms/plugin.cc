@@ -20,27 +20,6 @@ FastNmsSizes sizes_of(Dims const& conf, Dims const& coef) noexcept {
     return {size_of(conf, 0), size_of(conf, 1), size_of(conf, 2) - 1, size_of(coef, 2)};
 }
 
-// Whether the inputs fit together and are within what the kernels take.
-bool are_shapes_valid(Dims const& loc, Dims const& conf, Dims const& coef, Dims const& priors) noexcept {
-    char const* op = FastNmsPlugin::kName;
-    if (!has_rank(op, "loc", loc, 3) || !has_rank(op, "conf", conf, 3) || !has_rank(op, "coef", coef, 3) ||
-        !has_rank(op, "priors", priors, 2)) {
-        return false;
-    }
-    if (!agree(op, "the batches of loc and conf", loc.d[0], conf.d[0]) ||
-        !agree(op, "the batches of coef and conf", coef.d[0], conf.d[0]) ||
-        !agree(op, "the priors of loc and conf", loc.d[1], conf.d[1]) ||
-        !agree(op, "the priors of coef and conf", coef.d[1], conf.d[1]) ||
-        !agree(op, "the priors of priors and conf", priors.d[0], conf.d[1]) ||
-        !agree(op, "the coordinates of loc and of a box", loc.d[2], 4) ||
-        !agree(op, "the coordinates of priors and of a box", priors.d[1], 4)) {
-        return false;
-    }
-    char const* problem = out_of_range(sizes_of(conf, coef));
-    if (problem != nullptr) log_error(op, "%s", problem);
-    return problem == nullptr;
-}
-
 }  // namespace
 
 nvinfer1::PluginFieldCollection const* FastNmsPlugin::fields() noexcept {
@@ -84,40 +63,36 @@ FastNmsPlugin::FastNmsPlugin(FastNmsSettings const& settings) noexcept
 
 nvinfer1::IPluginV3* FastNmsPlugin::clone() noexcept { return new (std::nothrow) FastNmsPlugin(settings_); }
 
-int32_t FastNmsPlugin::getNbOutputs() const noexcept { return kOutputs; }
+int32_t FastNmsPlugin::count_inputs() const noexcept { return kInputs; }
 
-int32_t FastNmsPlugin::getOutputDataTypes(
-    DataType* outputs, int32_t output_count, DataType const* inputs, int32_t input_count) const noexcept {
-    if (!has_counts(kName, input_count, output_count, kInputs, kOutputs)) return kFailed;
+int32_t FastNmsPlugin::count_outputs() const noexcept { return kOutputs; }
+
+void FastNmsPlugin::describe_types(DataType const* inputs, DataType* outputs) const noexcept {
     outputs[kBoxes] = DataType::kFLOAT;
     outputs[kScores] = DataType::kFLOAT;
     outputs[kClasses] = DataType::kINT32;
     outputs[kCoefs] = inputs[kCoef];
     outputs[kNumDetections] = DataType::kINT32;
-    return kDone;
 }
 
-int32_t FastNmsPlugin::getOutputShapes(nvinfer1::DimsExprs const* inputs, int32_t input_count,
-    nvinfer1::DimsExprs const*, int32_t, nvinfer1::DimsExprs* outputs, int32_t output_count,
-    nvinfer1::IExprBuilder& builder) noexcept {
-    if (!has_counts(kName, input_count, output_count, kInputs, kOutputs)) return kFailed;
+bool FastNmsPlugin::describe_shapes(nvinfer1::DimsExprs const* inputs, nvinfer1::DimsExprs* outputs,
+    nvinfer1::IExprBuilder& builder) const noexcept {
     if (inputs[kConf].nbDims != 3 || inputs[kCoef].nbDims != 3) {
         log_error(kName, "conf and coef need 3 dimensions each");
-        return kFailed;
+        return false;
     }
     nvinfer1::IDimensionExpr const* batch = inputs[kConf].d[0];
-    nvinfer1::IDimensionExpr const* rows = builder.constant(yolact::output_count(settings_));
+    nvinfer1::IDimensionExpr const* rows = builder.constant(output_count(settings_));
     outputs[kBoxes] = {3, {batch, rows, builder.constant(4)}};
     outputs[kScores] = {2, {batch, rows}};
     outputs[kClasses] = {2, {batch, rows}};
     outputs[kCoefs] = {3, {batch, rows, inputs[kCoef].d[2]}};
     outputs[kNumDetections] = {1, {batch}};
-    return kDone;
+    return true;
 }
 
-bool FastNmsPlugin::supportsFormatCombination(int32_t position, nvinfer1::DynamicPluginTensorDesc const* tensors,
-    int32_t input_count, int32_t output_count) noexcept {
-    if (!has_counts(kName, input_count, output_count, kInputs, kOutputs)) return false;
+bool FastNmsPlugin::accepts_format(
+    int32_t position, nvinfer1::DynamicPluginTensorDesc const* tensors) const noexcept {
     nvinfer1::PluginTensorDesc const& desc = tensors[position].desc;
     switch (position) {
         case kLoc: return is_linear_float_or_half(desc);
@@ -133,21 +108,27 @@ bool FastNmsPlugin::supportsFormatCombination(int32_t position, nvinfer1::Dynami
     }
 }
 
-int32_t FastNmsPlugin::configurePlugin(nvinfer1::DynamicPluginTensorDesc const* in, int32_t input_count,
-    nvinfer1::DynamicPluginTensorDesc const*, int32_t output_count) noexcept {
-    if (!has_counts(kName, input_count, output_count, kInputs, kOutputs)) return kFailed;
-    return are_shapes_valid(in[kLoc].max, in[kConf].max, in[kCoef].max, in[kPriors].max) ? kDone : kFailed;
+bool FastNmsPlugin::accepts_shapes(Dims const* inputs) const noexcept {
+    Dims const &loc = inputs[kLoc], &conf = inputs[kConf], &coef = inputs[kCoef], &priors = inputs[kPriors];
+    if (!has_rank(kName, "loc", loc, 3) || !has_rank(kName, "conf", conf, 3) || !has_rank(kName, "coef", coef, 3) ||
+        !has_rank(kName, "priors", priors, 2)) {
+        return false;
+    }
+    if (!agree(kName, "the batches of loc and conf", loc.d[0], conf.d[0]) ||
+        !agree(kName, "the batches of coef and conf", coef.d[0], conf.d[0]) ||
+        !agree(kName, "the priors of loc and conf", loc.d[1], conf.d[1]) ||
+        !agree(kName, "the priors of coef and conf", coef.d[1], conf.d[1]) ||
+        !agree(kName, "the priors of priors and conf", priors.d[0], conf.d[1]) ||
+        !agree(kName, "the coordinates of loc and of a box", loc.d[2], 4) ||
+        !agree(kName, "the coordinates of priors and of a box", priors.d[1], 4)) {
+        return false;
+    }
+    return is_in_range(kName, out_of_range(sizes_of(conf, coef)));
 }
 
 size_t FastNmsPlugin::getWorkspaceSize(nvinfer1::DynamicPluginTensorDesc const* in, int32_t,
     nvinfer1::DynamicPluginTensorDesc const*, int32_t) const noexcept {
     return carve_workspace(sizes_of(in[kConf].max, in[kCoef].max), settings_, nullptr).bytes;
-}
-
-int32_t FastNmsPlugin::onShapeChange(nvinfer1::PluginTensorDesc const* in, int32_t input_count,
-    nvinfer1::PluginTensorDesc const*, int32_t output_count) noexcept {
-    if (!has_counts(kName, input_count, output_count, kInputs, kOutputs)) return kFailed;
-    return are_shapes_valid(in[kLoc].dims, in[kConf].dims, in[kCoef].dims, in[kPriors].dims) ? kDone : kFailed;
 }
 
 cudaError_t FastNmsPlugin::launch(nvinfer1::PluginTensorDesc const* in, nvinfer1::PluginTensorDesc const*,

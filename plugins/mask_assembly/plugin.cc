@@ -12,7 +12,6 @@ using nvinfer1::DataType;
 using nvinfer1::Dims;
 
 enum Input : int32_t { kProto, kCoefs, kBoxes, kImage };
-constexpr int32_t kOutputs = 1;
 
 constexpr char kMaskSize[] = "mask_size";
 constexpr char kAtPrototypeSize[] = "prototype";
@@ -22,34 +21,6 @@ ImageSize image_size_of(Dims const& image) noexcept { return {size_of(image, 1),
 
 MaskSizes sizes_of(Dims const& proto, Dims const& coefs) noexcept {
     return {size_of(proto, 0), size_of(proto, 1), size_of(proto, 2), size_of(proto, 3), size_of(coefs, 1)};
-}
-
-// Whether the inputs fit together and are within what the kernel takes.
-bool are_shapes_valid(Dims const& proto, Dims const& coefs, Dims const& boxes) noexcept {
-    char const* op = MaskAssemblyPlugin::kName;
-    if (!has_rank(op, "proto", proto, 4) || !has_rank(op, "coefs", coefs, 3) || !has_rank(op, "boxes", boxes, 3)) {
-        return false;
-    }
-    if (!agree(op, "the batches of coefs and proto", coefs.d[0], proto.d[0]) ||
-        !agree(op, "the batches of boxes and proto", boxes.d[0], proto.d[0]) ||
-        !agree(op, "the detections of boxes and coefs", boxes.d[1], coefs.d[1]) ||
-        !agree(op, "the numbers of coefficients in coefs and proto", coefs.d[2], proto.d[3]) ||
-        !agree(op, "the coordinates of boxes and of a box", boxes.d[2], 4)) {
-        return false;
-    }
-    char const* problem = out_of_range(sizes_of(proto, coefs));
-    if (problem != nullptr) log_error(op, "%s", problem);
-    return problem == nullptr;
-}
-
-bool is_image_valid(Dims const& image, Dims const& proto) noexcept {
-    char const* op = MaskAssemblyPlugin::kName;
-    if (!has_rank(op, "image", image, 4) || !agree(op, "the batches of image and proto", image.d[0], proto.d[0])) {
-        return false;
-    }
-    char const* problem = out_of_range(image_size_of(image));
-    if (problem != nullptr) log_error(op, "%s", problem);
-    return problem == nullptr;
 }
 
 }  // namespace
@@ -79,24 +50,19 @@ nvinfer1::IPluginV3* MaskAssemblyPlugin::clone() noexcept {
     return new (std::nothrow) MaskAssemblyPlugin(at_image_size_);
 }
 
-bool MaskAssemblyPlugin::has_valid_counts(int32_t inputs, int32_t outputs) const noexcept {
-    return has_counts(kName, inputs, outputs, input_count(), kOutputs);
-}
+int32_t MaskAssemblyPlugin::count_inputs() const noexcept { return at_image_size_ ? 4 : 3; }
 
-int32_t MaskAssemblyPlugin::getOutputDataTypes(
-    DataType* outputs, int32_t output_count, DataType const* inputs, int32_t input_count) const noexcept {
-    if (!has_valid_counts(input_count, output_count)) return kFailed;
+int32_t MaskAssemblyPlugin::count_outputs() const noexcept { return 1; }
+
+void MaskAssemblyPlugin::describe_types(DataType const* inputs, DataType* outputs) const noexcept {
     outputs[0] = at_image_size_ ? DataType::kINT32 : inputs[kProto];
-    return kDone;
 }
 
-int32_t MaskAssemblyPlugin::getOutputShapes(nvinfer1::DimsExprs const* inputs, int32_t input_count,
-    nvinfer1::DimsExprs const*, int32_t, nvinfer1::DimsExprs* outputs, int32_t output_count,
-    nvinfer1::IExprBuilder& builder) noexcept {
-    if (!has_valid_counts(input_count, output_count)) return kFailed;
+bool MaskAssemblyPlugin::describe_shapes(nvinfer1::DimsExprs const* inputs, nvinfer1::DimsExprs* outputs,
+    nvinfer1::IExprBuilder& builder) const noexcept {
     if (inputs[kProto].nbDims != 4 || inputs[kCoefs].nbDims != 3 || (at_image_size_ && inputs[kImage].nbDims != 4)) {
         log_error(kName, "proto needs 4 dimensions, coefs 3 and image 4");
-        return kFailed;
+        return false;
     }
     nvinfer1::IDimensionExpr const* height = inputs[kProto].d[1];
     nvinfer1::IDimensionExpr const* width = inputs[kProto].d[2];
@@ -106,14 +72,13 @@ int32_t MaskAssemblyPlugin::getOutputShapes(nvinfer1::DimsExprs const* inputs, i
             nvinfer1::DimensionOperation::kCEIL_DIV, *inputs[kImage].d[2], *builder.constant(kWordPixels));
     }
     outputs[0] = {4, {inputs[kProto].d[0], inputs[kCoefs].d[1], height, width}};
-    return kDone;
+    return true;
 }
 
-bool MaskAssemblyPlugin::supportsFormatCombination(int32_t position, nvinfer1::DynamicPluginTensorDesc const* tensors,
-    int32_t input_count, int32_t output_count) noexcept {
-    if (!has_valid_counts(input_count, output_count)) return false;
+bool MaskAssemblyPlugin::accepts_format(
+    int32_t position, nvinfer1::DynamicPluginTensorDesc const* tensors) const noexcept {
     nvinfer1::PluginTensorDesc const& desc = tensors[position].desc;
-    if (position == input_count) {
+    if (position == count_inputs()) {
         return is_linear(desc, at_image_size_ ? DataType::kINT32 : tensors[kProto].desc.type);
     }
     switch (position) {
@@ -125,20 +90,27 @@ bool MaskAssemblyPlugin::supportsFormatCombination(int32_t position, nvinfer1::D
     }
 }
 
-int32_t MaskAssemblyPlugin::configurePlugin(nvinfer1::DynamicPluginTensorDesc const* in, int32_t input_count,
-    nvinfer1::DynamicPluginTensorDesc const*, int32_t output_count) noexcept {
-    if (!has_valid_counts(input_count, output_count)) return kFailed;
-    bool const is_valid = are_shapes_valid(in[kProto].max, in[kCoefs].max, in[kBoxes].max) &&
-        (!at_image_size_ || is_image_valid(in[kImage].max, in[kProto].max));
-    return is_valid ? kDone : kFailed;
+bool MaskAssemblyPlugin::accepts_shapes(Dims const* inputs) const noexcept {
+    Dims const &proto = inputs[kProto], &coefs = inputs[kCoefs], &boxes = inputs[kBoxes];
+    if (!has_rank(kName, "proto", proto, 4) || !has_rank(kName, "coefs", coefs, 3) ||
+        !has_rank(kName, "boxes", boxes, 3)) {
+        return false;
+    }
+    if (!agree(kName, "the batches of coefs and proto", coefs.d[0], proto.d[0]) ||
+        !agree(kName, "the batches of boxes and proto", boxes.d[0], proto.d[0]) ||
+        !agree(kName, "the detections of boxes and coefs", boxes.d[1], coefs.d[1]) ||
+        !agree(kName, "the numbers of coefficients in coefs and proto", coefs.d[2], proto.d[3]) ||
+        !agree(kName, "the coordinates of boxes and of a box", boxes.d[2], 4)) {
+        return false;
+    }
+    if (!is_in_range(kName, out_of_range(sizes_of(proto, coefs)))) return false;
+    return !at_image_size_ || accepts_image(inputs[kImage], proto);
 }
 
-int32_t MaskAssemblyPlugin::onShapeChange(nvinfer1::PluginTensorDesc const* in, int32_t input_count,
-    nvinfer1::PluginTensorDesc const*, int32_t output_count) noexcept {
-    if (!has_valid_counts(input_count, output_count)) return kFailed;
-    bool const is_valid = are_shapes_valid(in[kProto].dims, in[kCoefs].dims, in[kBoxes].dims) &&
-        (!at_image_size_ || is_image_valid(in[kImage].dims, in[kProto].dims));
-    return is_valid ? kDone : kFailed;
+bool MaskAssemblyPlugin::accepts_image(Dims const& image, Dims const& proto) const noexcept {
+    return has_rank(kName, "image", image, 4) &&
+        agree(kName, "the batches of image and proto", image.d[0], proto.d[0]) &&
+        is_in_range(kName, out_of_range(image_size_of(image)));
 }
 
 cudaError_t MaskAssemblyPlugin::launch(nvinfer1::PluginTensorDesc const* in, nvinfer1::PluginTensorDesc const*,

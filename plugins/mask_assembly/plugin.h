@@ -21,26 +21,19 @@ public:
     nvinfer1::IPluginV3* clone() noexcept override;
     nvinfer1::PluginFieldCollection const* getFieldsToSerialize() noexcept override { return &serialized_; }
 
-    int32_t getNbOutputs() const noexcept override { return 1; }
-    int32_t getOutputDataTypes(nvinfer1::DataType* outputs, int32_t output_count, nvinfer1::DataType const* inputs,
-        int32_t input_count) const noexcept override;
-    int32_t getOutputShapes(nvinfer1::DimsExprs const* inputs, int32_t input_count, nvinfer1::DimsExprs const* shapes,
-        int32_t shape_count, nvinfer1::DimsExprs* outputs, int32_t output_count,
-        nvinfer1::IExprBuilder& builder) noexcept override;
-    bool supportsFormatCombination(int32_t position, nvinfer1::DynamicPluginTensorDesc const* tensors,
-        int32_t input_count, int32_t output_count) noexcept override;
-    int32_t configurePlugin(nvinfer1::DynamicPluginTensorDesc const* in, int32_t input_count,
-        nvinfer1::DynamicPluginTensorDesc const* out, int32_t output_count) noexcept override;
-    int32_t onShapeChange(nvinfer1::PluginTensorDesc const* in, int32_t input_count,
-        nvinfer1::PluginTensorDesc const* out, int32_t output_count) noexcept override;
-
 protected:
+    int32_t count_inputs() const noexcept override;
+    int32_t count_outputs() const noexcept override;
+    void describe_types(nvinfer1::DataType const* inputs, nvinfer1::DataType* outputs) const noexcept override;
+    bool describe_shapes(nvinfer1::DimsExprs const* inputs, nvinfer1::DimsExprs* outputs,
+        nvinfer1::IExprBuilder& builder) const noexcept override;
+    bool accepts_format(int32_t position, nvinfer1::DynamicPluginTensorDesc const* tensors) const noexcept override;
+    bool accepts_shapes(nvinfer1::Dims const* inputs) const noexcept override;
     cudaError_t launch(nvinfer1::PluginTensorDesc const* in, nvinfer1::PluginTensorDesc const* out,
         void const* const* inputs, void* const* outputs, void* workspace, cudaStream_t stream) const noexcept override;
 
 private:
-    int32_t input_count() const noexcept { return at_image_size_ ? 4 : 3; }
-    bool has_valid_counts(int32_t inputs, int32_t outputs) const noexcept;
+    bool accepts_image(nvinfer1::Dims const& image, nvinfer1::Dims const& proto) const noexcept;
 
     bool at_image_size_;
     nvinfer1::PluginField serialized_field_;
