@@ -85,6 +85,10 @@ def _prepare(
     """The graph for the parser, what it says of itself, the file's SHA-256, and the plugin library that is loaded."""
     model, metadata, digest = _read(source, options)
     _prepare_deform_conv(library, metadata, source)
+    if options.debug_outputs:
+        from .debug_outputs import add_debug_outputs
+
+        add_debug_outputs(model, metadata.config, source)
     plugins = _load_plugins(library, _plugin_path(library, options, gpu))
     if plugins is not None:
         _leave_to_plugins(model)

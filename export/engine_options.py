@@ -55,6 +55,7 @@ class EngineOptions:
     compute_capabilities: tuple[str, ...] = ()  # such as "8.6"; empty: the library's default
     dla_core: int | None = None  # run on this deep-learning accelerator what it can, the rest on the GPU
     plugins: Path | str | None = None  # a plugin library; NO_PLUGINS: the ONNX functions; None: what is found here
+    debug_outputs: bool = False  # the stages inside the network become outputs too, for `compare`
     force: bool = False  # replace existing files
 
     def __post_init__(self) -> None:
@@ -165,6 +166,7 @@ class EngineOptions:
         for capability in self.compute_capabilities:
             words += ["--compute-capability", capability]
         words += ["--tf32"] * self.tf32 + ["--version-compatible"] * self.version_compatible
+        words += ["--debug-outputs"] * self.debug_outputs
         return shlex.join(str(word) for word in [*words, "--force"])
 
 

@@ -60,6 +60,9 @@ def run(
     plugins: Annotated[
         str | None, typer.Option(metavar="FILE", help="A plugin library, or none; that of build-plugins if left out.")
     ] = None,
+    debug_outputs: Annotated[
+        bool, typer.Option("--debug-outputs", help="Let `compare` look into it: C3 to coef become outputs; slower.")
+    ] = False,
     force: Force = False,
     verbose: Verbose = False,
 ) -> None:
@@ -86,6 +89,7 @@ def run(
         compute_capabilities=_split(compute_capability or []),
         dla_core=dla,
         plugins=plugins,
+        debug_outputs=debug_outputs,
         force=force,
     )
     with build_progress() as listener:

@@ -14,7 +14,7 @@ from .options import Config, Device, Json, Trust, Verbose, read_config
 if TYPE_CHECKING:
     from ..diagnosis.walk import Comparison, StageResult
 
-COLUMNS = ("stage", "max error", "mean error", "relative", "tolerance", "cosine", "verdict", "note")
+COLUMNS = ("stage", "max abs", "mean abs", "relative", "tolerance", "cosine", "verdict", "note")
 
 
 def run(

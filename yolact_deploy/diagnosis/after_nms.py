@@ -43,23 +43,29 @@ class OwnDetections:
         if self._matched is None or stage not in OPERATORS:
             return None
         tolerance = TOLERANCES["fp32"].of(stage, self._matched.is_packed)
-        return self._matched.lost == 0 and self._matched.difference(stage).relative <= tolerance
+        return self._matched.are_the_same and self._matched.difference(stage).relative <= tolerance
 
-    def explain(self, stage: str) -> Culprit | None:
-        """Why `stage` may differ from that of another model; None where that cannot be told."""
-        if stage not in OPERATORS:
-            return None
-        if self._priors is not None and not _equal(self._priors, self._expected_priors):
-            return Culprit("priors", "", "the anchors are not those of the configuration")
-        right = self.is_right(stage)
-        if right is None:
-            return None
-        reason = "right about its own inputs, which differ" if right else "it does not give what its inputs ask for"
-        return Culprit(OPERATORS[stage], "", reason)
+    @property
+    def has_priors(self) -> bool:
+        """Whether its anchors are those of the configuration, as far as it tells."""
+        return self._priors is None or (
+            self._priors.shape == self._expected_priors.shape
+            and np.allclose(self._priors, self._expected_priors, atol=1e-6)
+        )
 
 
-def _equal(priors: np.ndarray, expected: np.ndarray) -> bool:
-    return priors.shape == expected.shape and np.allclose(priors, expected, atol=1e-6)
+def explain(stage: str, reference: OwnDetections, suspect: OwnDetections) -> Culprit | None:
+    """Why `stage` differs in two models whose networks agree; None where that cannot be told."""
+    if stage not in OPERATORS:
+        return None
+    for who, model in (("B", suspect), ("A", reference)):
+        if not model.has_priors:
+            return Culprit("priors", "", f"the anchors of {who} are not those of the configuration")
+        if model.is_right(stage) is False:
+            return Culprit(OPERATORS[stage], "", f"{who} does not give what its own inputs ask for")
+    if suspect.is_right(stage) is None:
+        return None
+    return Culprit(OPERATORS[stage], "", "right about its inputs: thresholds or small differences before it decide")
 
 
 def _reference(values: StageValues, priors: np.ndarray, postprocess: PostprocessConfig) -> NetworkDetections:

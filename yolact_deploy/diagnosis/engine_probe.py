@@ -14,7 +14,7 @@ from ..runtimes.onnxruntime import output_names, split_batch
 from ..runtimes.tensorrt import TensorRTRuntime
 from ..types import Image
 from .operators import Structure
-from .probes import StageValues
+from .probes import StageValues, effective_precision
 from .stages import NETWORK_INPUT, tensor_stages
 
 
@@ -29,9 +29,7 @@ class EngineProbe:
         self._runtime = TensorRTRuntime(path, trust, config, with_debug_outputs=True)
         self.metadata = self._runtime.metadata
         self.description = self._runtime.description
-        # TF32 keeps as many digits as fp16.
-        is_coarse = self._runtime.uses_tf32 and self.metadata.precision == "fp32"
-        self.precision = "fp16" if is_coarse else self.metadata.precision
+        self.precision = effective_precision(self.metadata.precision, self._runtime.uses_tf32)
 
     def run(self, image: Image, postprocess: PostprocessConfig) -> StageValues:
         """See `Probe.run`."""

@@ -21,7 +21,7 @@ from ..runtimes.onnxruntime import create_session, output_names, split_batch
 from ..types import Image
 from .onnx_operators import OnnxGraph
 from .operators import Structure
-from .probes import StageValues
+from .probes import StageValues, effective_precision
 from .stages import NETWORK_INPUT, pyramid_levels, tensor_stages
 
 
@@ -41,8 +41,11 @@ class OnnxProbe:
         self._graph = OnnxGraph(self._model, pyramid_levels(config))
         self._stages = [name for name in tensor_stages(config) if self._graph.has(name)]
         self._structure, self._tensors = self._graph.structure(self._stages)
-        self.precision = "int8" if self._graph.is_quantized else self.metadata.precision
-        self.description = f"ONNX Runtime {require('onnxruntime', 'running an ONNX file').__version__}, {device}"
+        ort = require("onnxruntime", "running an ONNX file")
+        uses_cuda = device != "cpu" and "CUDAExecutionProvider" in ort.get_available_providers()
+        written = "int8" if self._graph.is_quantized else self.metadata.precision
+        self.precision = effective_precision(written, uses_tf32=uses_cuda)
+        self.description = f"ONNX Runtime {ort.__version__}, {'CUDA' if uses_cuda else 'CPU'}"
         self.priors = self._initializer("priors")
 
     def run(self, image: Image, postprocess: PostprocessConfig) -> StageValues:

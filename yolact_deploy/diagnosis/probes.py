@@ -56,6 +56,11 @@ class Probe(Protocol):
         ...
 
 
+def effective_precision(precision: str, uses_tf32: bool) -> str:
+    """TF32, which GPUs may use for fp32 convolutions, keeps as many digits as fp16."""
+    return "fp16" if uses_tf32 and precision == "fp32" else precision
+
+
 def open_probe(path: Path, device: str, config: ModelConfig | None, trust: bool) -> Probe:
     """Open a checkpoint, an exported .onnx file or an engine.
 

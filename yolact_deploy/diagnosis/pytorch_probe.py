@@ -16,7 +16,7 @@ from ..postprocess import network_detections
 from ..runtimes.pytorch import PyTorchRuntime
 from ..types import Image, RawOutputs
 from .operators import Structure
-from .probes import StageValues
+from .probes import StageValues, effective_precision
 from .pytorch_operators import OperatorRecorder
 from .stages import BACKBONE_STAGES, NETWORK_INPUT, RAW_OUTPUTS, pyramid_levels
 
@@ -24,7 +24,6 @@ from .stages import BACKBONE_STAGES, NETWORK_INPUT, RAW_OUTPUTS, pyramid_levels
 class PyTorchProbe:
     """See `Probe`."""
 
-    precision = "fp32"
     brings_postprocess = False
 
     def __init__(self, path: Path, device: str, config: ModelConfig | None) -> None:
@@ -33,6 +32,7 @@ class PyTorchProbe:
         self._runtime = PyTorchRuntime(path, device, None, config)
         self.metadata = self._runtime.metadata
         self.description = self._runtime.description
+        self.precision = effective_precision("fp32", self._runtime.device == "cuda" and torch.backends.cudnn.allow_tf32)
         assert self._runtime.model is not None
         self.model: Yolact = self._runtime.model
         self.priors: np.ndarray | None = self.model.priors.cpu().numpy()

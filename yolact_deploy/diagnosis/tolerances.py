@@ -5,7 +5,7 @@ half-precision tensor rounded as on a GPU, on the bundled YOLACT, a YOLACT++ nan
 weights, with drawings and photographs; the worst of all:
 
 precision   C3 to coef  boxes   scores  masks   what is rounded
-fp32        1.2e-6      1e-7    1e-6    1e-6    nothing: the order of additions differs
+fp32        5e-6        3e-7    1.2e-5  6e-6    nothing: the order of additions differs
 fp16        1.5e-3      9e-5    2e-3    1e-1    the network's tensors, to 11 binary digits
 bf16        1.3e-2      7e-4    1.4e-2  1e-1    the same, to 8 digits
 int8        1.1e-1      5e-3    1e-1    1.5e-1  weights and activations of convolutions, to 256 steps
@@ -31,7 +31,7 @@ class Tolerance:
     scores: float  # mask scores too
     masks: float  # at prototype size, after the sigmoid
     boolean_masks: float  # at image size: the root of the share of pixels that differ
-    lost_share: float  # of the detections that must be found again
+    lost_share: float  # of the detections that must be found again; not used where nothing is rounded
     lost_count: int  # besides: one that was just suppressed, or just not
 
     def of(self, stage: str, is_packed: bool = False) -> float:
@@ -43,7 +43,7 @@ class Tolerance:
 
 
 TOLERANCES = {  # from the finest to the coarsest precision
-    "fp32": Tolerance(1e-4, 1e-4, 1e-4, 1e-4, 1e-3, 3e-2, lost_share=0.005, lost_count=0),
+    "fp32": Tolerance(1e-4, 1e-4, 1e-4, 1e-4, 1e-3, 3e-2, lost_share=0, lost_count=0),
     "fp16": Tolerance(1e-4, 5e-3, 1e-3, 1e-2, 1e-1, 1e-1, lost_share=0.02, lost_count=1),
     "bf16": Tolerance(1e-4, 4e-2, 5e-3, 5e-2, 2e-1, 2e-1, lost_share=0.02, lost_count=1),
     "int8": Tolerance(3e-2, 3e-1, 5e-2, 3e-1, 3e-1, 3e-1, lost_share=0.2, lost_count=1),

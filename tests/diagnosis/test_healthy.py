@@ -1,0 +1,145 @@
+"""Models that are what they should be pass, whatever they are rounded to and whatever they see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+
+from tests.conftest import NANO, PLUS_NANO_WEIGHTS
+from tests.export.rounded import round_everything
+from yolact_deploy.diagnosis.compare import CompareOptions, compare_models
+from yolact_deploy.diagnosis.stages import all_stages
+from yolact_deploy.diagnosis.walk import Comparison
+from yolact_deploy.export.precision import convert_file
+from yolact_deploy.export.torch_to_onnx import ExportOptions, export_onnx
+from yolact_deploy.images import read_image
+from yolact_deploy.types import Image
+
+
+def compare(reference: Path, suspect: Path, image: Image) -> Comparison:
+    return compare_models(reference, suspect, image, CompareOptions())
+
+
+def assert_passes(comparison: Comparison) -> None:
+    first = comparison.first_divergence
+    assert first is None, (first, comparison.culprit)
+    assert all(result.difference is not None for result in comparison.stages)
+    assert comparison.culprit is None
+
+
+class Pictures(CalibrationDataReader):
+    """Some pictures of the bundled data set, for ONNX Runtime's quantiser."""
+
+    def __init__(self) -> None:
+        self._paths: Iterator[Path] = iter(sorted((NANO / "images").glob("*.jpg"))[:6])
+
+    def get_next(self) -> dict[str, Any] | None:
+        path = next(self._paths, None)
+        return None if path is None else {"image": read_image(path)[None]}
+
+
+@pytest.fixture(scope="module")
+def int8_onnx(nano_onnx: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundled model with its convolutions quantised, activations folded into the rounding where they can be."""
+    output = tmp_path_factory.mktemp("int8") / "int8.onnx"
+    names = [node.name for node in onnx.load(nano_onnx).graph.node if node.op_type == "Conv"]
+    quantize_static(
+        nano_onnx,
+        output,
+        Pictures(),
+        quant_format=QuantFormat.QDQ,
+        per_channel=True,
+        activation_type=QuantType.QUInt8,
+        weight_type=QuantType.QInt8,
+        nodes_to_quantize=names,
+    )
+    return output
+
+
+def test_a_checkpoint_and_its_export(nano_weights: Path, nano_onnx: Path, nano_image: Image) -> None:
+    comparison = compare(nano_weights, nano_onnx, nano_image)
+    assert_passes(comparison)
+    assert comparison.tolerances == "fp32"
+    assert [result.stage for result in comparison.stages] == [
+        *("network_input", "C3", "C4", "C5", "P3", "P4", "P5", "P6", "P7", "proto", "loc", "conf", "coef"),
+        *("boxes", "scores", "masks"),
+    ]
+    assert next(result.note for result in comparison.stages if result.stage == "boxes") == "36 of 36 matched"
+    assert_passes(compare(nano_onnx, nano_weights, nano_image))  # the other way round
+    same = compare(nano_onnx, nano_onnx, nano_image)
+    assert {result.difference.max_abs for result in same.stages if result.difference} == {0.0}
+
+
+@pytest.mark.parametrize("form", ["gridsample", "onnx"])
+def test_yolact_plus(form: str, nano_image: Image, tmp_path: Path) -> None:
+    exported = export_onnx(PLUS_NANO_WEIGHTS, ExportOptions(tmp_path / "plus.onnx", deform_conv=form)).path
+    comparison = compare(PLUS_NANO_WEIGHTS, exported, nano_image)
+    assert_passes(comparison)
+    assert comparison.stages[-1].stage == "mask_scores"
+    half = convert_file(exported, tmp_path / "half.onnx", "fp16").path
+    assert_passes(compare(exported, half, nano_image))
+
+
+@pytest.mark.parametrize("precision", ["fp16", "bf16"])
+def test_half_precision(precision: str, nano_weights: Path, nano_onnx: Path, nano_image: Image, tmp_path: Path) -> None:
+    half = convert_file(nano_onnx, tmp_path / "half.onnx", precision).path
+    rounded = tmp_path / "rounded.onnx"
+    onnx.save(round_everything(onnx.load(half)), rounded)
+    for suspect in (half, rounded)[precision == "bf16" :]:  # no bf16 convolutions in ONNX Runtime on a CPU
+        comparison = compare(nano_weights, suspect, nano_image)
+        assert_passes(comparison)
+        assert comparison.tolerances == precision
+        worst = max(result.difference.relative for result in comparison.stages[:13] if result.difference)
+        assert 1e-4 < worst < 2e-2  # far from fp32, and with room below the tolerance
+
+
+def test_int8(nano_weights: Path, nano_onnx: Path, int8_onnx: Path, nano_image: Image) -> None:
+    for reference in (nano_weights, nano_onnx):
+        comparison = compare(reference, int8_onnx, nano_image)
+        assert_passes(comparison)
+        assert comparison.tolerances == "int8"
+
+
+def test_int8_held_to_a_small_tolerance_says_where(nano_onnx: Path, int8_onnx: Path, nano_image: Image) -> None:
+    comparison = compare_models(nano_onnx, int8_onnx, nano_image, CompareOptions(tolerance=0.03))
+    assert comparison.first_divergence is not None
+    assert comparison.first_divergence.stage == "C3"
+    assert comparison.culprit is not None
+    assert comparison.culprit.operator.startswith(("Conv backbone.", "Relu after Conv backbone."))
+    assert comparison.culprit.relative is not None
+    assert comparison.culprit.relative > 0.03
+
+
+@pytest.mark.parametrize("size", [(1, 1), (33, 500), (701, 333), (256, 256)])
+def test_any_image_size(size: tuple[int, int], nano_weights: Path, nano_onnx: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
+    assert_passes(compare(nano_weights, nano_onnx, noise))
+
+
+def test_an_image_without_detections(nano_weights: Path, nano_onnx: Path) -> None:
+    comparison = compare(nano_weights, nano_onnx, np.zeros((100, 80, 3), np.uint8))
+    assert_passes(comparison)
+    assert next(result.note for result in comparison.stages if result.stage == "boxes") == "0 of 0 matched"
+
+
+@pytest.mark.parametrize(
+    "changed", [{"input_kind": "tensor"}, {"batch": 2}, {"batch": None}, {"mask_size": "image"}], ids=str
+)
+def test_every_form_of_export(changed: dict[str, Any], nano_weights: Path, nano_image: Image, tmp_path: Path) -> None:
+    options = replace(ExportOptions(tmp_path / "other.onnx"), **changed)
+    comparison = compare(nano_weights, export_onnx(nano_weights, options).path, nano_image)
+    assert_passes(comparison)
+    assert len(comparison.stages) == len(all_stages(comparison_config(nano_weights)))
+
+
+def comparison_config(weights: Path) -> Any:
+    from yolact_deploy.checkpoint import read_checkpoint
+
+    return read_checkpoint(weights).config
