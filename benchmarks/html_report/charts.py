@@ -101,7 +101,8 @@ def time_line(series: Sequence[Series], wide: bool) -> str:
             x, y = np.asarray(item.x), np.asarray(item.y)
             axes.plot(x, np.where(y > top, np.nan, y), color=item.colour, linewidth=1.2)
             outside = y > top
-            axes.plot(x[outside], np.full(outside.sum(), top), "^", color=item.colour, clip_on=False, markersize=6)
+            if outside.any():
+                axes.plot(x[outside], np.full(outside.sum(), top), "^", color=item.colour, clip_on=False, markersize=6)
         axes.axhline(1, color=SOFT, linewidth=0.8, linestyle=(0, (2, 2)))
         axes.set_ylim(min(0.75, float(every.min()) * 0.95), top)
         axes.set_xlabel("time since the start of the run, s")

@@ -1,0 +1,117 @@
+"""Reports of many shapes, as their JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.benchmarks.conftest import HEIGHT, WIDTH, result
+from tests.benchmarks.test_report import model, report_of
+from yolact_deploy.benchmarks.accuracy import NOT_AVAILABLE, Accuracy, AveragePrecision, PrecisionCurves
+from yolact_deploy.benchmarks.bench import DetectionCounts
+from yolact_deploy.benchmarks.difference_pictures import draw_pictures
+from yolact_deploy.benchmarks.differences import ImageDifference
+from yolact_deploy.benchmarks.parity import GATES, Matches, Parity, judge
+from yolact_deploy.benchmarks.report import to_json
+from yolact_deploy.benchmarks.stages import STAGES, Timing
+from yolact_deploy.benchmarks.timing import Latency
+
+Json = dict[str, Any]
+
+SCRIPT = '<script>console.error("ran")</script>'
+LONG = "a_model_with_a_name_that_goes_on_" + "and_on_" * 25 + ".onnx"
+
+
+def accuracy_of(ap: float, classes: int, rng: np.random.Generator) -> Accuracy:
+    """Curves that fall from 1, and classes around `ap`."""
+    curve = tuple(np.linspace(1, max(0.0, 2 * ap - 1), 101).round(4).tolist())
+    names = tuple((f"class {index} {SCRIPT}", float(rng.uniform(0, 1))) for index in range(classes - 1))
+    values = AveragePrecision(
+        ap, ap, ap, ap, ap, NOT_AVAILABLE, (*names, ("absent", NOT_AVAILABLE)), PrecisionCurves(curve, curve, curve)
+    )
+    return Accuracy(values, replace(values, ap=ap * 0.9))
+
+
+def latency_of(turn: int, calls: int, scale: float, rng: np.random.Generator) -> Latency:
+    seconds = scale * rng.lognormal(0, 0.05, calls) * 0.02
+    return Latency.of(seconds.tolist(), (turn * 10 + np.cumsum(seconds)).tolist())
+
+
+def difference(name: str) -> ImageDifference:
+    """One detection in common, one that only the model has."""
+    ours = result(1, [[5, 5, 30, 30]], [0.9], [0])
+    theirs = result(1, [[5, 5, 30, 30], [40, 10, 70, 50]], [0.8, 0.7], [0, 1])
+    pictures = draw_pictures(np.full((HEIGHT, WIDTH, 3), 120, np.uint8), ours, theirs, ("disk", SCRIPT))
+    return ImageDifference(1, name, 0, 1, 1, 1.0, 0.1, 0.1, pictures)
+
+
+def bench_json(models: int = 3, classes: int = 6, has_reference: bool = True, ap: float = 0.5) -> Json:
+    """A report of `models` models; the last one fails when there is a reference."""
+    rng = np.random.default_rng(0)
+    made = []
+    for index in range(models):
+        name = (f"net.pth {SCRIPT}", LONG, SCRIPT)[index] if index < 3 else f"net{index}.engine"
+        latency = latency_of(index, 40, index + 1, rng)
+        item = model(
+            name,
+            is_reference=has_reference and index == 0,
+            accuracy=accuracy_of(ap, classes, rng),
+            timing=Timing(1, latency, dict.fromkeys(STAGES, latency) if index % 2 == 0 else None, SCRIPT),
+            notes=(SCRIPT,),
+        )
+        if has_reference and index:
+            parity = Parity(0.01, -0.5 if index == models - 1 else 0.0, Matches(999, 1000, 0.99))
+            differences = (difference(f"{SCRIPT}.jpg"),) if index % 2 else ()
+            item = replace(item, parity=parity, verdict=judge(parity, GATES["fp32"]), differences=differences)
+        made.append(item)
+    report = to_json(report_of(*made, reference=made[0].name if has_reference else None))
+    return {**report, "command": f"yolact-deploy bench {LONG} '{SCRIPT}'"}
+
+
+def nothing_found() -> Json:
+    """A model that detects nothing, on a data set without objects, measured once, in one piece and without memory."""
+    absent = AveragePrecision(*[NOT_AVAILABLE] * 6, (("disk", NOT_AVAILABLE),))
+    bare = model(
+        "blind.onnx",
+        accuracy=Accuracy(absent, absent),
+        detections=DetectionCounts.of([result(1), result(2)]),
+        timing=Timing(1, Latency.of([0.02], [0.0]), None, "in one piece"),
+        memory=None,
+        path=Path("blind.onnx"),
+    )
+    return to_json(report_of(bare, reference=None))
+
+
+def old_file() -> Json:
+    """What a file held before single calls, curves and pictures were kept."""
+    report = bench_json()
+    for item in report["models"]:
+        for key in ("samples", "started", "rounds", "p95", "min", "max"):
+            item["timing"]["end_to_end"].pop(key)
+        for kind in ("box", "mask"):
+            item["accuracy"][kind].pop("curves")
+        item.pop("differences")
+    report.pop("command")
+    return report
+
+
+CASES: dict[str, Callable[[], Json]] = {
+    "three models": bench_json,
+    "one model": lambda: bench_json(1, has_reference=False),
+    "only the reference": lambda: bench_json(1),
+    "six models, 80 classes": lambda: bench_json(6, 80),
+    "nothing found": nothing_found,
+    "AP of 0": lambda: bench_json(2, ap=0.0),
+    "an old file": old_file,
+}
+
+
+@pytest.fixture(params=CASES)
+def any_json(request: pytest.FixtureRequest) -> Json:
+    """Each of CASES."""
+    return CASES[request.param]()
