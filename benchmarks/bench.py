@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack, nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
-from ..config import ModelConfig
 from ..dependencies import require
-from ..errors import ModelFileError, YolactDeployError
-from ..predictor import CHECKPOINT_SUFFIXES, Predictor
+from ..errors import YolactDeployError
+from ..files import sha256_of
+from ..metadata import ModelMetadata
+from ..predictor import Predictor
 from ..types import Image
 from .accuracy import Accuracy, GroundTruth
-from .classes import ClassMapping, class_titles, map_classes
+from .bench_report import BenchReport, DetectionCounts, ModelReport
+from .classes import ClassMapping, class_titles
 from .dataset import DataImage, Dataset, bundled_nano, load_dataset
 from .differences import ImageDifference, largest_differences
-from .hardware import Hardware, describe_hardware
+from .hardware import available_cores, describe_hardware
+from .load import Throughput, measure_arrivals, measure_streams, pytorch_threads_kept, threads_each
 from .memory import MemoryUse, measure_peak_memory
-from .parity import MATCH_SCORE, Parity, Verdict, compare, gate_for, judge
+from .options import BenchOptions
+from .parity import Parity, Verdict, compare, gate_for, judge
 from .results import ImageResult, run_images
-from .stages import Timing, time_model
-from .timing import DEFAULT_WARMUP, Schedule
+from .selection import check_models, choose_models, config_of, model_names, open_model
+from .stages import Timing
+from .timed_model import TimedModel, Watching, time_in_turns
+
+__all__ = ["BenchOptions", "BenchReport", "DetectionCounts", "ModelReport", "Progress", "choose_models", "run_bench"]
 
 TIMING_IMAGES = 64  # at most, spread over the data set
 TIMING_BYTES = 256 << 20  # 256 MiB: what the decoded images may take together
@@ -31,115 +37,28 @@ MEMORY_IMAGES = 3
 Progress = Callable[[str, int, int], None]  # what is being done, how much is done, of how much
 
 
-@dataclass(frozen=True)
-class BenchOptions:
-    """What to measure, and how."""
-
-    models: tuple[Path, ...]
-    reference: Path | None = None  # None: the only checkpoint among the models, if there is just one
-    data: Path | None = None  # None: the bundled nano set
-    limit: int | None = None  # images; None: all
-    seed: int | None = None  # with limit: a random choice instead of the first by id
-    device: str = "auto"
-    threads: int | None = None  # None: each runtime's default
-    iterations: int | None = None  # None: at least 10 and at least 3 s
-    warmup: int = DEFAULT_WARMUP
-    max_ap_difference: float | None = None  # points; None: by precision, see parity.GATES
-    min_match_rate: float | None = None  # 0..1; None: by precision
-    config: ModelConfig | None = None  # of the checkpoints; None: found from each
-    class_names: tuple[str, ...] | None = None  # for models whose classes are only numbered
-    draws_differences: bool = False  # pictures of the images that differ most from the reference
-
-
-@dataclass(frozen=True)
-class DetectionCounts:
-    """How much a model finds."""
-
-    images: int
-    total: int
-    confident: int  # of score >= parity.MATCH_SCORE
-    images_without: int
-
-    @property
-    def per_image(self) -> float:
-        """Mean number of detections."""
-        return self.total / self.images
-
-    @classmethod
-    def of(cls, results: Sequence[ImageResult]) -> DetectionCounts:
-        """Count the detections of a data set."""
-        return cls(
-            images=len(results),
-            total=sum(len(result) for result in results),
-            confident=sum(int(np.sum(result.scores >= MATCH_SCORE)) for result in results),
-            images_without=sum(len(result) == 0 for result in results),
-        )
-
-
-@dataclass(frozen=True)
-class ModelReport:
-    """What was measured of one model."""
-
-    name: str
-    path: Path
-    is_reference: bool
-    description: str  # what ran it, and where
-    config_name: str
-    precision: str
-    input_kind: str  # see metadata.ModelMetadata
-    file_bytes: int
-    accuracy: Accuracy
-    detections: DetectionCounts
-    timing: Timing
-    memory: MemoryUse | None  # None: not measured, and a note says why
-    parity: Parity | None  # None: there is no reference, or this is it
-    verdict: Verdict | None
-    notes: tuple[str, ...]
-    differences: tuple[ImageDifference, ...] | None = None  # None: not asked for, or nothing to compare with
-
-    @property
-    def detects_nothing(self) -> bool:
-        """Whether no image has a detection: then nothing that was measured means much."""
-        return self.detections.total == 0
-
-
-@dataclass(frozen=True)
-class BenchReport:
-    """Everything that `run_bench` found."""
-
-    models: tuple[ModelReport, ...]
-    reference: str | None  # name of a model
-    data: str  # the data set in words
-    data_folder: Path
-    hardware: Hardware
-    options: BenchOptions
-    notes: tuple[str, ...]
-
-    @property
-    def passed(self) -> bool:
-        """Whether no model fails its parity gate."""
-        return all(model.verdict is None or model.verdict.passed for model in self.models)
-
-
 def run_bench(options: BenchOptions, progress: Progress = lambda what, done, total: None) -> BenchReport:
     """Measure every model of `options`; the reference is measured like the others, and comes first unless listed.
 
     Everything that can be wrong with the input is found before the first measurement. Raises DataError for the data
     set, ModelFileError or CheckpointError for a model, MissingDependencyError, and YolactDeployError for the rest.
     """
-    Schedule(options.iterations, options.warmup)
-    gate_for("fp32", options.max_ap_difference, options.min_match_rate)
+    options.check()
     require("pycocotools", "computing AP")
     dataset = load_dataset(options.data or bundled_nano().folder, options.limit, options.seed)
     paths, reference = choose_models(options)
-    mappings = _check_models(paths, options, dataset)
-    bench = _Bench(options, dataset, progress, _names(paths))
-    reports: dict[Path, ModelReport] = {}
+    mappings = check_models(paths, options, dataset)
+    bench = _Bench(options, dataset, progress, model_names(paths))
+    findings: dict[Path, _Findings] = {}
     for path in sorted(paths, key=lambda path: path != reference):  # the reference first, else in order
-        reports[path] = bench.measure(path, mappings[path], is_reference=path == reference)
+        findings[path] = bench.assess(path, mappings[path], is_reference=path == reference)
+    timings = bench.time(paths)
+    reports = {
+        path: bench.report(path, findings[path], timings[path], is_reference=path == reference) for path in paths
+    }
     no_reference = "no reference, so parity was not judged: pass --reference CHECKPOINT"
     return BenchReport(
-        models=tuple(reports[path] for path in paths),
+        models=tuple(reports.values()),
         reference=None if reference is None else reports[reference].name,
         data=dataset.describe(),
         data_folder=dataset.folder,
@@ -149,61 +68,23 @@ def run_bench(options: BenchOptions, progress: Progress = lambda what, done, tot
     )
 
 
-def choose_models(options: BenchOptions) -> tuple[list[Path], Path | None]:
-    """The files to measure, each once, and which of them is the reference.
+@dataclass(frozen=True)
+class _Findings:
+    """What a model finds in the images, and how good that is."""
 
-    Raises YolactDeployError when there is nothing to measure, ModelFileError for a file that is not there.
-    """
-    given = list(options.models)
-    if options.reference and options.reference.resolve() not in {path.resolve() for path in given}:
-        given.insert(0, options.reference)
-    if not given:
-        raise YolactDeployError(
-            f"no model to measure: name a checkpoint or an exported file, such as {bundled_nano().weights}"
-        )
-    unique: dict[Path, Path] = {}  # by what they really are
-    for path in given:
-        if not path.is_file():
-            raise ModelFileError(f"no such file: {path}")
-        unique.setdefault(path.resolve(), path)
-    if options.reference:
-        return list(unique.values()), unique[options.reference.resolve()]
-    checkpoints = [path for path in unique.values() if path.suffix.lower() in CHECKPOINT_SUFFIXES]
-    return list(unique.values()), checkpoints[0] if len(checkpoints) == 1 else None
-
-
-def _names(paths: Sequence[Path]) -> dict[Path, str]:
-    """File names, or whole paths where two are alike."""
-    names = [path.name for path in paths]
-    return {path: path.name if names.count(path.name) == 1 else str(path) for path in paths}
-
-
-def _check_models(paths: Sequence[Path], options: BenchOptions, dataset: Dataset) -> dict[Path, ClassMapping]:
-    """Open every model once, so that a bad one is found before hours are spent on the others."""
-    configs = {}
-    for path in paths:
-        with _open(path, options) as predictor:
-            configs[path] = predictor.metadata.config
-    counts = {config.num_classes for config in configs.values()}
-    if len(counts) > 1:
-        listed = ", ".join(f"{path.name} has {config.num_classes}" for path, config in configs.items())
-        raise ModelFileError(f"models of different class counts cannot be compared: {listed}")
-    named = [config.class_names for config in configs.values() if not config.has_generic_names]
-    names = options.class_names or (named[0] if named else None)
-
-    def with_names(config: ModelConfig) -> ModelConfig:
-        return config.with_class_names(names) if names and config.has_generic_names else config
-
-    return {path: map_classes(with_names(config), dataset.categories) for path, config in configs.items()}
-
-
-def _open(path: Path, options: BenchOptions) -> Predictor:
-    config = options.config if path.suffix.lower() in CHECKPOINT_SUFFIXES else None
-    return Predictor.open(path, device=options.device, threads=options.threads, config=config)
+    metadata: ModelMetadata
+    description: str
+    accuracy: Accuracy
+    detections: DetectionCounts
+    parity: Parity | None
+    verdict: Verdict | None
+    differences: tuple[ImageDifference, ...] | None
+    notes: tuple[str, ...]
 
 
 class _Bench:
-    """Measures model after model; the first one that is the reference is what the others are compared with."""
+    """Runs model after model on the data set; the first one that is the reference is what the others are compared with.
+    Then times all of them in turns."""
 
     def __init__(self, options: BenchOptions, dataset: Dataset, progress: Progress, names: dict[Path, str]) -> None:
         self._options = options
@@ -213,17 +94,14 @@ class _Bench:
         self._truth = GroundTruth(dataset)
         self._reference: tuple[list[ImageResult], Accuracy] | None = None
 
-    def measure(self, path: Path, mapping: ClassMapping, is_reference: bool) -> ModelReport:
-        """Everything about one model."""
-        name = self._names[path]
-        with _open(path, self._options) as predictor:
+    def assess(self, path: Path, mapping: ClassMapping, is_reference: bool) -> _Findings:
+        """Detections, accuracy and parity of one model."""
+        with open_model(path, self._options) as predictor:
             results = run_images(
-                predictor, self._dataset.images, lambda *done: self._progress(f"{name}: accuracy", *done)
+                predictor, self._dataset.images, lambda *done: self._progress(f"{self._names[path]}: accuracy", *done)
             )
-            accuracy = self._truth.evaluate(results, mapping)
-            timing = self._time(predictor, path)
             metadata, description = predictor.metadata, predictor.description
-        memory, notes = self._memory(path)
+        accuracy = self._truth.evaluate(results, mapping)
         parity = verdict = differences = None
         if is_reference:
             self._reference = (results, accuracy)
@@ -234,45 +112,98 @@ class _Bench:
             if self._options.draws_differences:
                 names = class_titles(metadata.config, mapping, self._dataset.categories)
                 differences = largest_differences(self._dataset.images, self._reference[0], results, names)
+        counts = DetectionCounts.of(results)
+        return _Findings(metadata, description, accuracy, counts, parity, verdict, differences, tuple(mapping.notes))
+
+    def time(self, paths: Sequence[Path]) -> dict[Path, Timing]:
+        """Latency of all models in turns, then what was asked for under load, model by model."""
+        images = timing_images(self._dataset.images)
+        schedule = self._options.schedule
+        with ExitStack() as stack, pytorch_threads_kept():
+            models = {path: self._timed_model(path, images, stack) for path in paths}
+            timings = dict(zip(paths, time_in_turns(list(models.values()), schedule), strict=True))
+            for path, model in models.items():
+                if self._options.streams > 1:
+                    timings[path] = replace(timings[path], throughput=self._throughput(path, model))
+                if self._options.target_fps is not None:
+                    arrivals = measure_arrivals(
+                        model.call,
+                        self._options.target_fps,
+                        model.images_per_call,
+                        schedule,
+                        self._advance(path, "arriving frames"),
+                    )
+                    timings[path] = replace(timings[path], arrivals=arrivals)
+        return timings
+
+    def report(self, path: Path, findings: _Findings, timing: Timing, is_reference: bool) -> ModelReport:
+        """All about one model; its memory is measured now, in a process that does nothing else."""
+        memory, notes = self._memory(path)
+        metadata = findings.metadata
         return ModelReport(
-            name=name,
+            name=self._names[path],
             path=path,
             is_reference=is_reference,
-            description=description,
+            description=findings.description,
             config_name=metadata.config.name,
             precision=metadata.precision,
             input_kind=metadata.input_kind,
             file_bytes=path.stat().st_size,
-            accuracy=accuracy,
-            detections=DetectionCounts.of(results),
+            accuracy=findings.accuracy,
+            detections=findings.detections,
             timing=timing,
             memory=memory,
-            parity=parity,
-            verdict=verdict,
-            notes=(*mapping.notes, *notes),
-            differences=differences,
+            parity=findings.parity,
+            verdict=findings.verdict,
+            notes=(*findings.notes, *notes),
+            sha256=sha256_of(path),
+            differences=findings.differences,
         )
 
-    def _time(self, predictor: Predictor, path: Path) -> Timing:
+    def _timed_model(self, path: Path, images: Sequence[Image], stack: ExitStack) -> TimedModel:
         options = self._options
-        return time_model(
-            predictor,
+        return TimedModel(
+            stack.enter_context(open_model(path, options)),
             path,
-            timing_images(self._dataset.images),
-            Schedule(options.iterations, options.warmup),
+            images,
             options.device,
             options.threads,
+            options.batch,
             lambda what, *done: self._progress(f"{self._names[path]}: {what}", *done),
+            self._watching(path),
         )
+
+    def _watching(self, path: Path) -> Watching:
+        """What else looks on while the model is timed end to end: nothing yet."""
+        return lambda: nullcontext(lambda images: None)
+
+    def _throughput(self, path: Path, model: TimedModel) -> Throughput:
+        """Several callers, each with the model opened for itself."""
+        options = self._options
+        threads = threads_each(options.streams, options.threads, available_cores())
+        with ExitStack() as stack, pytorch_threads_kept():
+            predictors = [stack.enter_context(open_model(path, options, threads)) for _ in range(options.streams)]
+
+            def calls_of(predictor: Predictor) -> Callable[[int], None]:
+                return lambda index: model.call(index, predictor)
+
+            rounds, origin = measure_streams(
+                [calls_of(predictor) for predictor in predictors],
+                options.schedule,
+                self._advance(path, f"{options.streams} streams"),
+            )
+        return Throughput.of(rounds, model.images_per_call, options.streams, threads, origin)
+
+    def _advance(self, path: Path, what: str) -> Callable[[int, int], None]:
+        return lambda done, total: self._progress(f"{self._names[path]}: {what}", done, total)
 
     def _memory(self, path: Path) -> tuple[MemoryUse | None, tuple[str, ...]]:
         """Peak memory, or a note that says why it is not known."""
         options = self._options
-        config = options.config if path.suffix.lower() in CHECKPOINT_SUFFIXES else None
         images = [image.path for image in self._dataset.images[:MEMORY_IMAGES]]
         self._progress(f"{self._names[path]}: memory", 0, 1)
         try:
-            use = measure_peak_memory(path, images, options.device, options.threads, config)
+            use = measure_peak_memory(path, images, options.device, options.threads, config_of(path, options))
         except YolactDeployError as error:
             return None, (str(error),)
         self._progress(f"{self._names[path]}: memory", 1, 1)

@@ -47,7 +47,7 @@ def describe_hardware() -> Hardware:
     found = {finding.key: finding for finding in diagnosis.findings}
     return Hardware(
         cpu=cpu_name(),
-        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        cores=available_cores(),
         memory_bytes=_memory_bytes(),
         gpu=_gpu_name(diagnosis),
         system=_system_name(),
@@ -55,6 +55,11 @@ def describe_hardware() -> Hardware:
         tool_version=__version__,
         date=datetime.now(timezone.utc).isoformat(timespec="seconds"),
     )
+
+
+def available_cores() -> int:
+    """CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def cpu_name(cpuinfo: Path = _CPUINFO, device_model: Path = DEVICE_MODEL) -> str:

@@ -1,4 +1,4 @@
-"""Time a model end to end, and its stages apart: preprocess, network, post-process, masks."""
+"""Time a model's stages apart: preprocess, network, post-process, masks."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from ..errors import YolactDeployError
 from ..predictor import Predictor
 from ..preprocess import preprocess_numpy
 from ..types import Image, NetworkDetections
-from .device_times import DeviceTimes, time_device
+from .device_times import DeviceTimes
+from .load import Arrivals, Throughput
 from .split import NETWORK_INPUT, RAW_OUTPUTS, split_graph
-from .timing import Latency, Schedule, measure_latency
+from .timing import Latency, Part, Round, Timer, by_clock, measure_round
 
 STAGES = ("preprocess", "network", "postprocess", "masks")
 REGIONS = {  # what is inside each measured region, in words
@@ -29,29 +30,37 @@ REGIONS = {  # what is inside each measured region, in words
 
 STAGE_IMAGES = 8  # whose tensors are held between two stages
 
-Advance = Callable[[str, int, int], None]  # what is measured, how much is done, of how much
+Progress = Callable[[str, int, int], None]  # what is measured, how much is done, of how much
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Measured wall-clock times of a model, ms a call. Images are decoded before, and cycled through."""
+    """Measured times of a model, ms a call. Images are decoded before, and cycled through."""
 
-    images_per_call: int  # 1, or the batch of a file that takes only that
-    end_to_end: Latency
+    images_per_call: int  # 1, what was asked for, or the batch of a file that takes only that
+    end_to_end: Latency  # one caller, call after call
     stages: dict[str, Latency] | None  # one each of STAGES; None when the model cannot be run in stages
     stages_note: str  # how the stages were run, or why not
     device: DeviceTimes | None = None  # of an engine; None for the others
+    throughput: Throughput | None = None  # None only in what is made by hand
+    arrivals: Arrivals | None = None  # None: not asked for
 
     @property
     def network(self) -> Latency | None:
         """The bare network."""
         return self.stages["network"] if self.stages else None
 
+    @property
+    def fps(self) -> float:
+        """Images a second at the median end to end."""
+        return self.end_to_end.fps(self.images_per_call)
+
 
 class StagedModel(Protocol):
-    """A model whose stages can be called one by one. Each call has finished its work when it returns."""
+    """A model whose stages can be called one by one; `timer` knows when a call has finished its work."""
 
     note: str
+    timer: Timer  # of all stages but the last, which the host works on
 
     def preprocess(self, batch: np.ndarray) -> Any:
         """uint8 [B,H,W,3] BGR -> what `network` takes."""
@@ -66,81 +75,61 @@ class StagedModel(Protocol):
         ...
 
 
-def time_model(
-    predictor: Predictor,
-    path: Path,
-    images: Sequence[Image],
-    schedule: Schedule,
-    device: str = "auto",
-    threads: int | None = None,
-    advance: Advance = lambda what, done, total: None,
-) -> Timing:
-    """Measure the open model `predictor` of the file `path`, end to end and by stage.
-
-    Raises YolactDeployError when the model fails. A file that cannot be cut into stages is timed end to end only.
-    """
-    count = images_per_call(predictor)
-    end_to_end = measure_latency(
-        lambda index: predictor.batch([images[index % len(images)]] * count),
-        schedule,
-        lambda done, total: advance("end to end", done, total),
-    )
-    device_times = time_device(
-        predictor, images, count, schedule, lambda done, total: advance("on the GPU", done, total)
-    )
-    if device_times is not None:
-        return Timing(
-            count, end_to_end, None, "an engine is one piece; its times on the GPU are by events", device_times
-        )
-    try:
-        staged = open_stages(predictor, path, device, threads)
-        stages = time_stages(predictor, staged, images, schedule, advance)
-    except YolactDeployError as error:
-        return Timing(count, end_to_end, None, f"stages were not measured: {error}")
-    return Timing(count, end_to_end, stages, staged.note)
-
-
-def images_per_call(predictor: Predictor) -> int:
-    """How many images one call is given: the batch of a file that takes only that, 1 otherwise."""
-    return getattr(predictor.runtime, "batch_size", None) or 1
-
-
-def time_stages(
-    predictor: Predictor,
-    staged: StagedModel,
-    images: Sequence[Image],
-    schedule: Schedule,
-    advance: Advance = lambda what, done, total: None,
-) -> dict[str, Latency]:
-    """Latency of each of STAGES on what the stage before made of the images.
+class StageTimer:
+    """Times each of STAGES on what the stage before made of the images, round by round.
 
     Stage by stage, not image by image: the threads of one ONNX Runtime session go on spinning for a while after its
     work is done, and would take the cores from the next.
     """
-    step = max(len(images) // STAGE_IMAGES, 1)
-    chosen = images[::step][:STAGE_IMAGES]
-    batches = [np.stack([image] * images_per_call(predictor)) for image in chosen]
 
-    def masks(item: tuple[list[NetworkDetections], Image]) -> None:
+    def __init__(self, predictor: Predictor, staged: StagedModel, images: Sequence[Image], count: int) -> None:
+        """count: images a call."""
+        self._predictor = predictor
+        self._staged = staged
+        step = max(len(images) // STAGE_IMAGES, 1)
+        self._images = images[::step][:STAGE_IMAGES]
+        self._count = count
+        self._inputs: dict[str, list[Any]] = {}  # of each stage; made once
+        self._rounds: dict[str, list[Round]] = {stage: [] for stage in STAGES}
+
+    def measure(self, part: Part, warmup: int, progress: Progress = lambda what, done, total: None) -> None:
+        """One more round. Raises YolactDeployError when a stage fails."""
+        run: dict[str, Callable[[Any], Any]] = {
+            "preprocess": self._staged.preprocess,
+            "network": self._staged.network,
+            "postprocess": self._staged.postprocess,
+            "masks": self._masks,
+        }
+        values: list[Any] = []  # what the stage before made; only in the first round
+        for stage in STAGES:
+            if stage not in self._inputs:
+                self._inputs[stage] = self._first_inputs() if stage == STAGES[0] else values
+            inputs = self._inputs[stage]
+            done = measure_round(
+                lambda index, stage=stage, inputs=inputs: run[stage](inputs[index % len(inputs)]),  # type: ignore[misc]
+                part,
+                warmup,
+                len(self._rounds[stage]) * part.at_least,
+                lambda *done, stage=stage: progress(stage, *done),  # type: ignore[misc]
+                by_clock if stage == "masks" else self._staged.timer,
+            )
+            self._rounds[stage].append(done)
+            if len(self._inputs) < len(STAGES):
+                values = [run[stage](value) for value in inputs]
+                if STAGES[len(self._inputs)] == "masks":
+                    values = list(zip(values, self._images, strict=True))
+
+    def latencies(self, origin: float = 0.0) -> dict[str, Latency]:
+        """What all rounds come to. origin: see `Latency.of_rounds`."""
+        return {stage: Latency.of_rounds(rounds, origin) for stage, rounds in self._rounds.items()}
+
+    def _first_inputs(self) -> list[np.ndarray]:
+        return [np.stack([image] * self._count) for image in self._images]
+
+    def _masks(self, item: tuple[list[NetworkDetections], Image]) -> None:
         found, image = item
         for detections in found:
-            predictor.finish(detections, *image.shape[:2])
-
-    latencies = {}
-    values: list[Any] = batches
-    calls: tuple[Callable[[Any], Any], ...] = (staged.preprocess, staged.network, staged.postprocess, masks)
-    for stage, run in zip(STAGES, calls, strict=True):
-        if stage == "masks":
-            values = list(zip(values, chosen, strict=True))
-        latencies[stage] = _latency_of(run, values, schedule, lambda *done, stage=stage: advance(stage, *done))
-        values = [run(value) for value in values]
-    return latencies
-
-
-def _latency_of(
-    run: Callable[[Any], Any], values: Sequence[Any], schedule: Schedule, advance: Callable[[int, int], None]
-) -> Latency:
-    return measure_latency(lambda index: run(values[index % len(values)]), schedule, advance)
+            self._predictor.finish(detections, *image.shape[:2])
 
 
 def open_stages(predictor: Predictor, path: Path, device: str, threads: int | None) -> StagedModel:
@@ -159,28 +148,44 @@ class RuntimeStages:
 
     def __init__(self, predictor: Predictor) -> None:
         self._runtime: Any = predictor.runtime
-        self._is_cuda = getattr(self._runtime, "device", "cpu") == "cuda"
-
-    def _finished(self, value: Any) -> Any:
-        if self._is_cuda:  # else the next stage is billed for this one
-            require("torch", "timing on CUDA").cuda.synchronize()
-        return value
+        self.timer: Timer = by_clock
+        if getattr(self._runtime, "device", "cpu") == "cuda":
+            self.timer = by_cuda_events
+            self.note += ", timed by CUDA events"
 
     def preprocess(self, batch: np.ndarray) -> Any:
         """See `StagedModel`."""
-        return self._finished(self._runtime.preprocess(batch))
+        return self._runtime.preprocess(batch)
 
     def network(self, tensor: Any) -> Any:
         """See `StagedModel`."""
-        return self._finished(self._runtime.network(tensor))
+        return self._runtime.network(tensor)
 
     def postprocess(self, raw: Any) -> list[NetworkDetections]:
         """See `StagedModel`."""
-        return self._finished(self._runtime.postprocess(raw))
+        return self._runtime.postprocess(raw)
+
+
+def by_cuda_events(call: Callable[[], object]) -> float:
+    """The time of a call that hands work to PyTorch's current CUDA stream, s.
+
+    Two events in that stream enclose the call's work. The stream is empty when the first is recorded, so that no work
+    of the stage before is in between; and it is empty at the end, so that the next stage is not billed for this one.
+    """
+    cuda: Any = require("torch", "timing on CUDA").cuda
+    start, end = cuda.Event(enable_timing=True), cuda.Event(enable_timing=True)
+    cuda.synchronize()
+    start.record()
+    call()
+    end.record()
+    end.synchronize()
+    return start.elapsed_time(end) / 1e3  # of ms
 
 
 class OnnxStages:
     """An exported file cut into sessions of their own."""
+
+    timer = staticmethod(by_clock)  # each session's outputs are on the host when it returns
 
     note = (
         "stages are the file's graph cut into parts that run apart, their tensors passing through the host; "

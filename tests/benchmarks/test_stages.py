@@ -13,7 +13,8 @@ from onnx import TensorProto, helper, numpy_helper
 from tests.conftest import NANO_WEIGHTS
 from yolact_deploy.benchmarks import stages as stages_module
 from yolact_deploy.benchmarks.split import extract, split_graph
-from yolact_deploy.benchmarks.stages import STAGES, OnnxStages, RuntimeStages, open_stages, time_model
+from yolact_deploy.benchmarks.stages import STAGES, OnnxStages, RuntimeStages, open_stages
+from yolact_deploy.benchmarks.timed_model import time_model
 from yolact_deploy.benchmarks.timing import Schedule
 from yolact_deploy.errors import ModelFileError, YolactDeployError
 from yolact_deploy.export.torch_to_onnx import ExportOptions, export_onnx
@@ -74,7 +75,7 @@ def test_stages_in_a_row_equal_the_whole(kind: str, request: pytest.FixtureReque
 def test_every_part_is_timed(nano_onnx: Path, nano_image: Image) -> None:
     steps: list[tuple[str, int, int]] = []
     with Predictor.open(nano_onnx, threads=1) as predictor:
-        timing = time_model(predictor, nano_onnx, [nano_image], ONCE, advance=lambda *step: steps.append(step))
+        timing = time_model(predictor, nano_onnx, [nano_image], ONCE, progress=lambda *step: steps.append(step))
     assert timing.stages is not None
     assert tuple(timing.stages) == STAGES
     assert timing.network is timing.stages["network"]

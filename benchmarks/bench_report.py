@@ -1,0 +1,89 @@
+"""What a benchmark finds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .accuracy import Accuracy
+from .differences import ImageDifference
+from .hardware import Hardware
+from .memory import MemoryUse
+from .options import BenchOptions
+from .parity import MATCH_SCORE, Parity, Verdict
+from .results import ImageResult
+from .stages import Timing
+
+
+@dataclass(frozen=True)
+class DetectionCounts:
+    """How much a model finds."""
+
+    images: int
+    total: int
+    confident: int  # of score >= parity.MATCH_SCORE
+    images_without: int
+
+    @property
+    def per_image(self) -> float:
+        """Mean number of detections."""
+        return self.total / self.images
+
+    @classmethod
+    def of(cls, results: Sequence[ImageResult]) -> DetectionCounts:
+        """Count the detections of a data set."""
+        return cls(
+            images=len(results),
+            total=sum(len(result) for result in results),
+            confident=sum(int(np.sum(result.scores >= MATCH_SCORE)) for result in results),
+            images_without=sum(len(result) == 0 for result in results),
+        )
+
+
+@dataclass(frozen=True)
+class ModelReport:
+    """What was measured of one model."""
+
+    name: str
+    path: Path
+    is_reference: bool
+    description: str  # what ran it, and where
+    config_name: str
+    precision: str
+    input_kind: str  # see metadata.ModelMetadata
+    file_bytes: int
+    accuracy: Accuracy
+    detections: DetectionCounts
+    timing: Timing
+    memory: MemoryUse | None  # None: not measured, and a note says why
+    parity: Parity | None  # None: there is no reference, or this is it
+    verdict: Verdict | None
+    notes: tuple[str, ...]
+    sha256: str = ""  # of the file
+    differences: tuple[ImageDifference, ...] | None = None  # None: not asked for, or nothing to compare with
+
+    @property
+    def detects_nothing(self) -> bool:
+        """Whether no image has a detection: then nothing that was measured means much."""
+        return self.detections.total == 0
+
+
+@dataclass(frozen=True)
+class BenchReport:
+    """Everything that `run_bench` found."""
+
+    models: tuple[ModelReport, ...]
+    reference: str | None  # name of a model
+    data: str  # the data set in words
+    data_folder: Path
+    hardware: Hardware
+    options: BenchOptions
+    notes: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether no model fails its parity gate."""
+        return all(model.verdict is None or model.verdict.passed for model in self.models)

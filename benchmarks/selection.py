@@ -1,0 +1,84 @@
+"""The models that a benchmark measures: which they are, and whether they fit the data set, the options and each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..config import ModelConfig
+from ..errors import ModelFileError, YolactDeployError
+from ..predictor import CHECKPOINT_SUFFIXES, Predictor
+from .classes import ClassMapping, map_classes
+from .dataset import Dataset, bundled_nano
+from .options import BenchOptions
+
+
+def choose_models(options: BenchOptions) -> tuple[list[Path], Path | None]:
+    """The files to measure, each once, and which of them is the reference.
+
+    Raises YolactDeployError when there is nothing to measure, ModelFileError for a file that is not there.
+    """
+    given = list(options.models)
+    if options.reference and options.reference.resolve() not in {path.resolve() for path in given}:
+        given.insert(0, options.reference)
+    if not given:
+        raise YolactDeployError(
+            f"no model to measure: name a checkpoint or an exported file, such as {bundled_nano().weights}"
+        )
+    unique: dict[Path, Path] = {}  # by what they really are
+    for path in given:
+        if not path.is_file():
+            raise ModelFileError(f"no such file: {path}")
+        unique.setdefault(path.resolve(), path)
+    if options.reference:
+        return list(unique.values()), unique[options.reference.resolve()]
+    checkpoints = [path for path in unique.values() if path.suffix.lower() in CHECKPOINT_SUFFIXES]
+    return list(unique.values()), checkpoints[0] if len(checkpoints) == 1 else None
+
+
+def model_names(paths: Sequence[Path]) -> dict[Path, str]:
+    """File names, or whole paths where two are alike."""
+    names = [path.name for path in paths]
+    return {path: path.name if names.count(path.name) == 1 else str(path) for path in paths}
+
+
+def check_models(paths: Sequence[Path], options: BenchOptions, dataset: Dataset) -> dict[Path, ClassMapping]:
+    """Open every model once, so that a bad one is found before hours are spent on the others."""
+    configs = {}
+    for path in paths:
+        with open_model(path, options) as predictor:
+            configs[path] = predictor.metadata.config
+            check_batch(predictor, path, options.batch)
+    counts = {config.num_classes for config in configs.values()}
+    if len(counts) > 1:
+        listed = ", ".join(f"{path.name} has {config.num_classes}" for path, config in configs.items())
+        raise ModelFileError(f"models of different class counts cannot be compared: {listed}")
+    named = [config.class_names for config in configs.values() if not config.has_generic_names]
+    names = options.class_names or (named[0] if named else None)
+
+    def with_names(config: ModelConfig) -> ModelConfig:
+        return config.with_class_names(names) if names and config.has_generic_names else config
+
+    return {path: map_classes(with_names(config), dataset.categories) for path, config in configs.items()}
+
+
+def check_batch(predictor: Predictor, path: Path, batch: int | None) -> None:
+    """Raises ModelFileError when the file takes another number of images a call."""
+    fixed = getattr(predictor.runtime, "batch_size", None)
+    if batch is not None and fixed not in (None, batch):
+        raise ModelFileError(
+            f"{path} takes {fixed} {'image' if fixed == 1 else 'images'} a call, not {batch}: "
+            f"export it with --batch dynamic or --batch {batch}"
+        )
+
+
+def open_model(path: Path, options: BenchOptions, threads: int | None = None) -> Predictor:
+    """The model as `options` want it. threads: instead of those of the options."""
+    return Predictor.open(
+        path, device=options.device, threads=threads or options.threads, config=config_of(path, options)
+    )
+
+
+def config_of(path: Path, options: BenchOptions) -> ModelConfig | None:
+    """The configuration that the options give to checkpoints; other files bring their own."""
+    return options.config if path.suffix.lower() in CHECKPOINT_SUFFIXES else None
