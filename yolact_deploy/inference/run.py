@@ -165,7 +165,7 @@ class InferRun:
             opened.source.close()
             raise
         self._draws = any(sink.needs_drawing for sink in sinks)
-        self._pipeline = Pipeline(opened.source, self._detect, self._render, sinks)
+        self._pipeline = Pipeline(opened.source, self.detect, self.render, sinks)
 
     def stop(self) -> None:
         """Take no new frames and finish the files; safe in a signal handler."""
@@ -181,11 +181,13 @@ class InferRun:
             raise ImageError(f"none of {len(report.failures)} pictures could be used; the first: {report.failures[0]}")
         return report
 
-    def _detect(self, frame: Frame) -> NetworkDetections:
+    def detect(self, frame: Frame) -> NetworkDetections:
+        """The model stage: what counts of one frame."""
         (found,) = self._predictor.runtime.detect([frame.image])
         return self._options.selection.of(found)
 
-    def _render(self, frame: Frame, found: NetworkDetections) -> Result:
+    def render(self, frame: Frame, found: NetworkDetections) -> Result:
+        """The draw stage: masks at image size and, where a sink shows them, the picture."""
         detections = self._predictor.finish_windowed(found, *frame.image.shape[:2])
         names, color_by = self._predictor.metadata.config.class_names, self._options.color_by
         drawn = draw_detections(frame.image, detections, names, color_by) if self._draws else None
