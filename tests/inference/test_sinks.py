@@ -160,6 +160,18 @@ def test_coco_file(tmp_path: Path, name: str, as_polygons: bool) -> None:
     np.testing.assert_array_equal(data.annToMask(first), mask_of(result(0, grey(0), classes=(2,)), 0))
 
 
+@pytest.mark.parametrize("as_polygons", [False, True])
+def test_a_mask_without_a_pixel(tmp_path: Path, as_polygons: bool) -> None:
+    sink = CocoFile(tmp_path / "a.json", ModelConfig.named("yolact_nano"), as_polygons)
+    found = result(0, grey(0), classes=(2,))
+    no_pixel = window_of(np.zeros((48, 64), np.bool_))
+    sink.write(replace(found, detections=replace(found.detections, masks=(no_pixel,))))
+    sink.close(keep=True)
+    data = COCO(str(tmp_path / "a.json"))
+    assert data.anns[1]["area"] == 0
+    assert data.annToMask(data.anns[1]).sum() == 0
+
+
 def test_a_coco_file_without_results_or_given_up(tmp_path: Path) -> None:
     config = ModelConfig.named("yolact_nano")
     CocoFile(tmp_path / "a.json", config).close(keep=True)

@@ -20,6 +20,7 @@ from .polygons import mask_polygons
 from .rle import encode_rle
 
 STDOUT = "-"  # as a path
+_NO_AREA = [0.0] * 6  # a triangle without a pixel, for masks without one: pycocotools takes no empty list of polygons
 # COCO numbers its 80 categories 1 to 90; these are not in use.
 _UNUSED_COCO_IDS = frozenset((12, 26, 29, 30, 45, 66, 68, 69, 71, 83))
 
@@ -36,7 +37,7 @@ def _rle(mask: MaskWindow, height: int, width: int) -> dict[str, Any]:
 
 
 def _outlines(mask: MaskWindow, height: int, width: int) -> list[list[float]]:
-    return mask_polygons(mask)
+    return mask_polygons(mask) or [_NO_AREA]
 
 
 class CocoFile:
