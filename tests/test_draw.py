@@ -16,6 +16,7 @@ from yolact_deploy.draw import (
     detection_colours,
     draw_detections,
     drawable,
+    label_corner,
     text_colour,
 )
 from yolact_deploy.errors import ImageError
@@ -130,6 +131,35 @@ def test_colours_of_instances_differ_where_their_class_is_one() -> None:
     assert detection_colours(found, "instance") == PALETTE[:3]
     with pytest.raises(ValueError, match="class, instance"):
         detection_colours(found, "score")
+
+
+def test_labels_make_way_for_each_other() -> None:
+    strip, size, box = (60, 15), (200, 300), (50, 80, 250, 150)
+    taken: list[tuple[int, int, int, int]] = []
+    for _ in range(8):
+        taken.append((*label_corner(strip, box, size, taken), *strip))
+    assert taken[0] == (50, 65, 60, 15)  # above the upper left corner
+    covered = np.zeros(size, int)
+    for left, top, width, height in taken:
+        covered[top : top + height, left : left + width] += 1
+    assert covered.max() == 1
+    assert covered.sum() == 8 * 60 * 15  # all inside the image
+    assert label_corner(strip, box, size, taken) == (50, 65)  # no room is left
+
+
+@pytest.mark.parametrize(
+    ("box", "corner"),
+    [
+        ((50, 5, 90, 60), (50, 5)),  # no room above: inside
+        ((50, 5, 90, 30), (50, 30)),  # of a small box, below
+        ((-40, 80, 20, 99), (0, 65)),
+        ((290, 80, 400, 99), (240, 65)),
+        ((0, -900, 300, -800), (0, 0)),
+        ((0, 900, 300, 990), (0, 185)),
+    ],
+)
+def test_labels_stay_in_the_image(box: tuple[int, int, int, int], corner: tuple[int, int]) -> None:
+    assert label_corner((60, 15), box, (200, 300), []) == corner
 
 
 def test_the_better_detection_is_on_top() -> None:

@@ -44,6 +44,7 @@ WHITE: Colour = (255, 255, 255)
 MASK_OPACITY = 0.45
 COLOUR_BY = ("class", "instance")
 _SMOOTH_BELOW = 3  # px: thinner outlines need anti-aliasing, and on small pictures it costs little
+_SMALL_BOX = 3  # heights of its label
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _FONT_HEIGHT = 22  # px of a capital at scale 1
 
@@ -105,13 +106,68 @@ def draw_detections(
     for index in worst_first:
         mask = detections.masks[index]
         _draw_mask(canvas, mask if isinstance(mask, MaskWindow) else window_of(mask), colours[index], pen)
+    labels = _labels(canvas.shape[:2], detections, class_names, pen)
     for index in worst_first:
-        class_index = int(detections.classes[index])
         x1, y1, x2, y2 = (int(value) for value in detections.boxes[index])
         cv2.rectangle(canvas, (x1, y1), (x2, y2), colours[index], pen.line)
-        name = drawable(class_name(class_names, class_index)) or f"class {class_index}"
-        _draw_label(canvas, f"{name} {detections.scores[index]:.2f}", (x1, y1), colours[index], pen)
+    for index in worst_first:
+        _draw_label(canvas, labels[index], colours[index], pen)
     return canvas
+
+
+@dataclass(frozen=True)
+class _Label:
+    """Text on a filled strip, px."""
+
+    text: str
+    left: int
+    top: int
+    width: int
+    height: int
+
+
+def _labels(
+    size: tuple[int, int], detections: Detections | WindowedDetections, class_names: Sequence[str], pen: _Pen
+) -> list[_Label]:
+    """A label for each detection, placed best first: where it hides none that is placed already, if there is room."""
+    labels: list[_Label] = []
+    for index in range(len(detections)):
+        class_index = int(detections.classes[index])
+        name = drawable(class_name(class_names, class_index)) or f"class {class_index}"
+        text = f"{name} {detections.scores[index]:.2f}"
+        (text_width, text_height), _baseline = cv2.getTextSize(text, _FONT, pen.text_scale, pen.text_line)
+        strip = (text_width + 2 * pen.padding, text_height + 2 * pen.padding)
+        taken = [(label.left, label.top, label.width, label.height) for label in labels]
+        labels.append(_Label(text, *label_corner(strip, detections.boxes[index].tolist(), size, taken), *strip))
+    return labels
+
+
+def label_corner(
+    strip: tuple[int, int], box: Sequence[int], size: tuple[int, int], taken: Sequence[tuple[int, int, int, int]]
+) -> tuple[int, int]:
+    """Left and top of a strip (width, height) for the label of `box` in an image of `size` (height, width).
+
+    Above the box's upper left corner if it fits there without hiding one of `taken` (left, top, width, height); else
+    at another corner, outside or inside; else where it fits, on top of another.
+    """
+    width, height = strip
+    x1, y1, x2, y2 = box
+    inside, below = (y1, y2 - height), (y2,)
+    is_small = y2 - y1 < _SMALL_BOX * height  # a label inside would hide what is in it
+    spots: list[tuple[bool, int, tuple[int, int]]] = []
+    for y in (y1 - height, *(below + inside if is_small else inside + below)):
+        for x in (x1, x2 - width):
+            spot = max(0, min(x, size[1] - width)), max(0, min(y, size[0] - height))
+            is_at_box = spot[1] == y
+            if is_at_box and not any(_overlap((*spot, *strip), other) for other in taken):
+                return spot
+            spots.append((not is_at_box, len(spots), spot))
+    return min(spots)[-1]
+
+
+def _overlap(one: tuple[int, int, int, int], other: tuple[int, int, int, int]) -> bool:
+    """Whether two rectangles (left, top, width, height) share a pixel."""
+    return all(one[axis] < other[axis] + other[axis + 2] and other[axis] < one[axis] + one[axis + 2] for axis in (0, 1))
 
 
 def drawable(text: str) -> str:
@@ -134,18 +190,12 @@ def _draw_mask(canvas: Image, mask: MaskWindow, colour: Colour, pen: _Pen) -> No
     cv2.drawContours(canvas, outlines, -1, colour, pen.line, line_type, offset=offset)
 
 
-def _draw_label(canvas: Image, label: str, corner: tuple[int, int], colour: Colour, pen: _Pen) -> None:
-    """A filled strip with `label` above the box's upper left corner, or inside it where there is no room."""
-    height, width = canvas.shape[:2]
-    (text_width, text_height), _baseline = cv2.getTextSize(label, _FONT, pen.text_scale, pen.text_line)
-    strip_width, strip_height = text_width + 2 * pen.padding, text_height + 2 * pen.padding
-    left = max(0, min(corner[0], width - strip_width))
-    top = corner[1] - strip_height
-    if top < 0:
-        top = max(0, min(corner[1], height - strip_height))
-    cv2.rectangle(canvas, (left, top), (left + strip_width - 1, top + strip_height - 1), colour, cv2.FILLED)
-    origin = (left + pen.padding, top + pen.padding + text_height)
-    cv2.putText(canvas, label, origin, _FONT, pen.text_scale, text_colour(colour), pen.text_line, cv2.LINE_AA)
+def _draw_label(canvas: Image, label: _Label, colour: Colour, pen: _Pen) -> None:
+    """A filled strip with the text, in place."""
+    end = (label.left + label.width - 1, label.top + label.height - 1)
+    cv2.rectangle(canvas, (label.left, label.top), end, colour, cv2.FILLED)
+    origin = (label.left + pen.padding, label.top + label.height - pen.padding)
+    cv2.putText(canvas, label.text, origin, _FONT, pen.text_scale, text_colour(colour), pen.text_line, cv2.LINE_AA)
 
 
 def text_colour(background: Colour) -> Colour:
