@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -80,25 +81,24 @@ def _verdict(comparison: Comparison, first: StageResult) -> str:
 
 
 def _plain(comparison: Comparison) -> dict[str, Any]:
-    """For JSON, which has no word for infinity and NaN: null."""
-    first = comparison.first_divergence
+    first, culprit = comparison.first_divergence, comparison.culprit
     return {
         "reference": comparison.reference,
         "suspect": comparison.suspect,
         "image_size": comparison.image_size,
         "tolerances": comparison.tolerances,
         "first_divergence": first.stage if first else None,
-        "culprit": comparison.culprit,
+        "culprit": _finite(vars(culprit)) if culprit else None,
         "stages": [
-            {
-                **vars(result),
-                "difference": result.difference
-                and {
-                    name: value if abs(value) < float("inf") else None
-                    for name, value in vars(result.difference).items()
-                },
-            }
+            {**vars(result), "difference": _finite(vars(result.difference)) if result.difference else None}
             for result in comparison.stages
         ],
         "notes": comparison.notes,
+    }
+
+
+def _finite(values: dict[str, Any]) -> dict[str, Any]:
+    """Without infinity and NaN, for which JSON has no word: null."""
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in values.items()
     }

@@ -9,6 +9,7 @@ from pathlib import Path
 from ..config import ModelConfig
 from ..errors import ConfigError, ModelFileError
 from ..metadata import ModelMetadata
+from ..predictor import DEVICES
 from ..types import Image
 from .probes import open_probe
 from .walk import Comparison, Walk, field_differences
@@ -33,6 +34,8 @@ def compare_models(reference: Path, suspect: Path, image: Image, options: Compar
     """
     if options.tolerance is not None and not options.tolerance >= 0:
         raise ConfigError(f"tolerance {options.tolerance}: 0 or more, relative to the reference")
+    if options.device not in DEVICES:
+        raise ConfigError(f"unknown device {options.device!r}: use one of {', '.join(DEVICES)}")
     with ExitStack() as stack:
         probes = []
         for path in (reference, suspect):

@@ -37,8 +37,8 @@ def find_culprit(
     if ours is None or theirs is None or stage not in ours.stages or stage not in theirs.stages:
         return None
     inside = ours.inside(stage, earlier)
-    shared = [operator for operator in inside if operator.key in theirs.operators]
-    diverging = _first_diverging(reference, suspect, image, shared, tolerance)
+    walked = _walk(reference, suspect, image, [operator for operator in inside if operator.key in theirs.operators])
+    diverging = next((operator for operator in inside if not walked.get(operator.key, 0.0) <= tolerance), None)
     # A quantiser folds activations into the rounding, so that what is missing in its graph says nothing.
     if "int8" not in (reference.precision, suspect.precision):
         changed = _structural(ours, theirs, stage, earlier, diverging)
@@ -46,36 +46,34 @@ def find_culprit(
             return changed
     if diverging is None:
         return None
-    operator, relative = diverging
-    return Culprit(
-        operator.label, _node(operator, theirs), f"relative error {relative:.1e}, and what it reads agrees", relative
-    )
+    unknown = {operator.key for operator in inside} - set(walked)
+    inputs = "could not be compared" if unknown & set(diverging.inputs) else "agrees"
+    relative = walked[diverging.key]
+    reason = f"relative error {relative:.1e}, and what it reads {inputs}"
+    return Culprit(diverging.label, theirs.operators[diverging.key].node or diverging.node, reason, relative)
 
 
-def _first_diverging(
-    reference: Probe, suspect: Probe, image: Image, operators: Sequence[Operator], tolerance: float
-) -> tuple[Operator, float] | None:
+def _walk(reference: Probe, suspect: Probe, image: Image, operators: Sequence[Operator]) -> dict[str, float]:
+    """Relative errors of `operators` by key, without those whose results cannot be compared."""
     keys = [operator.key for operator in operators]
     ours, theirs = reference.values(image, keys), suspect.values(image, keys)
-    for operator in operators:
-        expected, actual = ours.get(operator.key), theirs.get(operator.key)
-        if expected is None or actual is None or expected.shape != actual.shape:
-            continue  # the stage as a whole says whether that matters
-        relative = difference(expected, actual).relative
-        if not relative <= tolerance:
-            return operator, relative
-    return None
+    return {
+        key: difference(ours[key], theirs[key]).relative
+        for key in keys
+        # Where shapes differ, the stage as a whole says whether that matters.
+        if key in ours and key in theirs and ours[key].shape == theirs[key].shape
+    }
 
 
 def _structural(
-    ours: Structure, theirs: Structure, stage: str, earlier: Sequence[str], diverging: tuple[Operator, float] | None
+    ours: Structure, theirs: Structure, stage: str, earlier: Sequence[str], diverging: Operator | None
 ) -> Culprit | None:
     """An operator that only one model has, where the divergence can come from it: before the first that diverges."""
     if diverging is None:
         missing = [operator for operator in ours.inside(stage, earlier) if operator.key not in theirs.operators]
         added = [operator for operator in theirs.inside(stage, earlier) if operator.key not in ours.operators]
     else:
-        key = diverging[0].key
+        key = diverging.key
         reads, others = ours.operators[key].inputs, theirs.operators[key].inputs
         missing = [ours.operators[name] for name in reads if name in ours.operators and name not in theirs.operators]
         added = [theirs.operators[name] for name in others if name in theirs.operators and name not in ours.operators]
@@ -84,7 +82,3 @@ def _structural(
     if added:
         return Culprit(added[0].label, added[0].node, "the first model has no such operator there")
     return None
-
-
-def _node(operator: Operator, theirs: Structure) -> str:
-    return theirs.operators[operator.key].node or operator.node

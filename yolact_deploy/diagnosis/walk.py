@@ -96,7 +96,7 @@ class Walk:
             image_size=self._size,
             tolerances=self._precision,
             stages=tuple(stages),
-            culprit=self._culprit(first) if first else None,
+            culprit=self._culprit(first, stages) if first else None,
             notes=tuple(self._notes([result.stage for result in stages if result.difference is None])),
         )
 
@@ -143,10 +143,10 @@ class Walk:
             return self._override
         return self._tolerances.of(stage, is_packed=self._matched.is_packed)
 
-    def _culprit(self, first: StageResult) -> Culprit | None:
+    def _culprit(self, first: StageResult, stages: list[StageResult]) -> Culprit | None:
         if first.stage not in self._network_stages:
             return explain(first.stage, *self._own)
-        earlier = self._network_stages[: self._network_stages.index(first.stage)]
+        earlier = [result.stage for result in stages[: stages.index(first)] if result.difference is not None]
         return find_culprit(*self._probes, self._image, first.stage, earlier, first.tolerance)
 
     def _notes(self, skipped: list[str]) -> list[str]:
