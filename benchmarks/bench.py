@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from ..dependencies import require
@@ -26,6 +27,7 @@ from .parity import Parity, Verdict, compare, gate_for, judge
 from .results import ImageResult, run_images
 from .selection import check_models, choose_models, config_of, model_names, open_model
 from .stages import Timing
+from .telemetry import Monitor, Telemetry, busy_notes, machine_notes, open_sources
 from .timed_model import TimedModel, Watching, time_in_turns
 
 __all__ = ["BenchOptions", "BenchReport", "DetectionCounts", "ModelReport", "Progress", "choose_models", "run_bench"]
@@ -45,6 +47,7 @@ def run_bench(options: BenchOptions, progress: Progress = lambda what, done, tot
     """
     options.check()
     require("pycocotools", "computing AP")
+    busy = busy_notes()
     dataset = load_dataset(options.data or bundled_nano().folder, options.limit, options.seed)
     paths, reference = choose_models(options)
     mappings = check_models(paths, options, dataset)
@@ -64,7 +67,7 @@ def run_bench(options: BenchOptions, progress: Progress = lambda what, done, tot
         data_folder=dataset.folder,
         hardware=describe_hardware(),
         options=options,
-        notes=() if reference else (no_reference,),
+        notes=(*(() if reference else (no_reference,)), *busy, *bench.machine_notes),
     )
 
 
@@ -93,6 +96,8 @@ class _Bench:
         self._names = names
         self._truth = GroundTruth(dataset)
         self._reference: tuple[list[ImageResult], Accuracy] | None = None
+        self._telemetry: dict[Path, Telemetry | None] = {}
+        self.machine_notes: tuple[str, ...] = ()  # what this machine does not tell of power and temperature
 
     def assess(self, path: Path, mapping: ClassMapping, is_reference: bool) -> _Findings:
         """Detections, accuracy and parity of one model."""
@@ -120,8 +125,17 @@ class _Bench:
         images = timing_images(self._dataset.images)
         schedule = self._options.schedule
         with ExitStack() as stack, pytorch_threads_kept():
-            models = {path: self._timed_model(path, images, stack) for path in paths}
+            sources = open_sources()
+            self.machine_notes = tuple(machine_notes(sources))
+            monitor = stack.enter_context(Monitor(sources))
+            records = {path: monitor.record() for path in paths}
+            models = {
+                path: self._timed_model(path, images, stack, partial(monitor.watching, record))
+                for path, record in records.items()
+            }
             timings = dict(zip(paths, time_in_turns(list(models.values()), schedule), strict=True))
+            for path, model in models.items():
+                self._telemetry[path] = monitor.telemetry(records[path], _on_gpu(model.predictor))
             for path, model in models.items():
                 if self._options.streams > 1:
                     timings[path] = replace(timings[path], throughput=self._throughput(path, model))
@@ -158,9 +172,10 @@ class _Bench:
             notes=(*findings.notes, *notes),
             sha256=sha256_of(path),
             differences=findings.differences,
+            telemetry=self._telemetry[path],
         )
 
-    def _timed_model(self, path: Path, images: Sequence[Image], stack: ExitStack) -> TimedModel:
+    def _timed_model(self, path: Path, images: Sequence[Image], stack: ExitStack, watching: Watching) -> TimedModel:
         options = self._options
         return TimedModel(
             stack.enter_context(open_model(path, options)),
@@ -170,12 +185,8 @@ class _Bench:
             options.threads,
             options.batch,
             lambda what, *done: self._progress(f"{self._names[path]}: {what}", *done),
-            self._watching(path),
+            watching,
         )
-
-    def _watching(self, path: Path) -> Watching:
-        """What else looks on while the model is timed end to end: nothing yet."""
-        return lambda: nullcontext(lambda images: None)
 
     def _throughput(self, path: Path, model: TimedModel) -> Throughput:
         """Several callers, each with the model opened for itself."""
@@ -208,6 +219,11 @@ class _Bench:
             return None, (str(error),)
         self._progress(f"{self._names[path]}: memory", 1, 1)
         return use, ()
+
+
+def _on_gpu(predictor: Predictor) -> bool:
+    """Whether a model runs on a GPU, by what its runtime says of itself."""
+    return "CPU" not in predictor.description.split(", ")
 
 
 def timing_images(images: Sequence[DataImage]) -> list[Image]:

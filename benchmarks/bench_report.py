@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from .accuracy import Accuracy
+from .comparison import Comparison
 from .differences import ImageDifference
 from .hardware import Hardware
 from .memory import MemoryUse
@@ -16,6 +17,7 @@ from .options import BenchOptions
 from .parity import MATCH_SCORE, Parity, Verdict
 from .results import ImageResult
 from .stages import Timing
+from .telemetry import Telemetry
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ class ModelReport:
     notes: tuple[str, ...]
     sha256: str = ""  # of the file
     differences: tuple[ImageDifference, ...] | None = None  # None: not asked for, or nothing to compare with
+    telemetry: Telemetry | None = None  # None: the machine tells nothing
 
     @property
     def detects_nothing(self) -> bool:
@@ -82,8 +85,14 @@ class BenchReport:
     hardware: Hardware
     options: BenchOptions
     notes: tuple[str, ...]
+    comparison: Comparison | None = None  # with an older run; None: not asked for
 
     @property
     def passed(self) -> bool:
+        """Whether no model fails a gate: parity, or --max-slowdown."""
+        return self.has_parity and (self.comparison is None or self.comparison.passed)
+
+    @property
+    def has_parity(self) -> bool:
         """Whether no model fails its parity gate."""
         return all(model.verdict is None or model.verdict.passed for model in self.models)

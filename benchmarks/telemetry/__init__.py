@@ -2,7 +2,7 @@
 
 from .monitor import Monitor, Record
 from .reading import Reading, Source
-from .sources import machine_notes, offered, open_sources
+from .sources import busy_notes, machine_notes, offered, open_sources
 from .summary import Spread, Telemetry, Throttling, Watched
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Telemetry",
     "Throttling",
     "Watched",
+    "busy_notes",
     "machine_notes",
     "offered",
     "open_sources",

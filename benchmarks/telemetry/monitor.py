@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from .reading import Reading, Source
 from .summary import Span, Spread, Telemetry, summarise
@@ -19,7 +19,11 @@ class Record:
 
     def __init__(self, source_count: int) -> None:
         self.spans: list[list[Span]] = [[] for _ in range(source_count)]  # of each source
-        self.images = 0  # that went through the model in these spans; whoever times it counts
+        self.images = 0  # that went through the model in these spans
+
+    def count(self, images: int) -> None:
+        """So many more images went through the model."""
+        self.images += images
 
 
 class Monitor:
@@ -57,10 +61,10 @@ class Monitor:
         return Record(len(self._sources))
 
     @contextlib.contextmanager
-    def watching(self, record: Record) -> Iterator[None]:
-        """Read while the body runs, and add the readings to `record`."""
+    def watching(self, record: Record) -> Iterator[Callable[[int], None]]:
+        """Read while the body runs, and add the readings to `record`. Gives what counts the images of the body."""
         if not self._sources:
-            yield
+            yield record.count
             return
         readings: list[list[Reading]] = [[] for _ in self._sources]
         stop = threading.Event()
@@ -69,7 +73,7 @@ class Monitor:
         thread = threading.Thread(target=self._sample, args=(readings, stop), name="telemetry", daemon=True)
         thread.start()
         try:
-            yield
+            yield record.count
         finally:
             stop.set()
             thread.join()

@@ -31,12 +31,21 @@ def offered() -> list[tuple[SourceFacts, tuple[str, ...]]]:
 
 
 def machine_notes(sources: list[Source]) -> list[str]:
-    """What to say of this machine before anything is measured: what it does not tell, and that it is busy."""
+    """What this machine does not tell, and why."""
     notes = [note for source in sources for note in source.facts.notes]
     readings = [source.read() for source in sources]
     if is_jetson() and not any(source.facts.tool == "tegrastats" for source in sources):
         notes.append(NO_TEGRASTATS)
     if all(reading.watts is None and reading.joules is None and reading.celsius is None for reading in readings):
         notes.append(SILENT)
-    busy = load_warning(os.getloadavg()[0], os.cpu_count() or 1)
-    return [*notes, busy] if busy else notes
+    return notes
+
+
+def busy_notes() -> list[str]:
+    """A warning when other work runs on the machine; to be asked before one's own work begins."""
+    try:
+        load, _, _ = os.getloadavg()
+    except OSError:
+        return []
+    warning = load_warning(load, os.cpu_count() or 1)
+    return [warning] if warning else []

@@ -68,7 +68,7 @@ class Watched:
     power_mode: str | None
     power_of: str | None
     power: Spread | None  # W
-    idle_power: float | None  # W, before the first model was opened
+    idle_power: float | None  # W, before the models were opened to be timed
     energy: float | None  # J, idle power included
     energy_from: str | None  # "its counter" or "power over time"
     joules_per_image: float | None

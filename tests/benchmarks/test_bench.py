@@ -106,7 +106,7 @@ def test_without_a_reference_there_is_no_verdict(nano_onnx: Path) -> None:
     assert report.reference is None
     assert report.models[0].verdict is None
     assert report.passed
-    assert report.notes == ("no reference, so parity was not judged: pass --reference CHECKPOINT",)
+    assert report.notes[0] == "no reference, so parity was not judged: pass --reference CHECKPOINT"
 
 
 def test_data_of_one_s_own_with_one_category(make_folder: MakeFolder, nano_onnx: Path) -> None:
