@@ -2,10 +2,13 @@
 
 #include "log.h"
 
+#include <cstdio>
 #include <cstring>
 
 namespace yolact {
 namespace {
+
+constexpr int kListBytes = 128;  // of the values that an attribute may have
 
 // Read by the parser itself, to find the plugin.
 constexpr std::initializer_list<char const*> kParserAttributes = {"plugin_version", "plugin_namespace"};
@@ -64,7 +67,14 @@ bool Attributes::read_choice(
             ++*index;
         }
     }
-    log_error(op_, "the attribute %s has an unknown value; %s is one of those it may have", name, *texts.begin());
+    char known[kListBytes] = "";
+    int used = 0;
+    for (char const* text : texts) {
+        if (used >= kListBytes) break;
+        auto const left = static_cast<size_t>(kListBytes - used);
+        used += std::snprintf(known + used, left, "%s%s", used > 0 ? ", " : "", text);
+    }
+    log_error(op_, "the attribute %s has to be one of %s", name, known);
     return false;
 }
 

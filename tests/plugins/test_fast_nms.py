@@ -113,6 +113,15 @@ def test_every_prior_is_a_candidate(host_build: HostBuild, cross_class: bool, dt
     check(host_build, [case], PostprocessConfig(cross_class=cross_class), dtype)
 
 
+def test_the_most_priors(host_build: HostBuild) -> None:
+    """A prior's index has 16 bits of a key, all of which are used; one more prior is refused."""
+    case = random_case(9, n=65536, classes=1, prototypes=2)
+    check(host_build, [Case(case.loc, torch.full_like(case.conf, 0.5), case.coef, case.priors * 0.02)],
+          PostprocessConfig(top_k=1024, max_detections=1024))  # fmt: skip
+    with pytest.raises(AssertionError, match="refused"):
+        run(host_build, [random_case(9, n=65537, classes=1)], PostprocessConfig(), FP32)
+
+
 @pytest.mark.parametrize("cross_class", [False, True])
 def test_thread_orders_give_identical_bits(host_build: HostBuild, cross_class: bool) -> None:
     config = PostprocessConfig(score_threshold=0.01, cross_class=cross_class)

@@ -5,14 +5,19 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from tests.plugins.host_build import PLUGINS
 from tests.plugins.shell import Toolchain
+from yolact_deploy.errors import ModelFileError
 from yolact_deploy.files import sha256_of
 from yolact_deploy.plugin_build import PluginBuild
-from yolact_deploy.plugin_library import read_record
+from yolact_deploy.plugin_library import compiled_major, read_record
 from yolact_deploy.plugin_toolchain import ARCHITECTURES
+from yolact_deploy.runtimes.engine_file import load_plugins
 
 MAX_REGISTERS = 72  # 900 threads of that many fill a multiprocessor's registers
 
@@ -26,14 +31,16 @@ registry = trt.get_plugin_registry()
 registry.load_library(sys.argv[1])
 ours = [creator for creator in registry.all_creators if creator.plugin_namespace == "yolact"]
 found = {creator.name: [creator.plugin_version, creator.plugin_namespace] for creator in ours}
-TYPES = {"f": (np.float32, trt.PluginFieldType.FLOAT32), "i": (np.int32, trt.PluginFieldType.INT32)}
+TYPES = {"f": (np.float32, trt.PluginFieldType.FLOAT32), "i": (np.int32, trt.PluginFieldType.INT32),
+         "s": (np.int8, trt.PluginFieldType.CHAR)}
 
 def created(name, **attributes):
     creator = registry.get_creator(name, "1", "yolact")
     fields = []
     for key, (kind, value) in attributes.items():
         dtype, field_type = TYPES[kind]
-        fields.append(trt.PluginField(key, np.array([value], dtype), field_type))
+        values = list(value) if kind == "s" else [value]
+        fields.append(trt.PluginField(key, np.array(values, dtype), field_type))
     phase = trt.TensorRTPhase.BUILD
     return creator.create_plugin("node", trt.PluginFieldCollection(fields), phase) is not None
 
@@ -47,7 +54,10 @@ print(json.dumps({
     "bad top_k": created("YolactFastNMS", **{**good, "top_k": ("i", 5000)}),
     "no threshold": created("YolactFastNMS", **{k: v for k, v in good.items() if k != "score_threshold"}),
     "masks": created("YolactMaskAssembly"),
+    "image masks": created("YolactMaskAssembly", mask_size=("s", b"image")),
+    "prototype masks": created("YolactMaskAssembly", mask_size=("s", b"prototype")),
     "bad masks": created("YolactMaskAssembly", mask=("i", 1)),
+    "bad mask size": created("YolactMaskAssembly", mask_size=("s", b"huge")),
 }))
 """
 
@@ -94,6 +104,19 @@ def test_it_needs_neither_tensorrt_nor_cuda_libraries(plugin_build: PluginBuild)
     assert set(exported) == {"getCreators", "setLoggerFinder", "yolact_plugins_tensorrt_major", *ours}
 
 
+def test_another_major_version_of_tensorrt(plugin_build: PluginBuild, toolchain: Toolchain) -> None:
+    """The registry's table of functions differs between them: nothing is loaded into the wrong one."""
+    major = toolchain.headers.major
+    assert compiled_major(plugin_build.path) == major
+    other: Any = SimpleNamespace(major=major + 1, title=f"TensorRT {major + 1}.4.1")
+    message = (
+        rf"was compiled for TensorRT {major}, here is TensorRT {major + 1}\.4\.1: run `yolact-deploy build-plugins`"
+    )
+    with pytest.raises(ModelFileError, match=message):
+        load_plugins(other, plugin_build.path)
+    assert compiled_major(PLUGINS / "README.md") is None
+
+
 def test_it_loads_in_a_real_registry(plugin_build: PluginBuild) -> None:
     pytest.importorskip("tensorrt_rtx_bindings")
     command = [sys.executable, "-c", REGISTRY, str(plugin_build.path)]
@@ -115,4 +138,7 @@ def test_it_loads_in_a_real_registry(plugin_build: PluginBuild) -> None:
     assert result["masks"]
     assert not result["bad top_k"]
     assert not result["no threshold"]
+    assert result["image masks"]
+    assert result["prototype masks"]
     assert not result["bad masks"]
+    assert not result["bad mask size"]

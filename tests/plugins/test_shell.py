@@ -79,7 +79,7 @@ def test_unknown_mask_sizes(player: Player, tmp_path: Path, value: str | int) ->
     inputs = list(random_inputs(5, batch=1, d=3, height=4, width=5, prototypes=6))
     result = player.run(tmp_path, MASK_ASSEMBLY, {"mask_size": value}, inputs)
     assert result.status == 1
-    assert result.log[0].startswith(f"{MASK_ASSEMBLY}: the attribute mask_size has an unknown value")
+    assert result.log == [f"{MASK_ASSEMBLY}: the attribute mask_size has to be one of prototype, image"]
 
 
 def test_image_size_needs_the_image(player: Player, tmp_path: Path) -> None:

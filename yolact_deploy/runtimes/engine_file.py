@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import MissingDependencyError, ModelFileError, YolactDeployError
 from ..manifest import Manifest, TensorRange, manifest_path
+from ..plugin_library import BUILD_COMMAND, compiled_major
 from ..tensorrt_library import TensorRTLibrary, load_tensorrt, readable, shape_of
 from .cuda import CudaBackend, open_backend
 
@@ -88,8 +89,13 @@ def open_engine(path: Path, manifest: Manifest | None) -> OpenEngine:
 def load_plugins(library: TensorRTLibrary, path: Path) -> None:
     """Make the plugins of a shared library known to TensorRT, for the rest of the process.
 
-    Raises ModelFileError when it does not load.
+    Raises ModelFileError when it does not load, or was compiled for another major version of TensorRT.
     """
+    major = compiled_major(path)
+    if major not in (None, library.major):
+        raise ModelFileError(
+            f"{path} was compiled for TensorRT {major}, here is {library.title}: run `{BUILD_COMMAND}`"
+        )
     if TYPE_CHECKING:
         import tensorrt as trt
     else:
