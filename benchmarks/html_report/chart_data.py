@@ -11,6 +11,7 @@ from ..stages import STAGES
 from . import charts
 from .view import KINDS, ModelView
 
+MIN_CALLS = 5  # fewer make no distribution
 STAGE_TITLES = {"preprocess": "preprocess", "network": "network", "postprocess": "post-process", "masks": "masks"}
 DEVICE_TITLES = {"host_to_device": "to the GPU", "gpu": "GPU", "device_to_host": "to the host"}
 SIZES = {"small": "small\n< 32² px", "medium": "medium\n< 96² px", "large": "large"}
@@ -29,7 +30,7 @@ def speed_charts(models: Sequence[ModelView]) -> dict[str, str]:
 
 def latency_charts(models: Sequence[ModelView]) -> dict[str, str]:
     """Distribution and time line, of the models that kept their single calls."""
-    kept = [model for model in models if model.latency.get("samples")]
+    kept = [model for model in models if len(model.latency.get("samples", ())) >= MIN_CALLS]
     if not kept:
         return {}
     lines = [model.series(*_relative_times(model)) for model in kept if model.latency.get("started")]

@@ -67,8 +67,8 @@ def latency_shares(series: Sequence[Series]) -> str:
         axes = made.axes
         for item in series:
             ordered = np.sort(np.asarray(item.x))
-            shares = np.arange(1, len(ordered) + 1) / len(ordered) * 100
-            axes.step(ordered, shares, where="post", **_line(item))
+            shares = np.arange(len(ordered) + 1) / len(ordered) * 100
+            axes.step(np.concatenate((ordered[:1], ordered)), shares, where="post", **_line(item))
         _time_axis(made, [np.asarray(item.x) for item in series])
         axes.set_ylim(0, 101)
         axes.set_xlabel("latency of a call, ms")

@@ -11,7 +11,7 @@ from typing import Any
 
 from ...dependencies import require
 from ..differences import PICTURES_PER_MODEL
-from . import chart_data, texts, view
+from . import chart_data, tables, texts, view
 from .charts import MIN_AP_SPAN
 from .class_table import class_rows
 from .view import Json, ModelView
@@ -66,10 +66,14 @@ def _texts(report: Json, models: Sequence[ModelView], reference: ModelView | Non
     return {
         "verdict": texts.verdict(models, reference),
         "date": _date(report["hardware"]["date"]),
-        "contents": _contents(reference is not None and len(models) > 1),
+        "contents": _contents(reference is not None and len(models) > 1, bool(tables.power_table(models).rows)),
         "fastest": max(model.fps for model in models),
         "min_ap_span": MIN_AP_SPAN,
+        "min_calls": chart_data.MIN_CALLS,
         "percentiles": [name for name in PERCENTILES if name in models[0].latency],
+        "rounds": [tables.round_span(model.latency) for model in models],
+        "load": tables.load_table(models),
+        "power": tables.power_table(models),
         "stage_titles": chart_data.STAGE_TITLES,
         "device_titles": chart_data.DEVICE_TITLES,
         "stage_notes": _by_text(models, lambda model: [model.json["timing"]["stages_note"]]),
@@ -99,7 +103,7 @@ def _charts(models: Sequence[ModelView], trusted: Callable[[str], str]) -> dict[
     }
 
 
-def _contents(has_pictures: bool) -> list[tuple[str, str]]:
+def _contents(has_pictures: bool, has_power: bool) -> list[tuple[str, str]]:
     found = [
         ("summary", "Summary"),
         ("speed", "Speed against accuracy"),
@@ -109,11 +113,9 @@ def _contents(has_pictures: bool) -> list[tuple[str, str]]:
         ("sizes", "By size"),
         ("classes", "By class"),
     ]
-    return [
-        *found,
-        *([("pictures", "Largest differences")] if has_pictures else []),
-        ("machine", "Machine and options"),
-    ]
+    found += [("pictures", "Largest differences")] if has_pictures else []
+    found += [("power", "Power and temperature")] if has_power else []
+    return [*found, ("machine", "Machine and options")]
 
 
 def _by_text(models: Sequence[ModelView], texts_of: Callable[[ModelView], Iterable[str]]) -> dict[str, str]:

@@ -21,8 +21,10 @@ def verdict(models: Sequence[ModelView], reference: ModelView | None) -> Verdict
     """In one line."""
     judged = [model for model in models if model.json["verdict"]]
     failed = [model.name for model in judged if not model.json["verdict"]["passed"]]
-    if reference is None or not judged:
-        return VerdictView("Not judged", "There was no reference and another model to compare it with.", "")
+    if reference is None:
+        return VerdictView("Not judged", "There was no reference to compare with.", "")
+    if not judged:
+        return VerdictView("Not judged", f"Only the reference was measured: {reference.name}.", "")
     if failed:
         others = f", {len(judged) - len(failed)} passed" if len(failed) < len(judged) else ""
         return VerdictView("FAIL", f"Not equal to {reference.name}: {', '.join(failed)}{others}.", "fail")
