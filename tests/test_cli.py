@@ -18,7 +18,7 @@ from yolact_deploy.commands.options import read_batch, read_class_names, read_co
 from yolact_deploy.config import NAMED_CONFIGS
 from yolact_deploy.errors import ConfigError, GateError, YolactDeployError
 
-COMMANDS = ("export", "bench", "infer", "inspect", "doctor", "weights", "weights list", "weights pull")
+COMMANDS = ("export", "bench", "compare", "infer", "inspect", "doctor", "weights", "weights list", "weights pull")
 
 
 def test_help_is_instant_because_nothing_heavy_is_imported() -> None:
