@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from .accuracy import Accuracy
-from .comparison import Comparison
 from .differences import ImageDifference
 from .hardware import Hardware
 from .memory import MemoryUse
@@ -85,14 +84,8 @@ class BenchReport:
     hardware: Hardware
     options: BenchOptions
     notes: tuple[str, ...]
-    comparison: Comparison | None = None  # with an older run; None: not asked for
 
     @property
     def passed(self) -> bool:
-        """Whether no model fails a gate: parity, or --max-slowdown."""
-        return self.has_parity and (self.comparison is None or self.comparison.passed)
-
-    @property
-    def has_parity(self) -> bool:
         """Whether no model fails its parity gate."""
         return all(model.verdict is None or model.verdict.passed for model in self.models)
