@@ -128,8 +128,8 @@ def _postprocess(metadata: ModelMetadata) -> tuple[list[onnx.NodeProto], list[on
         _domain_node(MASK_ASSEMBLY, [*mask_inputs, _FLOAT_IMAGE], ["masks"], image_mask_attributes()),
     ]
     if config.rescores_masks:
-        # The net that re-scores masks wants them at prototype size, too. Plain nodes make them, because a node's function
-        # is found by its name alone: TensorRT for RTX 1.7 gives nodes of one name one body, silently, whatever their
+        # The net that re-scores masks wants them at prototype size, too. Plain nodes make them, because a function may
+        # be found by its name alone: TensorRT for RTX 1.7 gives nodes of one name one body, silently, whatever their
         # domains and overloads are.
         tensors = dict(zip(mask_function.input, mask_inputs, strict=True)) | {"masks": PROTOTYPE_MASKS}
         nodes += inlined(mask_function, tensors, PROTOTYPE_MASKS)
