@@ -19,6 +19,8 @@ from tests.conftest import NANO, PLUS_NANO_WEIGHTS, ROOT
 from tests.running import Captured, assert_one_error_line, fails, run_process, succeeds
 from yolact_deploy import cli
 from yolact_deploy.images import read_image
+from yolact_deploy.inference import video_source
+from yolact_deploy.types import Image
 
 PICTURES = sorted((NANO / "images").glob("*.jpg"))[:8]
 
@@ -118,6 +120,42 @@ def test_a_reader_of_standard_output_that_leaves(nano_onnx: Path) -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
         assert process.wait(60) == 141
+
+
+class Camera:
+    """Gives `left` pictures, 20 a second, and is unplugged then."""
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+    def isOpened(self) -> bool:  # noqa: N802 as in OpenCV
+        return True
+
+    def read(self) -> tuple[bool, Image | None]:
+        time.sleep(0.05)
+        self.left -= 1
+        return (True, read_image(PICTURES[0])) if self.left >= 0 else (False, None)
+
+    def get(self, property_id: int, /) -> float:
+        return {cv2.CAP_PROP_FPS: 20.0}.get(property_id, -1.0)
+
+    def release(self) -> None:
+        pass
+
+
+def test_a_camera_that_is_unplugged(
+    capsys: Captured, tmp_path: Path, nano_onnx: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cameras = {7: Camera(10), 8: Camera(0)}
+    monkeypatch.setattr(video_source, "_capture", lambda source: cameras[int(source)])
+    command = ("-m", nano_onnx, "-o", tmp_path, "--json", tmp_path / "a.json")
+    line = fails(capsys, "infer", 7, *command, status=1)
+    assert "camera 7 gave no more pictures after 10: unplugged" in line
+    assert sorted(os.listdir(tmp_path)) == ["a.json", "camera7.mp4"]
+    assert length(tmp_path / "camera7.mp4")[0] >= 5
+    assert len(json.loads((tmp_path / "a.json").read_text())["images"]) >= 5  # the newest count, should it be slow
+    assert "camera 8 was opened but gave no picture" in fails(capsys, "infer", 8, *command, "--force")
+    assert sorted(os.listdir(tmp_path)) == ["a.json", "camera7.mp4"]
 
 
 def test_videos_that_cannot_be_used(capsys: Captured, tmp_path: Path, film: Path, nano_onnx: Path) -> None:

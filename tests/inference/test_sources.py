@@ -117,6 +117,7 @@ class Capture:
         (Capture(10, 100), "a.mp4", "a.mp4 breaks off: stopped after frame 10 of 100"),
         (Capture(0, 100), "a.mp4", "codec that this OpenCV lacks"),
         (Capture(10), "0", "camera 0 gave no more pictures after 10"),
+        (Capture(0), "0", "camera 0 was opened but gave no picture"),
         (Capture(3), "rtsp://me:secret@camera/1", "rtsp://camera/1 gave no more pictures after 3"),
     ],
 )

@@ -111,6 +111,8 @@ class VideoSource:
     def _shortfall(self, count: int) -> str:
         """What is wrong with an end after `count` frames, empty when nothing is."""
         what = shown(self._source)
+        if self.is_live and count == 0:
+            return f"{what} was opened but gave no picture: is another program using it?"
         if self.is_live:
             return f"{what} gave no more pictures after {count}: unplugged, or the connection broke"
         if count == 0:
