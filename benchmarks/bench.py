@@ -17,14 +17,17 @@ from ..types import Image
 from .accuracy import Accuracy, GroundTruth
 from .bench_report import BenchReport, DetectionCounts, ModelReport
 from .classes import ClassMapping, class_titles
+from .comparison import check_names, compare_runs
 from .dataset import DataImage, Dataset, bundled_nano, load_dataset
 from .differences import ImageDifference, largest_differences
 from .hardware import available_cores, describe_hardware
+from .json_report import to_json
 from .load import Throughput, measure_arrivals, measure_streams, pytorch_threads_kept, threads_each
 from .memory import MemoryUse, measure_peak_memory
 from .options import BenchOptions
 from .parity import Parity, Verdict, compare, gate_for, judge
 from .results import ImageResult, run_images
+from .saved import read_saved, saved_run
 from .selection import check_models, choose_models, config_of, model_names, open_model
 from .stages import Timing
 from .telemetry import Monitor, Telemetry, busy_notes, machine_notes, open_sources
@@ -42,16 +45,21 @@ Progress = Callable[[str, int, int], None]  # what is being done, how much is do
 def run_bench(options: BenchOptions, progress: Progress = lambda what, done, total: None) -> BenchReport:
     """Measure every model of `options`; the reference is measured like the others, and comes first unless listed.
 
-    Everything that can be wrong with the input is found before the first measurement. Raises DataError for the data
-    set, ModelFileError or CheckpointError for a model, MissingDependencyError, and YolactDeployError for the rest.
+    Everything that can be wrong with the input is found before the first measurement. Raises DataError for the data set
+    or the run to compare with, ModelFileError or CheckpointError for a model, MissingDependencyError, and
+    YolactDeployError for the rest.
     """
     options.check()
     require("pycocotools", "computing AP")
+    old = None if options.compare is None else read_saved(options.compare)
     busy = busy_notes()
     dataset = load_dataset(options.data or bundled_nano().folder, options.limit, options.seed)
     paths, reference = choose_models(options)
+    names = model_names(paths)
+    if old is not None:
+        check_names(old, list(names.values()), str(options.compare))
     mappings = check_models(paths, options, dataset)
-    bench = _Bench(options, dataset, progress, model_names(paths))
+    bench = _Bench(options, dataset, progress, names)
     findings: dict[Path, _Findings] = {}
     for path in sorted(paths, key=lambda path: path != reference):  # the reference first, else in order
         findings[path] = bench.assess(path, mappings[path], is_reference=path == reference)
@@ -60,7 +68,7 @@ def run_bench(options: BenchOptions, progress: Progress = lambda what, done, tot
         path: bench.report(path, findings[path], timings[path], is_reference=path == reference) for path in paths
     }
     no_reference = "no reference, so parity was not judged: pass --reference CHECKPOINT"
-    return BenchReport(
+    report = BenchReport(
         models=tuple(reports.values()),
         reference=None if reference is None else reports[reference].name,
         data=dataset.describe(),
@@ -69,6 +77,10 @@ def run_bench(options: BenchOptions, progress: Progress = lambda what, done, tot
         options=options,
         notes=(*(() if reference else (no_reference,)), *busy, *bench.machine_notes),
     )
+    if old is None:
+        return report
+    new = saved_run(to_json(report))
+    return replace(report, comparison=compare_runs(old, new, str(options.compare), options.max_slowdown))
 
 
 @dataclass(frozen=True)
@@ -124,7 +136,7 @@ class _Bench:
         """Latency of all models in turns, then what was asked for under load, model by model."""
         images = timing_images(self._dataset.images)
         schedule = self._options.schedule
-        with ExitStack() as stack, pytorch_threads_kept():
+        with ExitStack() as stack:
             sources = open_sources()
             self.machine_notes = tuple(machine_notes(sources))
             monitor = stack.enter_context(Monitor(sources))

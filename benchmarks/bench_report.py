@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from .accuracy import Accuracy
+from .comparison import Comparison
 from .differences import ImageDifference
 from .hardware import Hardware
 from .memory import MemoryUse
@@ -84,8 +85,19 @@ class BenchReport:
     hardware: Hardware
     options: BenchOptions
     notes: tuple[str, ...]
+    comparison: Comparison | None = None  # with an older run; None: not asked for
+
+    @property
+    def telemetry(self) -> list[tuple[str, Telemetry | None]]:
+        """What the machine said of itself while each model, by its name, was timed."""
+        return [(model.name, model.telemetry) for model in self.models]
 
     @property
     def passed(self) -> bool:
+        """Whether no model fails a gate: parity, or --max-slowdown."""
+        return self.has_parity and (self.comparison is None or self.comparison.passed)
+
+    @property
+    def has_parity(self) -> bool:
         """Whether no model fails its parity gate."""
         return all(model.verdict is None or model.verdict.passed for model in self.models)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from .timing import ADVANCE_SECONDS, Advance, Latency, Part, Round, Schedule
@@ -126,8 +127,8 @@ class _Callers:
 
     def _work(self, call: Call, warmup: int) -> None:
         try:
-            for index in range(warmup):
-                call(index)
+            for number in range(warmup):
+                call(number)
             self._ready.wait()
         except BaseException:
             self._ready.abort()
@@ -161,9 +162,7 @@ def measure_arrivals(
         for number in range(schedule.warmup_of(index)):
             call(number)
         stream = _FrameStream(call, target_fps, images)
-        rounds.append(
-            stream.run(part, lambda share, index=index: advance(int((index + share) * 100), 100 * len(parts)))
-        )  # type: ignore[misc]
+        rounds.append(stream.run(part, partial(_advance_of_round, advance, index, len(parts))))
         arrived += stream.arrived
         dropped += stream.dropped
         late += stream.late
@@ -175,6 +174,10 @@ def measure_arrivals(
         fps=_rate((arrived - dropped) * images, sum(each.wall for each in rounds)),
         latency=Latency.of_rounds(rounds, origin),
     )
+
+
+def _advance_of_round(advance: Advance, index: int, count: int, share: float) -> None:
+    advance(int((index + share) * 100), 100 * count)
 
 
 class _FrameStream:

@@ -36,6 +36,8 @@ class BenchOptions:
     min_match_rate: float | None = None  # 0..1; None: by precision
     config: ModelConfig | None = None  # of the checkpoints; None: found from each
     class_names: tuple[str, ...] | None = None  # for models whose classes are only numbered
+    compare: Path | None = None  # JSON of an older run
+    max_slowdown: float | None = None  # share: 0.05 allows 5 % slower than that run; None: no gate
     draws_differences: bool = False  # pictures of the images that differ most from the reference
 
     @property
@@ -50,5 +52,7 @@ class BenchOptions:
         for name, count in (("batch", self.batch), ("streams", self.streams)):
             if count is not None and count < 1:
                 raise YolactDeployError(f"{name} {count}: 1 or more")
+        if self.max_slowdown is not None and self.compare is None:
+            raise YolactDeployError("--max-slowdown needs --compare OLD.json: the run to compare with")
         if self.target_fps is not None and not 0 < self.target_fps < math.inf:
             raise YolactDeployError(f"target FPS {self.target_fps:g}: more than 0")

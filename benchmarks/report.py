@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
-from pathlib import Path
-from typing import Any
-
 from .. import console
-from .accuracy import NOT_AVAILABLE
-from .bench import BenchReport, ModelReport
+from .bench_report import BenchReport, ModelReport
+from .comparison_table import comparison_lines
 from .device_times import DEVICE_REGIONS
+from .json_report import alarms, to_json
+from .load import LOAD_REGIONS
 from .progress import shown_progress
 from .stages import REGIONS
-from .tables import TextTable, all_tables, class_table
-from .timing import Latency
+from .tables import all_tables, class_table
+from .telemetry import words
+from .text_table import TextTable
 
-__all__ = ["alarms", "print_report", "shown_progress", "summary", "to_json", "to_markdown"]
-
-JSON_FORMAT = 2  # grows when a reader of this version could misread a file
+__all__ = ["alarms", "failures", "print_report", "shown_progress", "summary", "to_json", "to_markdown"]
 
 
 def print_report(report: BenchReport) -> None:
@@ -32,7 +29,7 @@ def print_report(report: BenchReport) -> None:
     for line in alarms(report):
         console.say(line, style="bold red")
     if report.reference is not None:
-        console.say(summary(report), style="bold green" if report.passed else "bold red")
+        console.say(summary(report), style="bold green" if report.has_parity else "bold red")
 
 
 def summary(report: BenchReport) -> str:
@@ -44,32 +41,10 @@ def summary(report: BenchReport) -> str:
     return f"parity: pass ({len(judged)} compared with {report.reference})"
 
 
-def alarms(report: BenchReport) -> list[str]:
-    """What nobody should overlook: models that find nothing, and every criterion that is not met."""
-    lines = [
-        f"{model.name} DETECTS NOTHING on all {model.detections.images} images: its speed and parity mean nothing"
-        for model in report.models
-        if model.detects_nothing
-    ]
-    for model in report.models:
-        if model.verdict is not None:
-            lines += [f"{model.name}: {failure}" for failure in model.verdict.failures]
-    return lines
-
-
-def to_json(report: BenchReport) -> dict[str, Any]:
-    """Plain values with stable keys: AP as fractions (null where not available), times in ms, memory in bytes."""
-    return {
-        "format": JSON_FORMAT,
-        "passed": report.passed,
-        "reference": report.reference,
-        "data": {"description": report.data, "folder": str(report.data_folder)},
-        "hardware": _plain(report.hardware),
-        "options": _plain(report.options),
-        "measured_regions": {**REGIONS, **DEVICE_REGIONS},
-        "models": [_model_json(model) for model in report.models],
-        "notes": [*report.notes, *alarms(report)],
-    }
+def failures(report: BenchReport) -> list[str]:
+    """Why a gate failed, a line each; empty when all passed."""
+    slower = report.comparison.failures if report.comparison else ()
+    return [*(() if report.has_parity else (summary(report),)), *slower]
 
 
 def to_markdown(report: BenchReport) -> str:
@@ -95,8 +70,11 @@ def _explanations(report: BenchReport) -> list[str]:
     lines += [f"{name}: {REGIONS[key]}" for key, name in _STAGE_NAMES.items()]
     if any(model.timing.device for model in report.models):
         lines += [f"{name.replace('_', ' ')}: {region}" for name, region in DEVICE_REGIONS.items()]
+    lines += _load_explanations(report)
     lines.append(
-        f"FPS: of the median; {first.iterations} calls end to end after {report.options.warmup} to warm up; "
+        f"FPS: of the median; {first.iterations} calls end to end in {len(first.rounds)} rounds that go from model to "
+        f"model, after {report.options.warmup} to warm up; images/s: all images over all time, back to back; found: "
+        "detections an image, in the whole data set; "
         "peak: resident memory of a process that does nothing else, libraries included"
     )
     by_note: dict[str, list[str]] = {}
@@ -104,6 +82,8 @@ def _explanations(report: BenchReport) -> list[str]:
         for note in (model.timing.stages_note, *_batch_notes(model), *model.notes):
             by_note.setdefault(note, []).append(model.name)
     lines += [f"{', '.join(names)}: {note}" for note, names in by_note.items()]
+    lines += words.explanations(report.telemetry)
+    lines += comparison_lines(report.comparison) if report.comparison else []
     return [*lines, *report.notes]
 
 
@@ -115,48 +95,21 @@ _STAGE_NAMES = {
 }
 
 
+def _load_explanations(report: BenchReport) -> list[str]:
+    lines = []
+    loaded = [model.timing.throughput for model in report.models if model.timing.throughput]
+    if any(throughput.latency for throughput in loaded):
+        threads = loaded[0].threads
+        each = "the runtime's default number of CPU threads" if threads is None else f"{threads} CPU threads"
+        lines.append(f"streams: {LOAD_REGIONS['throughput']}; each caller has the model opened for itself, with {each}")
+    if any(model.timing.arrivals for model in report.models):
+        lines.append(f"arriving frames: {LOAD_REGIONS['arrivals']}")
+    return lines
+
+
 def _batch_notes(model: ModelReport) -> list[str]:
     count = model.timing.images_per_call
     return [f"takes {count} images a call: latencies are of a call, FPS of images"] if count > 1 else []
-
-
-def _model_json(model: ModelReport) -> dict[str, Any]:
-    timing = model.timing
-    count = timing.images_per_call
-    network = timing.network
-    plain = _plain(model)
-    plain["detections"]["per_image"] = model.detections.per_image
-    plain["detects_nothing"] = model.detects_nothing
-    plain["timing"]["end_to_end_fps"] = timing.end_to_end.fps(count)
-    plain["timing"]["network_fps"] = network.fps(count) if network else None
-    for kind in ("box", "mask"):
-        precision = plain["accuracy"][kind]
-        classes = precision.pop("per_class")
-        plain["accuracy"][kind] = {key: _available(value) for key, value in precision.items()}
-        plain["accuracy"][kind]["per_class"] = {name: _available(value) for name, value in classes}
-    if model.parity is not None and model.verdict is not None:
-        plain["parity"]["matches"]["rate"] = model.parity.matches.rate
-        plain["verdict"]["passed"] = model.verdict.passed
-    return plain
-
-
-def _available(value: float) -> float | None:
-    return None if value == NOT_AVAILABLE else value
-
-
-def _plain(value: Any) -> Any:
-    """Dataclasses as dicts, tuples as lists, paths as texts; single measurements with four digits."""
-    if isinstance(value, Latency):
-        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-        single = {name: [round(item, 4) for item in fields[name]] for name in ("samples", "started", "rounds")}
-        return {**fields, **single}
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, (tuple, list)):
-        return [_plain(item) for item in value]
-    return str(value) if isinstance(value, Path) else value
 
 
 def _markdown_table(table: TextTable) -> str:

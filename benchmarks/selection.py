@@ -1,4 +1,4 @@
-"""The models that a benchmark measures: which they are, and whether they fit the data set, the options and each other."""
+"""The models that a benchmark measures: which they are, and whether they fit the data, the options and each other."""
 
 from __future__ import annotations
 

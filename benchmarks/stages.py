@@ -60,7 +60,11 @@ class StagedModel(Protocol):
     """A model whose stages can be called one by one; `timer` knows when a call has finished its work."""
 
     note: str
-    timer: Timer  # of all stages but the last, which the host works on
+
+    @property
+    def timer(self) -> Timer:
+        """For all stages but the last, which is the host's work."""
+        ...
 
     def preprocess(self, batch: np.ndarray) -> Any:
         """uint8 [B,H,W,3] BGR -> what `network` takes."""
@@ -110,7 +114,7 @@ class StageTimer:
                 part,
                 warmup,
                 len(self._rounds[stage]) * part.at_least,
-                lambda *done, stage=stage: progress(stage, *done),  # type: ignore[misc]
+                lambda *done, stage=stage: progress(stage, *done),
                 by_clock if stage == "masks" else self._staged.timer,
             )
             self._rounds[stage].append(done)
@@ -185,7 +189,7 @@ def by_cuda_events(call: Callable[[], object]) -> float:
 class OnnxStages:
     """An exported file cut into sessions of their own."""
 
-    timer = staticmethod(by_clock)  # each session's outputs are on the host when it returns
+    timer: Timer = staticmethod(by_clock)  # each session's outputs are on the host when it returns
 
     note = (
         "stages are the file's graph cut into parts that run apart, their tensors passing through the host; "

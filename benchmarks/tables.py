@@ -2,55 +2,101 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from .accuracy import NOT_AVAILABLE, AveragePrecision
-from .bench import BenchReport, ModelReport
+from .bench_report import BenchReport, ModelReport
+from .comparison_table import comparison_table
 from .device_times import DEVICE_REGIONS
 from .parity import Verdict
 from .stages import STAGES
+from .telemetry import words
+from .text_table import ABSENT, TextTable
 from .timing import Latency
 
-ABSENT = "-"
 _MIB = 1 << 20
-
-
-@dataclass(frozen=True)
-class TextTable:
-    """Cells, the first column set flush left and the others flush right."""
-
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
+_DISTRIBUTION = ("min", "p50", "p90", "p95", "p99", "max", "mean", "calls")
 
 
 def all_tables(report: BenchReport) -> list[TextTable]:
     """What a report shows, in order."""
-    tables = [speed_table(report), stage_table(report)]
+    tables = [speed_table(report), latency_table(report)]
+    if any(model.timing.throughput and model.timing.throughput.latency for model in report.models):
+        tables.append(stream_table(report))
+    if any(model.timing.arrivals for model in report.models):
+        tables.append(arrival_table(report))
+    tables.append(stage_table(report))
     if any(model.timing.device for model in report.models):
         tables.append(device_table(report))
+    if words.rows(report.telemetry):
+        tables.append(power_table(report))
     tables += [accuracy_table(report), detection_table(report)]
-    return [*tables, parity_table(report)] if report.reference else tables
+    if report.reference:
+        tables.append(parity_table(report))
+    return [*tables, comparison_table(report.comparison)] if report.comparison else tables
 
 
 def speed_table(report: BenchReport) -> TextTable:
-    """FPS, latency and memory of each model."""
+    """FPS, what is found at this speed, throughput, latency and memory of each model."""
     rows = []
     for model in report.models:
-        timing, count = model.timing, model.timing.images_per_call
-        network = timing.network
+        timing = model.timing
+        network, throughput = timing.network, timing.throughput
         rows.append(
             (
                 model.name,
-                f"{timing.end_to_end.fps(count):.1f}",
-                *(_ms(value) for value in (timing.end_to_end.p50, timing.end_to_end.p90, timing.end_to_end.p99)),
-                f"{network.fps(count):.1f}" if network else ABSENT,
+                f"{timing.fps:.1f}",
+                found_text(model),
+                f"{throughput.fps:.1f}" if throughput else ABSENT,
+                _ms(timing.end_to_end.p50),
+                _ms(timing.end_to_end.p99),
+                f"{network.fps(timing.images_per_call):.1f}" if network else ABSENT,
                 _ms(network.p50) if network else ABSENT,
                 f"{model.memory.peak_bytes / _MIB:.0f}" if model.memory else ABSENT,
             )
         )
-    columns = ("model", "FPS", "p50", "p90", "p99", "net FPS", "net p50", "MiB")
+    columns = ("model", "FPS", "found", "images/s", "p50", "p99", "net FPS", "net p50", "MiB")
     return TextTable("Speed, end to end and bare network: ms, peak MiB", columns, tuple(rows))
+
+
+def latency_table(report: BenchReport) -> TextTable:
+    """How the latency end to end is distributed."""
+    rows = tuple((model.name, *_distribution(model.timing.end_to_end)) for model in report.models)
+    return TextTable("Latency end to end, ms a call", ("model", *_DISTRIBUTION), rows)
+
+
+def stream_table(report: BenchReport) -> TextTable:
+    """Models with several callers at the same time."""
+    rows = tuple(
+        (
+            model.name,
+            f"{load.streams} x {'default' if load.threads is None else load.threads}",
+            f"{load.fps:.1f}",
+            found_text(model),
+            *_distribution(load.latency)[:-2],
+        )
+        for model in report.models
+        if (load := model.timing.throughput) is not None and load.latency is not None
+    )
+    columns = ("model", "streams x threads", "images/s", "found", *_DISTRIBUTION[:-2])
+    return TextTable("Several callers at the same time, ms a call", columns, rows)
+
+
+def arrival_table(report: BenchReport) -> TextTable:
+    """What becomes of frames that arrive at a fixed rate."""
+    rows = tuple(
+        (
+            model.name,
+            f"{arrivals.fps:.1f}",
+            found_text(model),
+            *(_ms(getattr(arrivals.latency, name)) for name in ("p50", "p95", "p99", "max")),
+            str(arrivals.images),
+            str(arrivals.late),
+            str(arrivals.dropped),
+        )
+        for model in report.models
+        if (arrivals := model.timing.arrivals) is not None
+    )
+    columns = ("model", "FPS", "found", "p50", "p95", "p99", "max", "frames", "late", "dropped")
+    return TextTable(f"Frames that arrive at {report.options.target_fps:g} FPS, ms from arrival", columns, rows)
 
 
 def stage_table(report: BenchReport) -> TextTable:
@@ -72,6 +118,11 @@ def device_table(report: BenchReport) -> TextTable:
     return TextTable("On the GPU, median ms", ("model", "to device", "GPU", "to host", "enqueue"), rows)
 
 
+def power_table(report: BenchReport) -> TextTable:
+    """What the machine said of itself while each model was timed, a row for each of its sources."""
+    return TextTable(words.TITLE, words.COLUMNS, words.rows(report.telemetry))
+
+
 def accuracy_table(report: BenchReport) -> TextTable:
     """Box and mask AP of each model, in points."""
     rows = []
@@ -86,7 +137,7 @@ def detection_table(report: BenchReport) -> TextTable:
     rows = tuple(
         (
             model.name,
-            f"{model.detections.per_image:.1f}" if not model.detects_nothing else "NONE",
+            found_text(model),
             f"{model.detections.confident / model.detections.images:.1f}",
             f"{model.detections.images_without} of {model.detections.images}",
         )
@@ -112,6 +163,11 @@ def class_table(report: BenchReport) -> TextTable:
         for index, name in enumerate(names)
     )
     return TextTable("AP by class", columns, rows)
+
+
+def found_text(model: ModelReport) -> str:
+    """Detections an image: no speed means anything without it."""
+    return "NONE" if model.detects_nothing else f"{model.detections.per_image:.1f}"
 
 
 def ap_text(value: float) -> str:
@@ -142,6 +198,11 @@ def _gate_text(verdict: Verdict | None) -> str:
 
 def _values(precision: AveragePrecision) -> tuple[float, ...]:
     return (precision.ap, precision.ap50, precision.ap75, precision.small, precision.medium, precision.large)
+
+
+def _distribution(latency: Latency) -> tuple[str, ...]:
+    """A cell for each of _DISTRIBUTION."""
+    return (*(_ms(getattr(latency, name)) for name in _DISTRIBUTION[:-1]), str(latency.iterations))
 
 
 def _ms(value: float) -> str:

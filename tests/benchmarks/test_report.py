@@ -13,6 +13,7 @@ from tests.benchmarks.conftest import result
 from yolact_deploy.benchmarks.accuracy import Accuracy, AveragePrecision
 from yolact_deploy.benchmarks.bench import BenchOptions, BenchReport, DetectionCounts, ModelReport
 from yolact_deploy.benchmarks.hardware import Hardware
+from yolact_deploy.benchmarks.load import Arrivals, Throughput
 from yolact_deploy.benchmarks.memory import MemoryUse
 from yolact_deploy.benchmarks.parity import GATES, Matches, Parity, judge
 from yolact_deploy.benchmarks.report import alarms, print_report, summary, to_json, to_markdown
@@ -20,6 +21,7 @@ from yolact_deploy.benchmarks.stages import STAGES, Timing
 from yolact_deploy.benchmarks.tables import all_tables, ap_text
 from yolact_deploy.benchmarks.timing import Latency
 
+THROUGHPUT = Throughput(streams=1, threads=None, fps=48.0, rounds=(47.0, 49.0), latency=None)
 BOX = AveragePrecision(0.5, 0.75, 0.4321, 0.1, 0.2, -1.0, (("disk", 0.6), ("a|b", -1.0)))
 LATENCY = Latency(
     p50=20.0,
@@ -48,7 +50,7 @@ def model(name: str, is_reference: bool = False, **changes: Any) -> ModelReport:
         file_bytes=1234,
         accuracy=Accuracy(BOX, replace(BOX, ap=0.25)),
         detections=DetectionCounts.of([result(1, [[0, 0, 9, 9]] * 3, [0.9, 0.2, 0.1], [0, 0, 0]), result(2)]),
-        timing=Timing(1, LATENCY, dict.fromkeys(STAGES, LATENCY), "in parts"),
+        timing=Timing(1, LATENCY, dict.fromkeys(STAGES, LATENCY), "in parts", throughput=THROUGHPUT),
         memory=MemoryUse(300 << 20, "VmHWM", False, 3),
         parity=None,
         verdict=None,
@@ -75,10 +77,21 @@ NOTHING = replace(GOOD.models[1], detections=DetectionCounts(2, 0, 0, 2))
 
 def test_tables_hold_the_numbers() -> None:
     tables = {table.title.partition(",")[0]: table for table in all_tables(GOOD)}
-    assert list(tables) == ["Speed", "Stages", "Accuracy", "Detections", "Parity with net.pth"]
+    assert list(tables) == ["Speed", "Latency end to end", "Stages", "Accuracy", "Detections", "Parity with net.pth"]
     for table in tables.values():
         assert all(len(row) == len(table.columns) for row in table.rows)
-    assert tables["Speed"].rows[1] == ("net.onnx", "50.0", "20.00", "25.00", "123", "50.0", "20.00", "300")
+    assert tables["Speed"].rows[1] == ("net.onnx", "50.0", "1.5", "48.0", "20.00", "123", "50.0", "20.00", "300")
+    assert tables["Latency end to end"].rows[1] == (
+        "net.onnx",
+        "18.00",
+        "20.00",
+        "25.00",
+        "30.00",
+        "123",
+        "130",
+        "21.00",
+        "50",
+    )
     assert tables["Stages"].rows[0] == ("net.pth", *["20.00"] * 4)
     assert tables["Accuracy"].rows[0] == ("net.pth", "box", "50.00", "75.00", "43.21", "10.00", "20.00", "-")
     assert tables["Accuracy"].rows[1] == ("", "mask", "25.00", "75.00", "43.21", "10.00", "20.00", "-")
@@ -88,8 +101,8 @@ def test_tables_hold_the_numbers() -> None:
 
 def test_what_was_not_measured_is_a_dash() -> None:
     bare = model("net.onnx", timing=Timing(1, LATENCY, None, "in one piece"), memory=None)
-    speed, stages, *_ = all_tables(report_of(bare, reference=None))
-    assert speed.rows[0] == ("net.onnx", "50.0", "20.00", "25.00", "123", "-", "-", "-")
+    speed, _, stages, *_ = all_tables(report_of(bare, reference=None))
+    assert speed.rows[0] == ("net.onnx", "50.0", "1.5", "-", "20.00", "123", "-", "-", "-")
     assert stages.rows[0] == ("net.onnx", "-", "-", "-", "-")
     assert ap_text(-1.0) == "-"
     empty = Parity(None, None, Matches(0, 0, None))
@@ -119,11 +132,32 @@ def test_the_terminal_shows_everything_within_100_columns(
         "uint8 image on the host -> boxes, scores, classes and boolean masks at image size",
         "Some CPU, 8 cores, 16.0 GiB; no NVIDIA GPU",
         "ONNX Runtime 1.2.3, CPU, fp32, input image",
-        "50 calls end to end after 5 to warm up",
+        "50 calls end to end in 2 rounds that go from model to model, after 5 to warm up",
         "in parts",
         "parity: pass (1 compared with net.pth)",
     ):
         assert words in text
+
+
+def test_load_has_tables_of_its_own() -> None:
+    timing = Timing(
+        1,
+        LATENCY,
+        None,
+        "",
+        throughput=Throughput(3, 2, 70.0, (69.0, 71.0), LATENCY),
+        arrivals=Arrivals(30.0, 90, 7, 4, 28.5, LATENCY),
+    )
+    report = report_of(model("net.onnx", timing=timing), reference=None)
+    loaded = replace(report, options=replace(report.options, target_fps=30.0, streams=3))
+    tables = {table.title.partition(",")[0]: table for table in all_tables(loaded)}
+    (row,) = tables["Several callers at the same time"].rows
+    assert row == ("net.onnx", "3 x 2", "70.0", "1.5", "18.00", "20.00", "25.00", "30.00", "123", "130")
+    (row,) = tables["Frames that arrive at 30 FPS"].rows
+    assert row == ("net.onnx", "28.5", "1.5", "20.00", "30.00", "123", "130", "90", "7", "4")
+    text = to_markdown(loaded)
+    assert "each caller has the model opened for itself, with 2 CPU threads" in text
+    assert "latency is counted from a frame's arrival" in text
 
 
 def test_failures_are_said_with_both_numbers(capsys: pytest.CaptureFixture[str]) -> None:
@@ -159,6 +193,7 @@ def test_json_has_stable_keys_and_plain_values() -> None:
         "options",
         "measured_regions",
         "models",
+        "comparison",
         "notes",
     ]
     assert value["format"] == 2

@@ -2,57 +2,42 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
 from .. import console
 from ..errors import GateError
+from . import bench_options as given
 from .options import ClassNames, Config, Device, Json, Threads, Verbose, read_class_names, read_config
 
 
 def run(
-    models: Annotated[list[Path], typer.Argument(metavar="MODEL...", help="Checkpoints and exported .onnx files.")],
-    reference: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="What the others must equal; the only checkpoint given, if left out."),
-    ] = None,
-    data: Annotated[
-        Path | None,
-        typer.Option(metavar="FOLDER", help="Images and a COCO-format instances.json; a bundled set if left out."),
-    ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Images to use; all if left out.")] = None,
-    seed: Annotated[int | None, typer.Option(help="With --limit: choose by chance instead of the first.")] = None,
+    models: given.Models,
+    reference: given.Reference = None,
+    data: given.Data = None,
+    limit: given.Limit = None,
+    seed: given.Seed = None,
     device: Device = "auto",
     threads: Threads = None,
-    iterations: Annotated[
-        int | None, typer.Option(min=1, help="Timed calls; at least 10 and at least 3 s if left out.")
-    ] = None,
-    warmup: Annotated[int, typer.Option(min=0, help="Calls before, not timed.")] = 5,
-    max_ap_difference: Annotated[
-        float | None, typer.Option(metavar="POINTS", help="Gate: AP may differ by this; by precision if left out.")
-    ] = None,
-    min_match_rate: Annotated[
-        float | None, typer.Option(metavar="RATE", help="Gate: 0..1 of the detections match; by precision if left out.")
-    ] = None,
+    iterations: given.Iterations = None,
+    duration: given.Duration = None,
+    warmup: given.Warmup = 5,
+    repeats: given.Repeats = 3,
+    batch: given.Batch = None,
+    streams: given.Streams = 1,
+    target_fps: given.TargetFps = None,
+    max_ap_difference: given.MaxApDifference = None,
+    min_match_rate: given.MinMatchRate = None,
+    compare: given.Compare = None,
+    max_slowdown: given.MaxSlowdown = None,
     config: Config = None,
     class_names: ClassNames = None,
     json: Json = None,
-    markdown: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Write a Markdown report to FILE; - is stdout.")
-    ] = None,
-    report_folder: Annotated[
-        Path | None,
-        typer.Option(
-            "--report", metavar="FOLDER", help="Write report.html, with charts and pictures, and report.json."
-        ),
-    ] = None,
+    markdown: given.Markdown = None,
+    report_folder: given.ReportFolder = None,
     verbose: Verbose = False,
 ) -> None:
     """Measure models side by side: speed, accuracy, and parity with the reference, which is a gate."""
     from ..benchmarks import report
     from ..benchmarks.bench import BenchOptions, run_bench
+    from ..benchmarks.comparison import read_percentage
     from ..benchmarks.html_report.write import check_report_folder, write_report
 
     for target in (json, markdown):
@@ -69,8 +54,15 @@ def run(
         threads=threads,
         iterations=iterations,
         warmup=warmup,
+        duration=duration,
+        repeats=repeats,
+        batch=batch,
+        streams=streams,
+        target_fps=target_fps,
         max_ap_difference=max_ap_difference,
         min_match_rate=min_match_rate,
+        compare=compare,
+        max_slowdown=None if max_slowdown is None else read_percentage(max_slowdown),
         config=read_config(config),
         class_names=read_class_names(class_names),
         draws_differences=report_folder is not None,
@@ -88,4 +80,4 @@ def run(
         if report_folder is not None:
             console.say(f"report: {page}")
     if not result.passed:
-        raise GateError(report.summary(result))
+        raise GateError("; ".join(report.failures(result)))

@@ -1,0 +1,202 @@
+"""What changed between two runs of the benchmark, and whether that is more than noise."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ..errors import DataError, YolactDeployError
+from .noise import noise_band
+from .saved import SavedModel, SavedRun, SavedTime
+
+NO_CHANGE, UNKNOWN = "no change", "unknown"
+AP_BAND = 0.0005  # 0.05 point: AP repeats exactly on one machine, and almost between machines
+MATCH_BAND = 0.001  # 0.1 %, likewise
+MEMORY_BAND = 0.02  # of the peak, which depends on when threads come and go
+DETECTION_BAND = 0.01  # of the detections an image: some lie at the threshold
+_MIB = 1 << 20
+_COMPARED_OPTIONS = ("device", "threads", "batch", "streams", "limit", "seed", "warmup", "iterations", "duration")
+
+
+@dataclass(frozen=True)
+class Change:
+    """One quantity of one model, then and now."""
+
+    what: str  # "end to end", "throughput", "network", "box AP", ...
+    unit: str  # "ms", "images/s", "MiB", "an image"; "share": 0..1
+    old: float
+    new: float
+    change: float | None  # new / old - 1, or the difference of two shares; None: there was nothing
+    band: float | None  # what noise may do to `change`; None: too few rounds to tell
+    verdict: str  # "no change", "unknown", or what it became: "slower", "faster", "more", "less", "better", "worse"
+    is_relative: bool
+
+
+@dataclass(frozen=True)
+class ModelChanges:
+    """One model that both runs measured."""
+
+    name: str
+    changes: tuple[Change, ...]
+    warnings: tuple[str, ...]  # why the two may not be comparable
+
+    @property
+    def gated(self) -> tuple[Change, ...]:
+        """What --max-slowdown judges."""
+        return tuple(change for change in self.changes if change.what in ("end to end", "throughput"))
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two runs."""
+
+    source: str  # where the older one was read
+    date: str  # of the older one
+    models: tuple[ModelChanges, ...]
+    only_old: tuple[str, ...]  # names of models
+    only_new: tuple[str, ...]
+    warnings: tuple[str, ...]  # why the two may not be comparable
+    max_slowdown: float | None = None  # 0.05: 5 % slower is allowed; None: no gate
+    failures: tuple[str, ...] = ()  # of that gate
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing became slower than allowed."""
+        return not self.failures
+
+
+def compare_runs(old: SavedRun, new: SavedRun, source: str, max_slowdown: float | None = None) -> Comparison:
+    """Models of the same name are compared. Raises DataError when there is none."""
+    check_names(old, list(new.models), source)
+    models = tuple(_compare_models(old.models[name], model) for name, model in new.models.items() if name in old.models)
+    return Comparison(
+        source=source,
+        date=old.date,
+        models=models,
+        only_old=tuple(name for name in old.models if name not in new.models),
+        only_new=tuple(name for name in new.models if name not in old.models),
+        warnings=tuple(_run_warnings(old, new)),
+        max_slowdown=max_slowdown,
+        failures=() if max_slowdown is None else tuple(_failures(models, max_slowdown)),
+    )
+
+
+def check_names(old: SavedRun, names: list[str], source: str) -> None:
+    """Raises DataError when none of the models `names` is in the older run."""
+    if not set(names) & set(old.models):
+        raise DataError(f"{source} has none of the models measured now: it has {', '.join(old.models) or 'no model'}")
+
+
+def read_percentage(text: str) -> float:
+    """The share that "5%" means, 0.05. Raises YolactDeployError for anything else."""
+    number = text.removesuffix("%")
+    try:
+        value = float(number)
+    except ValueError:
+        value = math.nan
+    if number == text or not 0 <= value < math.inf:
+        raise YolactDeployError(f"--max-slowdown {text}: a percentage of 0 or more with its sign, such as 5%")
+    return value / 100
+
+
+def slowdown(change: Change) -> float:
+    """How much longer the same work takes, as a share: 0.25 for a latency of 5/4, or a throughput of 4/5."""
+    if not change.old or not change.new:
+        return 0.0
+    return (change.old / change.new if change.what == "throughput" else change.new / change.old) - 1
+
+
+def _failures(models: tuple[ModelChanges, ...], allowed: float) -> Iterator[str]:
+    for model in models:
+        for change in model.gated:
+            if change.band is None:
+                yield (
+                    f"{model.name}: {change.what} was measured in too few rounds to judge it: pass --repeats 3 or more"
+                )
+            elif change.verdict == "slower" and slowdown(change) > allowed:
+                yield (
+                    f"{model.name}: {change.what} went from {change.old:.2f} to {change.new:.2f} {change.unit}, "
+                    f"{slowdown(change):.1%} slower (noise band {change.band:.1%}), allowed are {allowed:.1%}"
+                )
+
+
+def _compare_models(old: SavedModel, new: SavedModel) -> ModelChanges:
+    return ModelChanges(new.name, tuple(_changes(old, new)), tuple(_model_warnings(old, new)))
+
+
+def _changes(old: SavedModel, new: SavedModel) -> Iterator[Change]:
+    yield _latency("end to end", old.end_to_end, new.end_to_end)
+    yield _timed("throughput", "images/s", old.throughput, new.throughput, ("faster", "slower"))
+    for then, now in ((old.stages, new.stages), (old.device, new.device)):
+        yield from (_latency(name, then[name], now[name]) for name in now if name in then)
+    if old.peak_bytes and new.peak_bytes:
+        yield _scaled("peak memory", "MiB", old.peak_bytes / _MIB, new.peak_bytes / _MIB, MEMORY_BAND)
+    yield _scaled("detections", "an image", old.detections, new.detections, DETECTION_BAND)
+    for what, then_share, now_share, band in (
+        ("box AP", old.box_ap, new.box_ap, AP_BAND),
+        ("mask AP", old.mask_ap, new.mask_ap, AP_BAND),
+        ("matched", old.match_rate, new.match_rate, MATCH_BAND),
+    ):
+        if then_share is not None and now_share is not None:
+            difference = now_share - then_share
+            verdict = _verdict(difference, band, ("better", "worse"))
+            yield Change(what, "share", then_share, now_share, difference, band, verdict, is_relative=False)
+
+
+def _latency(what: str, old: SavedTime, new: SavedTime) -> Change:
+    return _timed(what, "ms", old, new, ("slower", "faster"))
+
+
+def _timed(what: str, unit: str, old: SavedTime, new: SavedTime, words: tuple[str, str]) -> Change:
+    """words: for more and for less."""
+    log_band = noise_band(old.rounds, new.rounds)
+    change = new.value / old.value - 1 if old.value else 0.0
+    if log_band is None or not new.value or not old.value:
+        return Change(what, unit, old.value, new.value, change, None, UNKNOWN, is_relative=True)
+    verdict = _verdict(math.log(new.value / old.value), log_band, words)
+    return Change(what, unit, old.value, new.value, change, math.expm1(log_band), verdict, is_relative=True)
+
+
+def _scaled(what: str, unit: str, old: float, new: float, band: float) -> Change:
+    verdict = _verdict(new - old, band * old, ("more", "less"))
+    return Change(what, unit, old, new, new / old - 1 if old else None, band, verdict, is_relative=True)
+
+
+def _verdict(change: float, band: float, words: tuple[str, str]) -> str:
+    if abs(change) <= band:
+        return NO_CHANGE
+    return words[0] if change > 0 else words[1]
+
+
+def _model_warnings(old: SavedModel, new: SavedModel) -> Iterator[str]:
+    if old.sha256 != new.sha256:
+        yield f"{new.name}: the file is another one (SHA-256 {old.sha256[:12]}, now {new.sha256[:12]})"
+    for what, then, now in (
+        ("it ran on", old.description, new.description),
+        ("images a call:", old.images_per_call, new.images_per_call),
+        ("callers at the same time:", old.streams, new.streams),
+    ):
+        if then != now:
+            yield f"{new.name}: {what} {then}, now {now}"
+
+
+def _run_warnings(old: SavedRun, new: SavedRun) -> Iterator[str]:
+    for name in ("cpu", "cores", "gpu", "memory_bytes", "system", "tool_version"):
+        then, now = old.hardware.get(name), new.hardware.get(name)
+        if then != now:
+            yield f"{name.replace('_', ' ')} was {then}, is {now}"
+    then_versions, now_versions = old.hardware["versions"], new.hardware["versions"]
+    for title in sorted({*then_versions, *now_versions}):
+        if then_versions.get(title) != now_versions.get(title):
+            yield f"{title} was {then_versions.get(title, 'absent')}, is {now_versions.get(title, 'absent')}"
+    for name in _COMPARED_OPTIONS:
+        then, now = old.options.get(name), new.options.get(name)
+        if then != now:
+            yield f"--{name} was {_option(then)}, is {_option(now)}"
+    if old.data != new.data:
+        yield f"data was {old.data}; is {new.data}"
+
+
+def _option(value: object) -> str:
+    return "left out" if value is None else str(value)

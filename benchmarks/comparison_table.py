@@ -1,0 +1,42 @@
+"""What changed since an older run, as a table and in words."""
+
+from __future__ import annotations
+
+from .comparison import Change, Comparison
+from .parity import POINT
+from .text_table import ABSENT, TextTable
+
+
+def comparison_table(comparison: Comparison) -> TextTable:
+    """A row for each quantity of each model that both runs measured."""
+    rows = tuple(
+        (model.name if index == 0 else "", *_cells(change))
+        for model in comparison.models
+        for index, change in enumerate(model.changes)
+    )
+    columns = ("model", "", "unit", "old", "new", "change", "noise", "verdict")
+    return TextTable(f"Since {comparison.date}", columns, rows)
+
+
+def comparison_lines(comparison: Comparison) -> list[str]:
+    """How to read the table, and why the two runs may not be comparable."""
+    lines = [
+        f"since: {comparison.source}; noise: what the spread of both runs' rounds and the difference between any two "
+        "runs explain (99 %); a smaller change is called no change"
+    ]
+    lines += [f"only in the older run: {name}" for name in comparison.only_old]
+    lines += [f"not in the older run: {name}" for name in comparison.only_new]
+    warnings = [*comparison.warnings, *(warning for model in comparison.models for warning in model.warnings)]
+    return lines + [f"not the same as then: {warning}" for warning in warnings]
+
+
+def _cells(change: Change) -> tuple[str, ...]:
+    if change.is_relative:
+        numbers = tuple(f"{value:.2f}" for value in (change.old, change.new))
+        difference = ABSENT if change.change is None else f"{change.change:+.1%}"
+        band = ABSENT if change.band is None else f"{change.band:.1%}"
+        return (change.what, change.unit, *numbers, difference, band, change.verdict)
+    old, new, points, noise = (
+        value / POINT for value in (change.old, change.new, change.change or 0, change.band or 0)
+    )
+    return (change.what, "points", f"{old:.2f}", f"{new:.2f}", f"{points:+.2f}", f"{noise:.2f}", change.verdict)
