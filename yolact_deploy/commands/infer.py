@@ -80,6 +80,7 @@ def run(
     if color_by not in COLOUR_BY:
         raise ConfigError(f"unknown --color-by {color_by!r}: use one of {', '.join(COLOUR_BY)}")
     _silence_opencv()
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # PyTorch's idle threads sleep; read when it is loaded
     cv2.setNumThreads(1)  # each stage has its thread; OpenCV's own pool only takes the cores from the model
     options = InferOptions(source, output, json, polygons, cutouts, show, color_by=color_by, codec=codec, force=force)
     opened = open_source(options)
