@@ -11,7 +11,7 @@ from typing import Any
 
 from ...dependencies import require
 from ..differences import PICTURES_PER_MODEL
-from . import chart_data, tables, texts, view
+from . import chart_data, since, tables, texts, view
 from .charts import MIN_AP_SPAN
 from .class_table import class_rows
 from .view import Json, ModelView
@@ -43,7 +43,7 @@ def draw_page(report: Json) -> str:
     trusted = require("markupsafe", _PURPOSE).Markup
     script = (FOLDER / "report.js").read_text(encoding="utf-8")
     return environment.get_template(TEMPLATE).render(
-        report={"notes": [], "command": None, **report},
+        report={"notes": [], "command": None, "comparison": None, **report},
         models=models,
         reference=reference,
         compares=reference is not None and len(models) > 1,
@@ -64,13 +64,19 @@ def draw_page(report: Json) -> str:
 def _texts(report: Json, models: Sequence[ModelView], reference: ModelView | None) -> dict[str, Any]:
     """Everything in words."""
     return {
-        "verdict": texts.verdict(models, reference),
+        "verdict": texts.verdict(models, reference, report.get("comparison")),
         "date": _date(report["hardware"]["date"]),
-        "contents": _contents(reference is not None and len(models) > 1, bool(tables.power_table(models).rows)),
+        "contents": _contents(
+            reference is not None and len(models) > 1,
+            bool(report.get("comparison")),
+            bool(tables.power_table(models).rows),
+        ),
         "fastest": max(model.fps for model in models),
         "min_ap_span": MIN_AP_SPAN,
         "min_calls": chart_data.MIN_CALLS,
         "percentiles": [name for name in PERCENTILES if name in models[0].latency],
+        "changes": since.change_rows(report["comparison"]) if report.get("comparison") else [],
+        "change_notes": since.comparison_notes(report["comparison"]) if report.get("comparison") else [],
         "rounds": [tables.round_span(model.latency) for model in models],
         "load": tables.load_table(models),
         "power": tables.power_table(models),
@@ -103,9 +109,9 @@ def _charts(models: Sequence[ModelView], trusted: Callable[[str], str]) -> dict[
     }
 
 
-def _contents(has_pictures: bool, has_power: bool) -> list[tuple[str, str]]:
-    found = [
-        ("summary", "Summary"),
+def _contents(has_pictures: bool, has_changes: bool, has_power: bool) -> list[tuple[str, str]]:
+    found = [("summary", "Summary"), *([("since", "Since then")] if has_changes else [])]
+    found += [
         ("speed", "Speed against accuracy"),
         ("latency", "Latency"),
         ("stages", "Stages"),

@@ -84,7 +84,8 @@ def inlined(text: str, words: str) -> str:
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>|<style[^>]*>.*?</style>", "", text, flags=re.DOTALL)
     text = re.sub(r"<!--.*?-->\s*", "", text, flags=re.DOTALL)
-    text = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font-size: \1px", text)
+    text = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font-size: \1px", text)  # matplotlib before 3.11
+    text = re.sub(r"font-family: [^;\"]*(; )?", "", text)
     text = re.sub(r' id="([^"]+)"', lambda found: found[0] if f"#{found[1]}" in text else "", text)
     text = re.sub(r"#(0[0-9a-f]{5})\b", lambda found: _css_colour(found[0]), text)
     _, _, rest = text.partition(">")

@@ -17,8 +17,15 @@ class VerdictView:
     style: str  # a class of report.css
 
 
-def verdict(models: Sequence[ModelView], reference: ModelView | None) -> VerdictView:
-    """In one line."""
+def verdict(models: Sequence[ModelView], reference: ModelView | None, comparison: Json | None = None) -> VerdictView:
+    """In one line. comparison: with an older run."""
+    if comparison and comparison["failures"]:
+        parity = _parity_verdict(models, reference)
+        return VerdictView("FAIL", f"Slower than allowed since {comparison['date']}. Parity: {parity.word}.", "fail")
+    return _parity_verdict(models, reference)
+
+
+def _parity_verdict(models: Sequence[ModelView], reference: ModelView | None) -> VerdictView:
     judged = [model for model in models if model.json["verdict"]]
     failed = [model.name for model in judged if not model.json["verdict"]["passed"]]
     if reference is None:

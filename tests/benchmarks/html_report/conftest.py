@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 
 from tests.benchmarks.conftest import HEIGHT, WIDTH, result
 from tests.benchmarks.test_report import model, report_of
@@ -16,6 +16,7 @@ from yolact_deploy.benchmarks.accuracy import NOT_AVAILABLE, Accuracy, AveragePr
 from yolact_deploy.benchmarks.bench import DetectionCounts
 from yolact_deploy.benchmarks.difference_pictures import draw_pictures
 from yolact_deploy.benchmarks.differences import ImageDifference
+from yolact_deploy.benchmarks.html_report.page import draw_page
 from yolact_deploy.benchmarks.parity import GATES, Matches, Parity, judge
 from yolact_deploy.benchmarks.report import to_json
 from yolact_deploy.benchmarks.stages import STAGES, Timing
@@ -111,7 +112,7 @@ CASES: dict[str, Callable[[], Json]] = {
 }
 
 
-@pytest.fixture(params=CASES)
-def any_json(request: pytest.FixtureRequest) -> Json:
-    """Each of CASES."""
-    return CASES[request.param]()
+@functools.cache
+def page_of(case: str) -> str:
+    """The page of one of CASES."""
+    return draw_page(CASES[case]())

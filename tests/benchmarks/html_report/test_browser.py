@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.benchmarks.html_report.conftest import CASES, bench_json
+from tests.benchmarks.html_report.conftest import CASES, bench_json, page_of
 from yolact_deploy.benchmarks.html_report.page import draw_page
 
 selenium = pytest.importorskip("selenium.webdriver", reason="needs selenium")
@@ -90,12 +90,12 @@ def requested(browser: Any) -> list[str]:
 
 @pytest.mark.parametrize("case", CASES)
 def test_every_page_is_sound_on_a_phone(browser: Any, case: str, tmp_path: Path) -> None:
-    assert complaints(browser, draw_page(CASES[case]()), tmp_path) == []
+    assert complaints(browser, page_of(case), tmp_path) == []
 
 
 @pytest.mark.parametrize(("width", "theme"), [(DESK, "light"), (PHONE, "dark"), (DESK, "dark")])
 def test_wide_and_dark(browser: Any, width: int, theme: str, tmp_path: Path) -> None:
-    assert complaints(browser, draw_page(bench_json()), tmp_path, width, theme) == []
+    assert complaints(browser, page_of("three models"), tmp_path, width, theme) == []
     dark = browser.execute_script("return getComputedStyle(document.body).backgroundColor") != "rgb(244, 245, 247)"
     assert dark == (theme == "dark")
 
@@ -111,13 +111,13 @@ def test_wide_and_dark(browser: Any, width: int, theme: str, tmp_path: Path) -> 
     ],
 )
 def test_damage_is_noticed(browser: Any, damage: str, complaint: str, tmp_path: Path) -> None:
-    page = draw_page(CASES["one model"]()).replace("<main>", "<main>" + damage, 1)
+    page = page_of("one model").replace("<main>", "<main>" + damage, 1)
     assert any(re.search(complaint, found) for found in complaints(browser, page, tmp_path))
 
 
 def test_a_request_is_noticed(browser: Any, tmp_path: Path) -> None:
     """Without the page's own policy, which forbids it."""
-    page = draw_page(CASES["one model"]()).replace("default-src 'none'", "default-src *")
+    page = page_of("one model").replace("default-src 'none'", "default-src *")
     page = page.replace("<main>", "<main><iframe src='https://example.invalid/'></iframe>", 1)
     assert any(found.startswith("request: https://example.invalid") for found in complaints(browser, page, tmp_path))
 
