@@ -20,6 +20,7 @@ from tests.running import Captured, assert_one_error_line, fails, run_process, s
 from yolact_deploy import cli
 from yolact_deploy.images import read_image
 from yolact_deploy.inference import video_source
+from yolact_deploy.runtimes.onnxruntime import create_session
 from yolact_deploy.types import Image
 
 PICTURES = sorted((NANO / "images").glob("*.jpg"))[:8]
@@ -286,3 +287,8 @@ def test_an_interrupted_video_can_be_played(tmp_path: Path, film: Path, nano_onn
 
 def test_help_says_how_standard_input_is_framed() -> None:
     assert "image2pipe" in " ".join(run_process("infer", "--help").stdout.split())
+
+
+def test_waiting_threads_of_the_model_leave_the_cores_to_other_stages(nano_onnx: Path) -> None:
+    session = create_session(str(nano_onnx), nano_onnx, "cpu", shares_cores=True)
+    assert session.get_session_options().get_session_config_entry("session.intra_op.allow_spinning") == "0"
