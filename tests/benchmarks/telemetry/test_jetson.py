@@ -113,7 +113,7 @@ def test_a_tool_that_ends_at_once_or_later_says_nothing_more(tmp_path: Path) -> 
 
 
 def test_a_tool_that_will_not_end_is_ended(tmp_path: Path) -> None:
-    script = tegrastats(tmp_path, ORIN_NANO, "trap '' TERM; exec sleep 30")
+    script = tool(tmp_path, "tegrastats", f"trap '' TERM\necho '{ORIN_NANO}'\nexec sleep 30")
     source = TegrastatsSource([str(script)], JetsonFiles.find(tmp_path))
     source.close()
     assert source._process.returncode == -signal.SIGKILL
