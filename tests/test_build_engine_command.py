@@ -125,3 +125,16 @@ def test_nothing_installed(nano_onnx: Path, tmp_path: Path, capsys: Captured, mo
     for name in ("tensorrt", "tensorrt_rtx", "tensorrt_rtx_bindings"):
         monkeypatch.setitem(sys.modules, name, None)
     assert "pip install" in fails(capsys, "build-engine", nano_onnx, "-o", tmp_path / "x.engine")
+
+
+def test_debug_outputs(nano_onnx: Path, tmp_path: Path, capsys: Captured) -> None:
+    half = tmp_path / "half.onnx"
+    succeeds(capsys, "convert-precision", nano_onnx, "-o", half, "--fp16")
+    for name, source, flags in (("fp32", nano_onnx, ()), ("fp16", nano_onnx, ("--fp16",)), ("half", half, ())):
+        output = tmp_path / f"{name}.engine"
+        rtx = ("--runtime", "tensorrt-rtx", "--compute-capability", "8.6")
+        succeeds(capsys, "build-engine", source, "-o", output, *rtx, "--debug-outputs", *flags)
+        shown = succeeds(capsys, "inspect", output)
+        for tensor in ("C3: float32 [1,128,32,32]", "P7: float32 [1,64,2,2]", "coef: float32 [1,4092,32]"):
+            assert tensor in shown
+        assert "--debug-outputs" in shown  # in the command that makes it again
