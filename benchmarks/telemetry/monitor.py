@@ -108,8 +108,9 @@ def _tells_power(reading: Reading) -> bool:
 
 
 def _mean_power(span: Span) -> float | None:
-    counted = [reading.joules for reading in span.readings if reading.joules is not None]
+    counted = [(reading.seconds, reading.joules) for reading in span.readings if reading.joules is not None]
     if len(counted) > 1:
-        return (counted[-1] - counted[0]) / span.seconds
+        (first, before), (last, after) = counted[0], counted[-1]
+        return (after - before) / (last - first)
     spread = Spread.of(reading.watts for reading in span.readings)
     return spread.mean if spread else None

@@ -160,7 +160,7 @@ def test_idle_power_by_counter() -> None:
             pass
         telemetry = monitor.telemetry(record, on_gpu=True)
     assert telemetry is not None
-    assert telemetry.watched[0].idle_power == pytest.approx(30, rel=0.1)
+    assert telemetry.watched[0].idle_power == pytest.approx(30, rel=1e-6)
 
 
 def test_an_old_reading_counts_once() -> None:
