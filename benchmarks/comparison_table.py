@@ -6,6 +6,8 @@ from .comparison import Change, Comparison
 from .parity import POINT
 from .text_table import ABSENT, TextTable
 
+WIDE_BAND = 0.2  # of which is warned where no gate says what matters
+
 
 def comparison_table(comparison: Comparison) -> TextTable:
     """A row for each quantity of each model that both runs measured."""
@@ -26,6 +28,13 @@ def comparison_lines(comparison: Comparison) -> list[str]:
     ]
     lines += [f"only in the older run: {name}" for name in comparison.only_old]
     lines += [f"not in the older run: {name}" for name in comparison.only_new]
+    for model in comparison.models:
+        band = model.changes[0].band
+        if band is not None and band > (comparison.max_slowdown or WIDE_BAND):
+            lines.append(
+                f"{model.name}: noise hides changes end to end below {band:.0%}: "
+                "more --repeats, or a machine with nothing else to do, shows them"
+            )
     warnings = [*comparison.warnings, *(warning for model in comparison.models for warning in model.warnings)]
     return lines + [f"not the same as then: {warning}" for warning in warnings]
 
