@@ -146,7 +146,7 @@ def open_jetson() -> TegrastatsSource | None:
     # As an ordinary user it names the mode, and then fails at files that it may not read.
     mode = parse_power_mode(output_of("nvpmodel", "-q", even_failed=True) or "")
     try:
-        return TegrastatsSource(power_mode=mode)
+        return TegrastatsSource(power_mode=mode and f"power mode {mode}")
     except OSError:
         return None
 

@@ -164,7 +164,7 @@ def test_power_mode_of_an_ordinary_user(tmp_path: Path, monkeypatch: pytest.Monk
     source = open_jetson()
     assert source is not None
     source.close()
-    assert source.facts.power_mode == "MODE_30W (2)"
+    assert source.facts.power_mode == "power mode MODE_30W (2)"
 
 
 def test_a_jetson_without_tegrastats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
