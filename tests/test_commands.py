@@ -60,6 +60,22 @@ def test_export_takes_its_options(capsys: Captured, tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def test_masks_at_the_images_size_through_every_command(capsys: Captured, tmp_path: Path) -> None:
+    path = tmp_path / "bits.onnx"
+    assert "masks at image size" in succeeds(capsys, "export", NANO_WEIGHTS, "-o", path, "--masks", "image")
+    assert "int32 [1, 100, H, W/32]" in succeeds(capsys, "inspect", path)
+    report = tmp_path / "report.json"
+    quick = ("--limit", "4", "--iterations", "2", "--warmup", "0", "--threads", "1")
+    assert "parity: pass" in succeeds(capsys, "bench", path, "--reference", NANO_WEIGHTS, *quick, "--json", report)
+    assert all(model["timing"]["stages"] for model in json.loads(report.read_text())["models"])
+    assert "fp16" in succeeds(capsys, "convert-precision", path, "--fp16", "-o", tmp_path / "half.onnx")
+    succeeds(capsys, "infer", IMAGE, "--model", tmp_path / "half.onnx", "-o", tmp_path / "drawn")
+    assert list((tmp_path / "drawn").iterdir())
+    arguments = ("export", NANO_WEIGHTS, "-o", tmp_path / "no.onnx", "--masks", "image", "--input", "tensor")
+    assert "use --input image, or --masks prototype" in fails(capsys, *arguments)
+    assert not (tmp_path / "no.onnx").exists()
+
+
 def test_plus_from_checkpoint_to_picture(capsys: Captured, tmp_path: Path) -> None:
     path = tmp_path / "plus.onnx"
     assert "mask_scores" in succeeds(capsys, "export", PLUS_NANO_WEIGHTS, "-o", path, "--deform-conv", "auto")

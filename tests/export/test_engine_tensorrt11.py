@@ -9,6 +9,7 @@ from typing import Any
 import onnx
 import pytest
 
+from tests.conftest import PLUS_NANO_WEIGHTS
 from tests.cuda_stand_in import FakeGpu, fake_cuda_python
 from tests.tensorrt_stand_in import (
     PLUGINS,
@@ -23,6 +24,8 @@ from yolact_deploy import machine
 from yolact_deploy.errors import ConfigError, ModelFileError, YolactDeployError
 from yolact_deploy.export.engine import EngineResult, build_engine
 from yolact_deploy.export.engine_options import EngineOptions, ImageSize
+from yolact_deploy.export.graph import PROTOTYPE_MASKS
+from yolact_deploy.export.torch_to_onnx import ExportOptions, export_onnx
 from yolact_deploy.files import sha256_of
 from yolact_deploy.inspection import inspect_file
 from yolact_deploy.machine import Machine
@@ -148,6 +151,24 @@ def test_plugins_take_the_place_of_functions(nano_onnx: Path, tmp_path: Path) ->
     library.write_bytes(b"other code")
     with pytest.raises(ModelFileError, match="was built with another plugin library"):
         Predictor.open(result.path)
+
+
+def test_plugins_take_masks_at_the_images_size(tmp_path: Path) -> None:
+    """Of YOLACT++, too: its masks at prototype size stay in the graph as plain nodes."""
+    exported = export_onnx(PLUS_NANO_WEIGHTS, ExportOptions(tmp_path / "plus.onnx", mask_size="image"))
+    library = tmp_path / "libplugins.so"
+    library.write_bytes(b"code")
+    result, _ = build(exported.path, tmp_path, plugins=library)
+    plan = onnx.load_from_string(result.path.read_bytes().partition(b"\n")[2])
+    assert len(plan.functions) == 0
+    nodes = {node.op_type: node for node in plan.graph.node if node.domain == "yolact"}
+    assert list(nodes) == ["YolactFastNMS", "YolactMaskAssembly"]
+    assert onnx.helper.get_node_attr_value(nodes["YolactMaskAssembly"], "mask_size") == b"image"
+    written = {name for node in plan.graph.node for name in node.output}
+    assert PROTOTYPE_MASKS in written
+    assert PROTOTYPE_MASKS not in nodes["YolactMaskAssembly"].output
+    (masks,) = (output for output in result.manifest.outputs if output.name == "masks")
+    assert (masks.min, masks.max) == ((1, 100, 32, 1), (1, 100, 1920, 60))
 
 
 def test_without_plugins_the_functions_stay(nano_onnx: Path, tmp_path: Path) -> None:
