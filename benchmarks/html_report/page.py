@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +64,7 @@ def _texts(report: Json, models: Sequence[ModelView], reference: ModelView | Non
     """Everything in words."""
     return {
         "verdict": texts.verdict(models, reference, report.get("comparison")),
-        "date": _date(report["hardware"]["date"]),
+        "date": texts.date_text(report["hardware"]["date"]),
         "contents": _contents(
             reference is not None and len(models) > 1,
             bool(report.get("comparison")),
@@ -75,11 +74,13 @@ def _texts(report: Json, models: Sequence[ModelView], reference: ModelView | Non
         "min_ap_span": MIN_AP_SPAN,
         "min_calls": chart_data.MIN_CALLS,
         "percentiles": [name for name in PERCENTILES if name in models[0].latency],
+        "since_date": texts.date_text((report.get("comparison") or {}).get("date", "")),
         "changes": since.change_rows(report["comparison"]) if report.get("comparison") else [],
         "change_notes": since.comparison_notes(report["comparison"]) if report.get("comparison") else [],
-        "rounds": [tables.round_span(model.latency) for model in models],
+        "has_arrivals": any(model.json["timing"].get("arrivals") for model in models),
         "load": tables.load_table(models),
         "power": tables.power_table(models),
+        "power_notes": tables.power_notes(models),
         "stage_titles": chart_data.STAGE_TITLES,
         "device_titles": chart_data.DEVICE_TITLES,
         "stage_notes": _by_text(models, lambda model: [model.json["timing"]["stages_note"]]),
@@ -131,14 +132,6 @@ def _by_text(models: Sequence[ModelView], texts_of: Callable[[ModelView], Iterab
         for text in texts_of(model):
             found.setdefault(text, []).append(model.name)
     return {text: ", ".join(names) for text, names in found.items()}
-
-
-def _date(iso: str) -> str:
-    """For people; a date that is none stays as it is."""
-    try:
-        return f"{datetime.fromisoformat(iso):%d %B %Y, %H:%M} UTC"
-    except ValueError:
-        return iso
 
 
 def _csp_hash(script: str) -> str:

@@ -19,14 +19,23 @@ class Table:
 
 
 def load_table(models: Sequence[ModelView]) -> Table:
-    """Throughput back to back, and latency when frames arrive at a fixed rate; without rows where neither is known."""
+    """How well rounds repeat, throughput back to back, and latency when frames arrive at a fixed rate; without rows
+    where none of it is known, without columns of what is not."""
     timings = [model.json["timing"] for model in models]
-    has_arrivals = any(timing.get("arrivals") for timing in timings)
-    columns = ("callers", "FPS back to back", *(("target FPS", "p50 ms", "p99 ms", "late", "dropped") * has_arrivals))
+    spans = [round_span(model.latency) for model in models]
+    has_rounds, has_arrivals = any(spans), any(timing.get("arrivals") for timing in timings)
+    columns = (
+        *(("p50 of rounds, ms",) * has_rounds),
+        *("callers", "FPS back to back"),
+        *(("target FPS", "p50, ms", "p99, ms", "late", "dropped") * has_arrivals),
+    )
     rows = tuple(
-        (model, (*_throughput(timing["throughput"]), *(_arrivals(timing.get("arrivals")) * has_arrivals)))
-        for model, timing in zip(models, timings, strict=True)
-        if timing.get("throughput")
+        (
+            model,
+            (*((span or ABSENT,) * has_rounds), *_throughput(load), *(_arrivals(timing["arrivals"]) * has_arrivals)),
+        )
+        for model, timing, span in zip(models, timings, spans, strict=True)
+        if (load := timing.get("throughput"))
     )
     return Table(columns, rows)
 
@@ -64,6 +73,18 @@ def _watched(watched: Json) -> tuple[str, ...]:
         _span(watched["clock"]),
         throttled,
     )
+
+
+def power_notes(models: Sequence[ModelView]) -> list[str]:
+    """Who told the numbers of `power_table`, and what they are of; each line once."""
+    lines = []
+    for model in models:
+        for watched in (model.json.get("telemetry") or {}).get("watched", ()):
+            parts = [f"told by {watched['tool']}", watched["power_mode"] or ""]
+            parts += [f"power is of {watched['power_of']}"] if watched["power_of"] else []
+            parts += [f"energy by {watched['energy_from']}, idle power included"] if watched["energy_from"] else []
+            lines.append(f"{watched['source']}: {', '.join(part for part in parts if part)}")
+    return list(dict.fromkeys(lines))
 
 
 def round_span(latency: Json) -> str:

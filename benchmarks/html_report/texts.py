@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from .view import ABSENT, Json, ModelView
 
@@ -17,11 +18,21 @@ class VerdictView:
     style: str  # a class of report.css
 
 
+def date_text(iso: str) -> str:
+    """For people; a date that is none stays as it is."""
+    try:
+        return f"{datetime.fromisoformat(iso):%d %B %Y, %H:%M} UTC"
+    except ValueError:
+        return iso
+
+
 def verdict(models: Sequence[ModelView], reference: ModelView | None, comparison: Json | None = None) -> VerdictView:
     """In one line. comparison: with an older run."""
     if comparison and comparison["failures"]:
         parity = _parity_verdict(models, reference)
-        return VerdictView("FAIL", f"Slower than allowed since {comparison['date']}. Parity: {parity.word}.", "fail")
+        return VerdictView(
+            "FAIL", f"Slower than allowed since {date_text(comparison['date'])}. Parity: {parity.word}.", "fail"
+        )
     return _parity_verdict(models, reference)
 
 

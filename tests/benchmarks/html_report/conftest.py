@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,13 +15,16 @@ from tests.benchmarks.conftest import HEIGHT, WIDTH, result
 from tests.benchmarks.test_report import model, report_of
 from yolact_deploy.benchmarks.accuracy import NOT_AVAILABLE, Accuracy, AveragePrecision, PrecisionCurves
 from yolact_deploy.benchmarks.bench import DetectionCounts
+from yolact_deploy.benchmarks.comparison import Change, Comparison, ModelChanges
 from yolact_deploy.benchmarks.difference_pictures import draw_pictures
 from yolact_deploy.benchmarks.differences import ImageDifference
 from yolact_deploy.benchmarks.html_report.page import draw_page
 from yolact_deploy.benchmarks.parity import GATES, Matches, Parity, judge
 from yolact_deploy.benchmarks.report import to_json
 from yolact_deploy.benchmarks.stages import STAGES, Timing
+from yolact_deploy.benchmarks.telemetry import Spread, Telemetry, Throttling, Watched
 from yolact_deploy.benchmarks.timing import Latency
+from yolact_deploy.console import to_json as to_text
 
 Json = dict[str, Any]
 
@@ -101,6 +105,47 @@ def old_file() -> Json:
     return report
 
 
+def everything() -> Json:
+    """Compared with an older run and slower than allowed, under load, and with power and temperature."""
+    report = bench_json()
+    changes = (
+        Change("end to end", "ms", 10.0, 12.5, 0.25, 0.04, "slower", is_relative=True),
+        Change("network", "ms", 10.0, 9.9, -0.01, None, "unknown", is_relative=True),
+        Change("box AP", "share", 0.5, 0.52, 0.02, 0.0005, "better", is_relative=False),
+    )
+    models = (ModelChanges(LONG, changes, ("other threads",)),)
+    made = Comparison(f"{SCRIPT}.json", "2026-01-01T00:00:00+00:00", models, ("gone",), ("new",), (), 0.05, ("slower",))
+    report["comparison"] = json.loads(to_text(made))
+    spread = Spread(40.0, 55.5, 60.0)
+    power = Watched(
+        source=SCRIPT,
+        tool="tegrastats",
+        seconds=3.0,
+        readings=30,
+        power_mode="MAXN",
+        power_of="the board",
+        power=spread,
+        idle_power=None,
+        energy=160.0,
+        energy_from="power over time",
+        joules_per_image=0.1234,
+        images_per_joule=8.1,
+        temperature=spread,
+        clock=None,
+        max_clock=None,
+        utilisation=None,
+        throttling=(Throttling("thermal limit", 0.4, None),),
+    )
+    for item in report["models"]:
+        latency = item["timing"]["end_to_end"]
+        latency["rounds"] = [10.0, 11.0]
+        item["telemetry"] = json.loads(to_text(Telemetry(30, (power,))))
+        item["timing"]["throughput"] = {"streams": 2, "threads": 1, "fps": 88.88, "rounds": [], "latency": latency}
+    arrivals = {"target_fps": 30.0, "images": 90, "late": 3, "dropped": 1, "fps": 29.0, "latency": latency}
+    report["models"][0]["timing"]["arrivals"] = arrivals
+    return report
+
+
 CASES: dict[str, Callable[[], Json]] = {
     "three models": bench_json,
     "one model": lambda: bench_json(1, has_reference=False),
@@ -109,6 +154,7 @@ CASES: dict[str, Callable[[], Json]] = {
     "nothing found": nothing_found,
     "AP of 0": lambda: bench_json(2, ap=0.0),
     "an old file": old_file,
+    "everything": everything,
 }
 
 

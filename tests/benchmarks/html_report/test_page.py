@@ -116,6 +116,24 @@ def test_what_is_not_there_is_said() -> None:
         assert words in said
 
 
+def test_load_power_and_what_changed() -> None:
+    said = visible_text(page_of("everything"))
+    for words in (
+        "FAIL Slower than allowed since 01 January 2026, 00:00 UTC. Parity: FAIL.",
+        "end to end, ms 10.00 12.50 +25.0 % ±4.0 % slower",
+        "network, ms 10.00 9.90 −1.0 % – unknown",  # noqa: RUF001
+        "box AP, points 50.00 52.00 +2.00 ±0.05 better",
+        "only in the older run: gone",
+        "not the same as then: other threads",
+        "A 10.00–11.00 2 88.9 30.0",  # noqa: RUF001
+        "3 of 90 1 of 90",
+        "55.5 0.123 40–60 – thermal limit",  # noqa: RUF001
+        "told by tegrastats, MAXN, power is of the board, energy by power over time, idle power included",
+    ):
+        assert words in said
+    assert "Power and temperature" not in visible_text(page_of("three models"))
+
+
 def test_verdicts() -> None:
     models = models_of(bench_json(3))
     assert verdict(models, models[0]).style == "fail"
