@@ -7,9 +7,9 @@
 // FOLDER/inputs.txt has a line an input: its type (f4, f2 or i4), rank and sizes; FOLDER/input0.bin and so on are the
 // values. Writes FOLDER/output0.bin and so on, and says their types and shapes. Exit status: 0 done, 1 refused by the
 // plugin, 3 the plugin broke a rule of the interface.
+#include "play_memory.h"
 #include "play_tensorrt.h"
 
-#include <cuda_runtime_api.h>
 #include <dlfcn.h>
 
 #include <cstring>
@@ -26,82 +26,6 @@ namespace {
     std::printf("refused: %s\n", step);
     std::fflush(stdout);
     std::exit(1);
-}
-
-// Memory of the device, or of the host behind the host build; filled with garbage, and guarded at its end.
-class Memory {
-public:
-    static constexpr size_t kGuard = 256;
-    static constexpr int kGarbage = 0xA5;
-
-    explicit Memory(size_t bytes) : bytes_(bytes) {
-        std::vector<char> const garbage(bytes + kGuard, static_cast<char>(kGarbage));
-#ifdef WITH_CUDA
-        REQUIRE(cudaMalloc(&data_, garbage.size()) == cudaSuccess);
-#else
-        data_ = std::aligned_alloc(256, (garbage.size() + 255) / 256 * 256);
-#endif
-        write(garbage);
-    }
-
-    ~Memory() {
-#ifdef WITH_CUDA
-        cudaFree(data_);
-#else
-        std::free(data_);
-#endif
-    }
-
-    Memory(Memory const&) = delete;
-    Memory& operator=(Memory const&) = delete;
-
-    void write(std::vector<char> const& bytes) {
-#ifdef WITH_CUDA
-        REQUIRE(cudaMemcpy(data_, bytes.data(), bytes.size(), cudaMemcpyHostToDevice) == cudaSuccess);
-#else
-        std::memcpy(data_, bytes.data(), bytes.size());
-#endif
-    }
-
-    std::vector<char> read() const {
-        std::vector<char> bytes(bytes_ + kGuard);
-#ifdef WITH_CUDA
-        REQUIRE(cudaMemcpy(bytes.data(), data_, bytes.size(), cudaMemcpyDeviceToHost) == cudaSuccess);
-#else
-        std::memcpy(bytes.data(), data_, bytes.size());
-#endif
-        for (size_t i = bytes_; i < bytes.size(); ++i) REQUIRE(bytes[i] == static_cast<char>(kGarbage));
-        bytes.resize(bytes_);
-        return bytes;
-    }
-
-    void* data() const { return data_; }
-
-private:
-    void* data_ = nullptr;
-    size_t bytes_;
-};
-
-struct TypeName {
-    char const* name;
-    DataType type;
-    size_t bytes;
-};
-constexpr TypeName kTypes[] = {{"f4", DataType::kFLOAT, 4}, {"f2", DataType::kHALF, 2}, {"i4", DataType::kINT32, 4}};
-
-template <class Wanted>
-TypeName const& find_type(Wanted wanted) {
-    for (TypeName const& type : kTypes) {
-        if (wanted(type)) return type;
-    }
-    REQUIRE(!"a known type");
-    std::abort();
-}
-
-size_t bytes_of(PluginTensorDesc const& desc) {
-    size_t bytes = find_type([&](TypeName const& type) { return type.type == desc.type; }).bytes;
-    for (int32_t i = 0; i < desc.dims.nbDims; ++i) bytes *= static_cast<size_t>(desc.dims.d[i]);
-    return bytes;
 }
 
 DynamicPluginTensorDesc fixed(PluginTensorDesc const& desc) { return {desc, desc.dims, desc.dims, desc.dims}; }

@@ -24,7 +24,7 @@ from yolact_deploy.export.domain import FAST_NMS, MASK_ASSEMBLY
 from yolact_deploy.export.mask_assembly import image_mask_attributes
 from yolact_deploy.machine import gpu_from_driver
 from yolact_deploy.masks import MASK_THRESHOLD, unpack_masks
-from yolact_deploy.plugin_build import build_plugins
+from yolact_deploy.plugin_build import PluginBuild, build_plugins
 from yolact_deploy.postprocess import assemble_masks, upsample_masks
 from yolact_deploy.types import PackedMasks
 
@@ -148,3 +148,17 @@ def test_compute_sanitizer(cuda_player: Player, host_build: HostBuild, tmp_path:
 @pytest.mark.parametrize("work", WORK)
 def test_what_the_sanitizer_runs(player: Player, host_build: HostBuild, tmp_path: Path, work: str) -> None:
     WORK[work](Bench(player, host_build, tmp_path))
+
+
+def test_the_program_for_the_gpu_compiles(toolchain: Toolchain, plugin_build: PluginBuild, tmp_path: Path) -> None:
+    """And loads the real library; without a GPU it gets as far as its first allocation."""
+    player = compile_cuda_player(toolchain, plugin_build.path, tmp_path)
+    inputs = mask_inputs(np.float32, masks=2)
+    result = player.run(tmp_path, MASK_ASSEMBLY, {"mask_size": "huge"}, inputs)
+    assert (result.status, result.log) == (
+        1, [f"{MASK_ASSEMBLY}: the attribute mask_size has to be one of prototype, image"]
+    )  # fmt: skip
+    if gpu_from_driver() is None:
+        result = player.run(tmp_path, MASK_ASSEMBLY, {}, inputs)
+        assert result.status == 3
+        assert "cudaMalloc" in result.text
