@@ -13,6 +13,8 @@ from onnx import numpy_helper
 
 from yolact_deploy.config import ModelConfig, PostprocessConfig
 from yolact_deploy.diagnosis.compare import CompareOptions, compare_models
+from yolact_deploy.diagnosis.differences import difference
+from yolact_deploy.diagnosis.probes import open_probe
 from yolact_deploy.diagnosis.walk import Comparison
 from yolact_deploy.export.fast_nms import fast_nms_attributes, fast_nms_function
 from yolact_deploy.export.precision import convert_precision
@@ -220,3 +222,19 @@ def test_a_node_too_many(nano_weights: Path, nano_onnx: Path, nano_image: Image,
     comparison = compare(nano_weights, tmp_path / "faulty.onnx", nano_image)
     assert comparison.culprit is not None
     assert (comparison.culprit.operator, comparison.culprit.node) == ("Tanh after Conv proto_net.0", "network/extra")
+
+
+def test_background_hides_nothing(nano_onnx: Path, nano_image: Image, tmp_path: Path) -> None:
+    """Nearly all of conf is background near 1: with it, what happens to the classes would be lost in fp16's noise."""
+    model = onnx.load(nano_onnx)
+    disturb("prediction_layers.0.conf_layer", share=0.02)(model)
+    onnx.save(convert_precision(model, "fp16"), tmp_path / "faulty.onnx")
+    comparison = compare(nano_onnx, tmp_path / "faulty.onnx", nano_image)
+    first = comparison.first_divergence
+    assert first is not None
+    assert first.stage == "conf"
+    a, b = (
+        open_probe(path, "cpu", None, False).run(nano_image, PostprocessConfig()).tensors["conf"]
+        for path in (nano_onnx, tmp_path / "faulty.onnx")
+    )
+    assert difference(a, b).relative < first.tolerance
