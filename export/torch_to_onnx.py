@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,14 +12,12 @@ from ..config import ModelConfig, PostprocessConfig
 from ..dependencies import require
 from ..errors import ConfigError
 from ..files import check_output_path, write_bytes
-from ..images import read_image
+from ..images import read_image, sample_image
 from ..metadata import IMAGE_SIZE_MASKS, INPUT_KINDS, MASK_SIZES, PROTOTYPE_SIZE_MASKS, ModelMetadata
 from ..types import Image
 
 if TYPE_CHECKING:
     from .check import ExportCheck
-
-_SAMPLE_IMAGE = "benchmarks/data/nano/images/000000001000.jpg"  # inside the package
 
 
 @dataclass(frozen=True)
@@ -79,8 +76,7 @@ def export_onnx(weights: Path, options: ExportOptions) -> ExportResult:
     from .deform_conv import chosen_form  # this needs them
 
     options = replace(options, deform_conv=chosen_form(options.deform_conv))
-    with resources.as_file(resources.files("yolact_deploy") / _SAMPLE_IMAGE) as sample:
-        image = read_image(options.check_image or sample)
+    image = read_image(options.check_image) if options.check_image is not None else sample_image()
     checkpoint = read_checkpoint(weights, options.config, options.num_classes)
     return _export(checkpoint, options, output, image)
 
