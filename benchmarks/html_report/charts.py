@@ -15,7 +15,7 @@ SMALL_WIDTH, SMALL_HEIGHT = 320, 250
 WIDE_WIDTH, WIDE_HEIGHT = 820, 220
 BAR_HEIGHT = 38  # px a model
 MIN_AP_SPAN = 5.0  # points on an axis of accuracy: what is less is no difference to look at
-LOG_FROM = 10.0  # ratio between the slowest and the fastest from which an axis is logarithmic
+LOG_FROM = 20.0  # ratio of the largest time to the smallest median from which an axis is logarithmic
 _MARKERS = "osD^vP"
 _DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (5, 1.5, 1.5, 1.5)), (0, (8, 2)), (0, (3, 1, 1, 1, 1, 1)))
 
@@ -79,8 +79,7 @@ def latency_shares(series: Sequence[Series]) -> str:
 def _time_axis(made: Drawing, values: Sequence[np.ndarray]) -> None:
     """From 0 to the largest p99; logarithmic where models are very different."""
     top = max(float(np.percentile(part, 99)) for part in values) * 1.05
-    medians = [float(np.median(part)) for part in values]
-    if min(medians) > 0 and max(medians) / min(medians) >= LOG_FROM:
+    if top >= LOG_FROM * min(float(np.median(part)) for part in values) > 0:
         made.axes.set_xscale("log")
         made.axes.set_xlim(min(float(part.min()) for part in values) * 0.9, top)
         made.axes.xaxis.set_major_formatter("{x:g}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from yolact_deploy.benchmarks.classes import map_classes
+from yolact_deploy.benchmarks.classes import ClassMapping, class_titles, map_classes
 from yolact_deploy.benchmarks.instances import Category
 from yolact_deploy.config import ModelConfig
 from yolact_deploy.errors import DataError
@@ -76,3 +76,12 @@ def test_equal_names_are_refused() -> None:
         map_classes(ModelConfig(class_names=("cat", "Cat")), categories(cat=1))
     with pytest.raises(DataError, match="two categories of the data set have the same name"):
         map_classes(ANIMALS, [Category(1, "cat"), Category(2, "Cat ")])
+
+
+def test_titles_are_the_data_sets_where_it_has_the_class() -> None:
+    config = ModelConfig.named("yolact_nano").with_num_classes(2)
+    mapping = ClassMapping((7, None), ())
+    assert class_titles(config, mapping, [Category(7, "a disk"), Category(9, "other")]) == (
+        "a disk",
+        config.class_names[1],
+    )

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.benchmarks.html_report.browser import CHROMIUM, DRIVER, open_browser, set_screen
 from tests.benchmarks.html_report.conftest import CASES, bench_json, page_of
 from yolact_deploy.benchmarks.html_report.page import draw_page
 
-selenium = pytest.importorskip("selenium.webdriver", reason="needs selenium")
-CHROMIUM, DRIVER = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
+pytest.importorskip("selenium.webdriver", reason="needs selenium")
 pytestmark = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs chromium and chromedriver (Debian's packages)")
 
 PHONE, DESK = 400, 1280  # px
@@ -49,26 +48,15 @@ return found;"""
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    from selenium.webdriver.chrome.service import Service
-
-    options = selenium.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = selenium.Chrome(options=options, service=Service(DRIVER))
-    yield driver
-    driver.quit()
+    with open_browser() as driver:
+        yield driver
 
 
 def complaints(browser: Any, page: str, folder: Path, width: int = PHONE, theme: str = "light") -> list[str]:
     """What is wrong with `page` on a screen of that width."""
     path = folder / "page.html"
     path.write_text(page, encoding="utf-8")
-    features = [{"name": "prefers-color-scheme", "value": theme}]
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
-    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < DESK}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    set_screen(browser, width, theme)
     for kind in ("browser", "performance"):
         browser.get_log(kind)
     browser.get(path.as_uri())
