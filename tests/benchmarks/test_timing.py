@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from yolact_deploy.benchmarks import timing
-from yolact_deploy.benchmarks.timing import Latency, Schedule, measure_latency
+from tests.benchmarks.clock import Clock
+from yolact_deploy.benchmarks.timing import Latency, Round, Schedule, measure_latency, measure_round
 from yolact_deploy.errors import YolactDeployError
 
 
@@ -36,18 +36,6 @@ def test_a_fixed_number_of_iterations_after_the_warmup() -> None:
     assert latency.iterations == 3
 
 
-class Clock:
-    """Time that passes only when a call takes it."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, seconds_a_call: float) -> None:
-        self.now = 0.0
-        self.seconds = seconds_a_call
-        monkeypatch.setattr(timing.time, "perf_counter", lambda: self.now)
-
-    def call(self, index: int) -> None:
-        self.now += self.seconds
-
-
 @pytest.mark.parametrize(
     ("seconds_a_call", "iterations"),
     [(2.0, 10), (0.1, 31), (0.001, 300)],
@@ -68,3 +56,49 @@ def test_schedules_that_make_no_sense() -> None:
         Schedule(iterations=0)
     with pytest.raises(YolactDeployError, match="warmup -1: 0 or more"):
         Schedule(warmup=-1)
+
+
+def test_rounds_share_what_is_to_be_measured() -> None:
+    assert [part.at_least for part in Schedule(iterations=8, rounds=3).parts()] == [2, 3, 3]
+    assert [part.at_least for part in Schedule(iterations=2, rounds=3).parts()] == [1, 1]
+    for part in Schedule(duration=6.0, rounds=3).parts():
+        assert part.goes_on(10**6, 1.99)
+        assert not part.goes_on(1, 2.0)
+        assert part.goes_on(0, 9.0)
+    (part, *_) = parts = Schedule(rounds=3).parts()
+    assert len(parts) == 3
+    assert (part.at_least, part.at_most, part.seconds) == (4, 100, 1.0)
+
+
+@pytest.mark.parametrize("seconds_a_call", [0.01, 0.3])
+def test_a_duration(monkeypatch: pytest.MonkeyPatch, seconds_a_call: float) -> None:
+    clock = Clock(monkeypatch, seconds_a_call)
+    latency = measure_latency(clock.call, Schedule(duration=6.0, rounds=2))
+    assert latency.iterations * seconds_a_call == pytest.approx(6.0, abs=2.1 * seconds_a_call)
+    assert len(latency.rounds) == 2
+
+
+def test_a_round_knows_when_each_call_began_and_leaves_out_the_warmup(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    (part,) = Schedule(iterations=3).parts()
+    called: list[int] = []
+
+    def call(index: int) -> None:
+        called.append(index)
+        clock.pass_by(100.0 if len(called) <= 2 else float(index))
+
+    done = measure_round(call, part, warmup=2, first=5)
+    assert called == [5, 6, 5, 6, 7]
+    assert done == Round(seconds=(5.0, 6.0, 7.0), started=(200.0, 205.0, 211.0), wall=18.0)
+    latency = Latency.of_rounds([done, Round((1.0,), (250.0,), 1.0)], origin=200.0)
+    assert latency.samples == (5000.0, 6000.0, 7000.0, 1000.0)
+    assert latency.started == (0.0, 5.0, 11.0, 50.0)
+    assert latency.rounds == (6000.0, 1000.0)
+    assert latency.p50 == 5500.0
+
+
+def test_later_rounds_warm_up_too_and_count_on() -> None:
+    called: list[int] = []
+    latency = measure_latency(called.append, Schedule(iterations=3, warmup=3, rounds=2))
+    assert called == [0, 1, 2, 0, 1, 2, 1, 2]
+    assert latency.iterations == 3
