@@ -60,7 +60,14 @@ def stream(monkeypatch: pytest.MonkeyPatch) -> Stream:
 
 def test_a_stage_is_billed_for_its_own_work_only(stream: Stream) -> None:
     stream.pending.append(500.0)  # what the stage before left behind
-    assert by_cuda_events(lambda: stream.pending.append(7.0)) == pytest.approx(0.007)
+    found_at: list[float] = []
+
+    def stage() -> None:
+        found_at.append(stream.now)
+        stream.pending.append(7.0)
+
+    assert by_cuda_events(stage) == pytest.approx(0.007)
+    assert found_at == [500.0]  # it began on an empty stream
     assert not stream.pending  # nothing is left for the stage after
     assert by_cuda_events(lambda: stream.pending.extend((2.0, 3.0))) == pytest.approx(0.005)
     assert stream.now == 512.0
