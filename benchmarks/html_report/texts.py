@@ -108,8 +108,9 @@ def option_facts(options: Json) -> list[tuple[str, str]]:
     """What the command was told; what was left at "decide yourself" is left out."""
     facts = []
     for name, value in options.items():
-        if value is None or value == []:
+        if value is None or value is False or value == []:
             continue
+        value = "yes" if value is True else value
         shown = value.get("name", "") if isinstance(value, dict) else value
         shown = ", ".join(map(str, shown)) if isinstance(shown, list) else str(shown)
         facts.append((name.replace("_", " "), shown))
