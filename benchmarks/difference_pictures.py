@@ -9,6 +9,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from ..dependencies import require
 from ..draw import WHITE, Colour, draw_detections
@@ -49,7 +50,7 @@ def draw_pictures(image: Image, reference: ImageResult, model: ImageResult, clas
     scale = min(1.0, MAX_SIDE / max(image.shape[:2]))
     size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
     small = image if scale == 1 else np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
-    difference = _draw_difference(small, *(_shrunk(mask, size) for mask in (agreed, only_reference, only_model)))
+    difference = _draw_difference(small, *(_shrunk(mask, size) > 0 for mask in (agreed, only_reference, only_model)))
     _outline_unmatched(difference, reference, model, matches, scale)
     return Pictures(
         reference=_data_uri(draw_detections(small, _shrunk_detections(reference, ours, size, scale), class_names)),
@@ -66,8 +67,8 @@ def _differing_pixels(
     reference: ImageResult, ours: Sequence[int], model: ImageResult, theirs: Sequence[int]
 ) -> tuple[BoolArray, BoolArray]:
     """Pixels [H,W] where the reference has a class that the model lacks there, and the other way round."""
-    only_reference = np.zeros((reference.height, reference.width), np.bool_)
-    only_model = only_reference.copy()
+    only_reference = np.zeros((reference.height, reference.width), np.bool_, order="F")
+    only_model = only_reference.copy(order="F")
     for index in sorted({*reference.classes[list(ours)].tolist(), *model.classes[list(theirs)].tolist()}):
         a = _union(reference, [i for i in ours if reference.classes[i] == index])
         b = _union(model, [j for j in theirs if model.classes[j] == index])
@@ -77,12 +78,12 @@ def _differing_pixels(
 
 
 def _union(result: ImageResult, indices: Iterable[int]) -> BoolArray:
-    """Pixels [H,W] of any of these detections."""
+    """Pixels [H,W] of any of these detections, column after column in memory, as run lengths are."""
     runs = [result.rle(index) for index in indices]
     if not runs:
-        return np.zeros((result.height, result.width), np.bool_)
+        return np.zeros((result.height, result.width), np.bool_, order="F")
     coding: Any = require("pycocotools.mask", "drawing detections")
-    return coding.decode([coding.merge(runs)])[..., 0].astype(np.bool_)
+    return coding.decode([coding.merge(runs)])[..., 0].view(np.bool_)
 
 
 def _draw_difference(image: Image, agreed: BoolArray, only_reference: BoolArray, only_model: BoolArray) -> Image:
@@ -114,20 +115,16 @@ def _outline_unmatched(
             cv2.rectangle(canvas, (x1, y1), (x2, y2), colour, 2)
 
 
-def _shrunk(mask: BoolArray, size: tuple[int, int]) -> BoolArray:
-    """A mask at another size (width, height); a single pixel does not get lost."""
-    if mask.shape == size[::-1]:
-        return mask
-    return cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0
+def _shrunk(mask: BoolArray, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    """A mask at another size (width, height): how much of a pixel is set, 0..255."""
+    columns = np.ascontiguousarray(mask.T).view(np.uint8) * np.uint8(255)
+    return np.asarray(cv2.resize(columns, size[::-1], interpolation=cv2.INTER_AREA).T, np.uint8)
 
 
 def _shrunk_detections(result: ImageResult, indices: Sequence[int], size: tuple[int, int], scale: float) -> Detections:
     masks = np.zeros((len(indices), size[1], size[0]), np.bool_)
     for mask, index in zip(masks, indices, strict=True):
-        whole = _union(result, [index])
-        mask[:] = (
-            whole if scale == 1 else cv2.resize(whole.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.5
-        )
+        mask[:] = _shrunk(_union(result, [index]), size) >= 128
     chosen = np.asarray(indices, np.int64)
     return Detections(
         boxes=np.rint(result.boxes[chosen] * scale).astype(np.int64),
