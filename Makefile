@@ -45,9 +45,11 @@ venv-package:
 
 demo: install
 	$(BIN)/yolact-deploy export $(NANO_WEIGHTS) --output $(OUT)/yolact_nano.onnx --force
-	$(BIN)/yolact-deploy bench $(OUT)/yolact_nano.onnx --reference $(NANO_WEIGHTS) --json $(OUT)/bench.json --markdown $(OUT)/bench.md
+	$(BIN)/yolact-deploy convert-precision $(OUT)/yolact_nano.onnx --fp16 --output $(OUT)/yolact_nano.fp16.onnx --force
+	$(BIN)/yolact-deploy bench $(OUT)/yolact_nano.onnx $(OUT)/yolact_nano.fp16.onnx --reference $(NANO_WEIGHTS) \
+		--json $(OUT)/bench.json --markdown $(OUT)/bench.md --report $(OUT)/report
 	$(BIN)/yolact-deploy infer $(NANO)/images --model $(OUT)/yolact_nano.onnx --output $(OUT)/pictures --force
-	@echo "the table is in $(OUT)/bench.md, pictures with masks are in $(OUT)/pictures"
+	@echo "the report is $(OUT)/report/report.html, its tables are in $(OUT)/bench.md, pictures with masks in $(OUT)/pictures"
 
 test: install
 	$(BIN)/python -m pytest
