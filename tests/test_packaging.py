@@ -34,7 +34,7 @@ def test_the_wheel_has_the_linked_folders_and_the_data(wheel: Path) -> None:
         assert f"yolact_deploy/{file}" in names
     for file in ("CMakeLists.txt", "common/block.h", "fast_nms/launch.cu", "mask_assembly/plugin.cc"):
         assert f"yolact_deploy/plugins/{file}" in names
-    for file in ("report.css", "report.html.j2", "report.js"):
+    for file in ("macros.html.j2", "report.css", "report.html.j2", "report.js"):
         assert f"yolact_deploy/benchmarks/html_report/{file}" in names
     data = {name for name in names if name.startswith("yolact_deploy/benchmarks/data/nano/")}
     assert sum(name.endswith(".jpg") for name in data) == 64
