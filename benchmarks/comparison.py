@@ -31,6 +31,7 @@ class Change:
     band: float | None  # what noise may do to `change`; None: too few rounds to tell
     verdict: str  # "no change", "unknown", or what it became: "slower", "faster", "more", "less", "better", "worse"
     is_relative: bool
+    waited: tuple[float, float] | None = None  # share of the time, then and now, that `change` is without; see saved
 
 
 @dataclass(frozen=True)
@@ -102,9 +103,9 @@ def read_percentage(text: str) -> float:
 
 def slowdown(change: Change) -> float:
     """How much longer the same work takes, as a share: 0.25 for a latency of 5/4, or a throughput of 4/5."""
-    if not change.old or not change.new:
+    if not change.change or change.change == -1:
         return 0.0
-    return (change.old / change.new if change.what == "throughput" else change.new / change.old) - 1
+    return 1 / (1 + change.change) - 1 if change.what == "throughput" else change.change
 
 
 def _failures(models: tuple[ModelChanges, ...], allowed: float) -> Iterator[str]:
@@ -150,12 +151,21 @@ def _latency(what: str, old: SavedTime, new: SavedTime) -> Change:
 
 def _timed(what: str, unit: str, old: SavedTime, new: SavedTime, words: tuple[str, str]) -> Change:
     """words: for more and for less."""
-    log_band = noise_band(old.rounds, new.rounds)
-    change = new.value / old.value - 1 if old.value else 0.0
-    if log_band is None or not new.value or not old.value:
-        return Change(what, unit, old.value, new.value, change, None, UNKNOWN, is_relative=True)
-    verdict = _verdict(math.log(new.value / old.value), log_band, words)
-    return Change(what, unit, old.value, new.value, change, math.expm1(log_band), verdict, is_relative=True)
+    then, now, waited = old, new, None
+    if old.on_core is not None and new.on_core is not None:
+        then, now = old.on_core, new.on_core
+        waited = (_waited(old.value, then.value), _waited(new.value, now.value))
+    log_band = noise_band(then.rounds, now.rounds)
+    change = now.value / then.value - 1 if then.value else 0.0
+    if log_band is None or not now.value or not then.value:
+        return Change(what, unit, old.value, new.value, change, None, UNKNOWN, True, waited)
+    verdict = _verdict(math.log(now.value / then.value), log_band, words)
+    return Change(what, unit, old.value, new.value, change, math.expm1(log_band), verdict, True, waited)
+
+
+def _waited(measured: float, on_core: float) -> float:
+    """The share of a time that went by waiting, from it (or its rate) with and without that."""
+    return 1 - min(measured, on_core) / max(measured, on_core)
 
 
 def _scaled(what: str, unit: str, old: float, new: float, band: float) -> Change:

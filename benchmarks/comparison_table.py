@@ -6,6 +6,7 @@ from .comparison import Change, Comparison
 from .parity import POINT
 from .text_table import ABSENT, TextTable
 
+MIN_WAITED = 0.02  # share of the time: less is not worth a line
 WIDE_BAND = 0.2  # of which is warned where no gate says what matters
 
 
@@ -26,6 +27,7 @@ def comparison_lines(comparison: Comparison) -> list[str]:
         f"since: {comparison.source}; noise: what the spread of both runs' rounds and the difference between any two "
         "runs explain (99 %); a smaller change is called no change"
     ]
+    lines += waiting_lines(comparison)
     lines += [f"only in the older run: {name}" for name in comparison.only_old]
     lines += [f"not in the older run: {name}" for name in comparison.only_new]
     for model in comparison.models:
@@ -37,6 +39,16 @@ def comparison_lines(comparison: Comparison) -> list[str]:
             )
     warnings = [*comparison.warnings, *(warning for model in comparison.models for warning in model.warnings)]
     return lines + [f"not the same as then: {warning}" for warning in warnings]
+
+
+def waiting_lines(comparison: Comparison) -> list[str]:
+    """Which models waited for cores, so that their changes are not those of the times shown."""
+    return [
+        f"{model.name}: other processes had the cores that it needed for {waited[0]:.0%} of the time then, "
+        f"{waited[1]:.0%} now; changes, noise and verdicts leave that out"
+        for model in comparison.models
+        if (waited := model.changes[0].waited) is not None and max(waited) >= MIN_WAITED
+    ]
 
 
 def _cells(change: Change) -> tuple[str, ...]:

@@ -77,7 +77,10 @@ def _plain(value: Any) -> Any:
     """Dataclasses as dicts, tuples as lists, paths as texts; single measurements with four digits."""
     if isinstance(value, Latency):
         fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-        single = {name: [round(item, 4) for item in fields[name]] for name in ("samples", "started", "rounds")}
+        single = {
+            name: [round(item, 4) for item in fields[name]]
+            for name in ("samples", "started", "rounds", "rounds_on_core")
+        }
         return {**fields, **single}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 from ..errors import DataError
 
 JSON_FORMAT = 2  # of a benchmark's JSON; grows when a reader of this version could misread a file
+_LARGEST = 1e18  # of any number: more is no measurement
 _ADVICE = "measure again with this version and --json"
 
 
@@ -20,6 +22,15 @@ class SavedTime:
 
     value: float
     rounds: tuple[float, ...]  # the same of each round
+    rounds_on_core: tuple[float, ...] = ()  # without waiting for cores that other processes had; empty where unknown
+
+    @property
+    def on_core(self) -> SavedTime | None:
+        """The same without that waiting; None where it is unknown."""
+        if len(self.rounds_on_core) != len(self.rounds) or not min((*self.rounds, *self.rounds_on_core), default=0.0):
+            return None
+        share = statistics.median(self.rounds_on_core) / statistics.median(self.rounds)
+        return SavedTime(self.value * share, self.rounds_on_core)
 
 
 @dataclass(frozen=True)
@@ -75,17 +86,19 @@ def read_saved(path: Path) -> SavedRun:
         )
     try:
         return saved_run(value)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else " ".join(str(error).split())[:200]
         raise DataError(f"{path} is damaged ({reason}): {_ADVICE}") from None
 
 
 def saved_run(value: Mapping[str, Any]) -> SavedRun:
-    """A benchmark's JSON as values. Raises KeyError, TypeError, ValueError or AttributeError when it is malformed."""
+    """A benchmark's JSON as values. Raises KeyError, TypeError, ValueError, AttributeError or
+    OverflowError when it is malformed."""
     models = [_model(model) for model in value["models"]]
     hardware, options = dict(value["hardware"]), dict(value["options"])
-    for name in ("cpu", "cores", "gpu", "versions", "date"):
+    for name in ("cpu", "cores", "gpu", "date"):
         _ = hardware[name]
+    hardware["versions"] = {str(title): version for title, version in dict(hardware["versions"]).items()}
     return SavedRun({model.name: model for model in models}, str(value["data"]["description"]), hardware, options)
 
 
@@ -100,26 +113,31 @@ def _model(value: Mapping[str, Any]) -> SavedModel:
         images_per_call=int(timing["images_per_call"]),
         streams=int(throughput["streams"]),
         end_to_end=_latency(timing["end_to_end"]),
-        throughput=SavedTime(_positive(throughput["fps"]), tuple(map(_positive, throughput["rounds"]))),
+        throughput=_repeated(throughput["fps"], throughput),
         stages={name: _latency(latency) for name, latency in (timing["stages"] or {}).items()},
         device={name: _latency(latency) for name, latency in (timing["device"] or {}).items()},
-        peak_bytes=int(value["memory"]["peak_bytes"]) if value["memory"] else None,
+        peak_bytes=int(_positive(value["memory"]["peak_bytes"])) if value["memory"] else None,
         box_ap=_number(value["accuracy"]["box"]["ap"]),
         mask_ap=_number(value["accuracy"]["mask"]["ap"]),
-        detections=float(value["detections"]["per_image"]),
-        match_rate=float(parity["matches"]["rate"]) if parity else None,
+        detections=_positive(value["detections"]["per_image"]),
+        match_rate=_number(parity["matches"]["rate"]) if parity else None,
     )
 
 
 def _latency(value: Mapping[str, Any]) -> SavedTime:
-    return SavedTime(_positive(value["p50"]), tuple(map(_positive, value["rounds"])))
+    return _repeated(value["p50"], value)
+
+
+def _repeated(typical: Any, value: Mapping[str, Any]) -> SavedTime:
+    rounds, on_core = (tuple(map(_positive, value[name])) for name in ("rounds", "rounds_on_core"))
+    return SavedTime(_positive(typical), rounds, on_core)
 
 
 def _positive(value: Any) -> float:
-    if not float(value) >= 0:  # 0: a clock that is too coarse
-        raise ValueError(f"{value} where a time is expected")
+    if not 0 <= float(value) < _LARGEST:  # 0: a clock that is too coarse
+        raise ValueError(f"{value} where a measured number is expected")
     return float(value)
 
 
 def _number(value: Any) -> float | None:
-    return None if value is None else float(value)
+    return None if value is None else _positive(value)

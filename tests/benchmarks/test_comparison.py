@@ -234,7 +234,10 @@ def damaged(change: Callable[[Any], object]) -> str:
         (damaged(lambda value: value["models"][0].pop("timing")), "is damaged .'timing' is missing"),
         (damaged(lambda value: value["models"][0].update(timing=None)), "is damaged"),
         (damaged(lambda value: value["models"][1]["timing"]["end_to_end"].update(p50="fast")), "is damaged"),
-        (damaged(lambda value: value["models"][1]["timing"]["end_to_end"].update(p50=-1)), "-1 where a time"),
+        (
+            damaged(lambda value: value["models"][1]["timing"]["end_to_end"].update(p50=-1)),
+            "-1 where a measured number",
+        ),
         (damaged(lambda value: value["hardware"].pop("versions")), "is damaged"),
     ],
 )
