@@ -108,7 +108,7 @@ def option_facts(options: Json) -> list[tuple[str, str]]:
     """What the command was told; what was left at "decide yourself" is left out."""
     facts = []
     for name, value in options.items():
-        if value is None or value is False or value == []:
+        if value is None or value is False or value == [] or name == "draws_differences":  # this page is why
             continue
         value = "yes" if value is True else value
         shown = value.get("name", "") if isinstance(value, dict) else value

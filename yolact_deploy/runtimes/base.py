@@ -26,6 +26,11 @@ class Runtime(Protocol):
         ...
 
 
+def counted_threads(count: int) -> str:
+    """ "1 thread", "2 threads"."""
+    return f"{count} thread{'' if count == 1 else 's'}"
+
+
 def batches(images: Sequence[Image], batch_size: int | None) -> Iterator[tuple[np.ndarray, int]]:
     """Stack neighbours of equal size: yields uint8 [B,H,W,3] and how many of its rows are real.
 

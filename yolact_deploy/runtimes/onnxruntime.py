@@ -14,7 +14,7 @@ from ..errors import ModelFileError, YolactDeployError
 from ..metadata import ModelMetadata
 from ..preprocess import preprocess_numpy
 from ..types import Image, NetworkDetections, PackedMasks
-from .base import batches
+from .base import batches, counted_threads
 
 OUTPUT_NAMES = ("boxes", "scores", "classes", "masks", "num_detections")  # of every model
 MASK_SCORES = "mask_scores"  # of YOLACT++ besides
@@ -77,7 +77,7 @@ class OnnxRuntime:
         batch = self._input.shape[0]
         self.batch_size = batch if isinstance(batch, int) else None  # None: any
         provider = self._session.get_providers()[0].removesuffix("ExecutionProvider")
-        count = "" if threads is None or provider != "CPU" else f", {threads} threads"
+        count = "" if threads is None or provider != "CPU" else f", {counted_threads(threads)}"
         self.description = f"ONNX Runtime {ort.__version__}, {provider}{count}"
 
     def detect(self, images: Sequence[Image]) -> list[NetworkDetections]:

@@ -17,7 +17,7 @@ from ..model import Yolact
 from ..postprocess import network_detections
 from ..preprocess import preprocess
 from ..types import Image, NetworkDetections, RawOutputs
-from .base import batches
+from .base import batches, counted_threads
 
 
 class PyTorchRuntime:
@@ -54,7 +54,11 @@ class PyTorchRuntime:
             checkpoint_sha256=checkpoint.sha256,
             tool_version=__version__,
         )
-        where = torch.cuda.get_device_name() if self.device == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+        where = (
+            torch.cuda.get_device_name()
+            if self.device == "cuda"
+            else f"CPU, {counted_threads(torch.get_num_threads())}"
+        )
         self.description = f"PyTorch {torch.__version__}, {where}"
 
     @torch.inference_mode()
