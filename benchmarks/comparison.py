@@ -16,6 +16,7 @@ MATCH_BAND = 0.001  # 0.1 %, likewise
 MEMORY_BAND = 0.02  # of the peak, which depends on when threads come and go
 DETECTION_BAND = 0.01  # of the detections an image: some lie at the threshold
 _MIB = 1 << 20
+_LARGEST_LOG = 20.0  # of a band: beyond any noise, but still a number
 _COMPARED_OPTIONS = ("device", "threads", "batch", "streams", "limit", "seed", "warmup", "iterations", "duration")
 
 
@@ -160,7 +161,8 @@ def _timed(what: str, unit: str, old: SavedTime, new: SavedTime, words: tuple[st
     if log_band is None or not now.value or not then.value:
         return Change(what, unit, old.value, new.value, change, None, UNKNOWN, True, waited)
     verdict = _verdict(math.log(now.value / then.value), log_band, words)
-    return Change(what, unit, old.value, new.value, change, math.expm1(log_band), verdict, True, waited)
+    band = math.expm1(min(log_band, _LARGEST_LOG))
+    return Change(what, unit, old.value, new.value, change, band, verdict, True, waited)
 
 
 def _waited(measured: float, on_core: float) -> float:

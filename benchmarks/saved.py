@@ -12,7 +12,7 @@ from typing import Any
 from ..errors import DataError
 
 JSON_FORMAT = 2  # of a benchmark's JSON; grows when a reader of this version could misread a file
-_LARGEST = 1e18  # of any number: more is no measurement
+_SMALLEST, _LARGEST = 1e-12, 1e18  # of any number: what is beyond is no measurement
 _ADVICE = "measure again with this version and --json"
 
 
@@ -27,7 +27,8 @@ class SavedTime:
     @property
     def on_core(self) -> SavedTime | None:
         """The same without that waiting; None where it is unknown."""
-        if len(self.rounds_on_core) != len(self.rounds) or not min((*self.rounds, *self.rounds_on_core), default=0.0):
+        numbers = (self.value, *self.rounds, *self.rounds_on_core)
+        if len(self.rounds_on_core) != len(self.rounds) or not self.rounds or not min(numbers):
             return None
         share = statistics.median(self.rounds_on_core) / statistics.median(self.rounds)
         return SavedTime(self.value * share, self.rounds_on_core)
@@ -134,7 +135,7 @@ def _repeated(typical: Any, value: Mapping[str, Any]) -> SavedTime:
 
 
 def _positive(value: Any) -> float:
-    if not 0 <= float(value) < _LARGEST:  # 0: a clock that is too coarse
+    if not (float(value) == 0 or _SMALLEST < float(value) < _LARGEST):  # 0: a clock that is too coarse
         raise ValueError(f"{value} where a measured number is expected")
     return float(value)
 

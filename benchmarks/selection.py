@@ -63,13 +63,21 @@ def check_models(paths: Sequence[Path], options: BenchOptions, dataset: Dataset)
 
 
 def check_batch(predictor: Predictor, path: Path, batch: int | None) -> None:
-    """Raises ModelFileError when the file takes another number of images a call."""
+    """Raises ModelFileError when the file takes another number of images a call, or not so many."""
+    if batch is None:
+        return
     fixed = getattr(predictor.runtime, "batch_size", None)
-    if batch is not None and fixed not in (None, batch):
-        raise ModelFileError(
-            f"{path} takes {fixed} {'image' if fixed == 1 else 'images'} a call, not {batch}: "
-            f"export it with --batch dynamic or --batch {batch}"
-        )
+    profile = getattr(predictor.runtime, "input_range", None)  # of an engine
+    largest: int = batch if profile is None else profile.max[0]
+    if fixed in (None, batch) and batch <= largest:
+        return
+    takes = f"up to {largest}" if fixed is None else str(fixed)
+    advice = (
+        f"export it with --batch dynamic or --batch {batch}"
+        if profile is None
+        else f"build the engine again with --batch 1,{batch},{max(batch, largest)}"
+    )
+    raise ModelFileError(f"{path} takes {takes} {'image' if fixed == 1 else 'images'} a call, not {batch}: {advice}")
 
 
 def open_model(path: Path, options: BenchOptions, threads: int | None = None) -> Predictor:

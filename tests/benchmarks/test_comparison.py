@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.benchmarks.clock import Clock
 from tests.benchmarks.test_report import GOOD, judged, model, report_of
@@ -247,6 +251,35 @@ def test_files_that_are_no_run_are_refused_in_one_line(tmp_path: Path, content: 
     with pytest.raises(DataError, match=message) as caught:
         read_saved(path)
     assert "\n" not in str(caught.value)
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Where everything in a JSON value is."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path] * bool(path) + [place for key, item in inner for place in places(item, (*path, key))]
+
+
+ODD: list[Any] = [None, 0, -1, 1e-320, 1e308, math.nan, math.inf, 10**400, "x", [], {}, [1], {"a": 1}, True]
+
+
+@given(st.sampled_from(places(json.loads(json.dumps(to_json(GOOD))))), st.sampled_from(ODD))
+@settings(max_examples=600, deadline=None)
+def test_whatever_is_damaged_is_compared_or_refused(place: tuple[Any, ...], odd: Any) -> None:
+    value = json.loads(json.dumps(to_json(GOOD)))
+    inner = value
+    for key in place[:-1]:
+        inner = inner[key]
+    inner[place[-1]] = odd
+    good = saved_run(to_json(GOOD))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "old.json"
+        path.write_text(json.dumps(value))
+        try:
+            comparison = compare_runs(read_saved(path), good, "old.json", 0.05)
+        except DataError:
+            return
+    numbers = [change.band for model in comparison.models for change in model.changes if change.band is not None]
+    assert all(math.isfinite(number) for number in numbers)
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,6 +24,7 @@ from yolact_deploy.benchmarks.load import (
     pytorch_threads_kept,
     threads_each,
 )
+from yolact_deploy.benchmarks.selection import check_batch
 from yolact_deploy.benchmarks.timing import Latency, Round, Schedule
 from yolact_deploy.errors import YolactDeployError
 
@@ -196,6 +199,29 @@ def test_another_fixed_batch_is_refused(nano_onnx: Path) -> None:
     message = r"nano\.onnx takes 1 image a call, not 4: export it with --batch dynamic or --batch 4"
     with pytest.raises(YolactDeployError, match=message):
         run_bench(BenchOptions(models=(nano_onnx,), batch=4))
+
+
+@pytest.mark.parametrize(
+    ("profile", "fixed", "batch", "message"),
+    [
+        ((1, 4), None, 4, None),
+        ((1, 4), None, 8, r"takes up to 4 images a call, not 8: build the engine again with --batch 1,8,8"),
+        ((2, 4), 4, 4, None),
+        ((2, 4), 4, 2, r"takes 4 images a call, not 2: build the engine again with --batch 1,2,4"),
+        ((1, 1), 1, 2, r"takes 1 image a call, not 2: build the engine again with --batch 1,2,2"),
+        ((1, 1), 1, None, None),
+    ],
+)
+def test_an_engine_takes_what_its_profile_has(
+    profile: tuple[int, int], fixed: int | None, batch: int | None, message: str | None
+) -> None:
+    input_range = SimpleNamespace(min=(profile[0], 8, 8, 3), max=(profile[1], 8, 8, 3))
+    predictor: Any = SimpleNamespace(runtime=SimpleNamespace(input_range=input_range, batch_size=fixed))
+    if message is None:
+        check_batch(predictor, Path("net.engine"), batch)
+        return
+    with pytest.raises(YolactDeployError, match=r"net\.engine " + message):
+        check_batch(predictor, Path("net.engine"), batch)
 
 
 @pytest.mark.parametrize(
