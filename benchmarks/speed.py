@@ -30,11 +30,12 @@ from ..errors import YolactDeployError
 from ..files import write_bytes, write_json
 from ..images import read_image
 from ..predictor import Predictor
+from ..stages import NETWORK_INPUT, RAW_OUTPUTS
 from ..types import Image
 from .child import run_module
 from .hardware import Hardware, describe_hardware
 from .memory import MemoryUse, measure_peak_memory
-from .split import NETWORK_INPUT, RAW_OUTPUTS, split_graph
+from .split import split_graph
 from .synthetic import synthetic_image, write_synthetic_checkpoint
 from .timing import Latency
 

@@ -13,13 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..dependencies import require
 from ..errors import ModelFileError
+from ..stages import FLOAT_IMAGE, NETWORK_INPUT, RAW_OUTPUTS
 
 if TYPE_CHECKING:
     import onnx
-
-NETWORK_INPUT = "network_input"  # float [B,3,S,S], RGB, normalised
-RAW_OUTPUTS = ("loc", "conf", "coef", "proto")
-FLOAT_IMAGE = "preprocess/float"  # float [B,H,W,3]: masks at the image's size need its sizes
 
 
 @dataclass(frozen=True)

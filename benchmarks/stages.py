@@ -13,10 +13,11 @@ from ..dependencies import require
 from ..errors import YolactDeployError
 from ..predictor import Predictor
 from ..preprocess import preprocess_numpy
+from ..stages import NETWORK_INPUT, RAW_OUTPUTS
 from ..types import Image, NetworkDetections
 from .device_times import DeviceTimes
 from .load import Arrivals, Throughput
-from .split import NETWORK_INPUT, RAW_OUTPUTS, split_graph
+from .split import split_graph
 from .timing import Latency, Part, Round, Timer, by_clock, measure_round
 
 STAGES = ("preprocess", "network", "postprocess", "masks")

@@ -17,8 +17,8 @@ from ..model import Yolact
 from ..postprocess import network_detections, upsample_masks
 from ..preprocess import preprocess
 from ..runtimes.onnxruntime import create_session, output_names, split_batch
+from ..stages import RAW_OUTPUTS
 from ..types import FloatArray, Image, NetworkDetections, PackedMasks
-from .network import RAW_OUTPUTS
 
 RAW_TOLERANCE = 1e-3  # of the output's largest magnitude; correct float32 implementations are near 1e-5
 # Absolute; all of these range over about 0..1. Masks of one bit a pixel: how far from the threshold PyTorch's value is

@@ -10,8 +10,8 @@ import onnx
 from onnx import TensorProto, helper
 
 from ..config import ModelConfig
-from ..diagnosis.stages import NETWORK_INPUT, feature_names, tensor_stages
 from ..errors import ModelFileError
+from ..stages import NETWORK_INPUT, feature_names, tensor_stages
 
 
 def add_debug_outputs(model: onnx.ModelProto, config: ModelConfig, source: object) -> None:

@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 from ..boxes import make_priors
 from ..config import ModelConfig
 from ..metadata import IMAGE_SIZE_MASKS, ModelMetadata
-from ..types import WORD_BITS
+from ..stages import FLOAT_IMAGE, NETWORK_INPUT
 from .domain import DOMAIN, DOMAIN_VERSION, FAST_NMS, MASK_ASSEMBLY, OPSET, inlined
 from .fast_nms import fast_nms_attributes, fast_nms_function
 from .mask_assembly import (
@@ -20,11 +20,9 @@ from .mask_assembly import (
     mask_assembly_attributes,
     mask_assembly_function,
 )
-from .network import NETWORK_INPUT
 
 IMAGE_INPUT = "image"  # uint8 [B,H,W,3], BGR
 PROTOTYPE_MASKS = "postprocess/prototype_masks"  # [B,D,Hp,Wp], for re-scoring where `masks` have the image's size
-_FLOAT_IMAGE = "preprocess/float"  # float32 [B,H,W,3]
 _IR_VERSION = 10  # what TensorRT 10.3 reads
 
 
@@ -42,7 +40,7 @@ def build_model(
         shape = [batch_dim, "H", "W", 3]
         graph_input = helper.make_tensor_value_info(IMAGE_INPUT, TensorProto.UINT8, shape)
         nodes, initializers = _preprocess(config)
-        named = [helper.make_tensor_value_info(_FLOAT_IMAGE, TensorProto.FLOAT, shape)]
+        named = [helper.make_tensor_value_info(FLOAT_IMAGE, TensorProto.FLOAT, shape)]
     else:
         shape = [batch_dim, 3, config.image_size, config.image_size]
         graph_input = helper.make_tensor_value_info(NETWORK_INPUT, TensorProto.FLOAT, shape)
@@ -89,8 +87,8 @@ def _preprocess(config: ModelConfig) -> tuple[list[onnx.NodeProto], list[onnx.Te
         return helper.make_node(operator, inputs, [output], name=f"preprocess/{operator}", **attributes)
 
     nodes = [
-        node("Cast", [IMAGE_INPUT], _FLOAT_IMAGE, to=TensorProto.FLOAT),
-        node("Transpose", [_FLOAT_IMAGE], "preprocess/planes", perm=[0, 3, 1, 2]),
+        node("Cast", [IMAGE_INPUT], FLOAT_IMAGE, to=TensorProto.FLOAT),
+        node("Transpose", [FLOAT_IMAGE], "preprocess/planes", perm=[0, 3, 1, 2]),
         # Whole sizes, not the attribute `axes`: with that, TensorRT-RTX 1.7 refuses a dynamic batch.
         node("Shape", ["preprocess/planes"], "preprocess/batch_and_channels", start=0, end=2),
         node("Concat", ["preprocess/batch_and_channels", "preprocess/size"], "preprocess/sizes", axis=0),
@@ -125,7 +123,7 @@ def _postprocess(metadata: ModelMetadata) -> tuple[list[onnx.NodeProto], list[on
         return [fast_nms, masks], [meaning, mask_function]
     nodes = [
         fast_nms,
-        _domain_node(MASK_ASSEMBLY, [*mask_inputs, _FLOAT_IMAGE], ["masks"], image_mask_attributes()),
+        _domain_node(MASK_ASSEMBLY, [*mask_inputs, FLOAT_IMAGE], ["masks"], image_mask_attributes()),
     ]
     if config.rescores_masks:
         # The net that re-scores masks wants them at prototype size, too. Plain nodes make them, because a function may
@@ -145,7 +143,7 @@ def _outputs(metadata: ModelMetadata, batch: int | str) -> list[onnx.ValueInfoPr
     mask_shape: tuple[int | str, ...]
     mask_type, mask_shape = TensorProto.FLOAT, (config.proto_size, config.proto_size)
     if metadata.mask_size == IMAGE_SIZE_MASKS:
-        mask_type, mask_shape = TensorProto.INT32, ("H", f"W/{WORD_BITS}")  # the quotient rounded up
+        mask_type, mask_shape = TensorProto.INT32, ("H", "words")  # of 32 pixels, the last of a row filled up
     outputs = [
         helper.make_tensor_value_info("boxes", TensorProto.FLOAT, [batch, count, 4]),
         helper.make_tensor_value_info("scores", TensorProto.FLOAT, [batch, count]),

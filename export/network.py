@@ -6,13 +6,10 @@ import onnx
 import torch
 from torch import nn
 
-from ..diagnosis.stages import feature_names
 from ..model import Yolact
+from ..stages import NETWORK_INPUT, RAW_OUTPUTS, feature_names
 from .deform_conv import with_form
 from .tracing import trace
-
-NETWORK_INPUT = "network_input"  # float32 [B,3,S,S], RGB, normalised
-RAW_OUTPUTS = ("loc", "conf", "coef", "proto")  # tensor names in every exported file, as in types.RawOutputs
 
 
 class _Traced(nn.Module):
@@ -32,7 +29,7 @@ class _Traced(nn.Module):
 def export_network(model: Yolact, batch: int | None, deform_conv: str = "gridsample") -> onnx.GraphProto:
     """The graph of `model` with input NETWORK_INPUT and outputs RAW_OUTPUTS; batch None makes B dynamic.
 
-    The tensors C3, C4, C5, P3 and on, see `diagnosis.stages`, have those names inside it.
+    The tensors C3, C4, C5, P3 and on, see `stages`, have those names inside it.
     deform_conv: how deformable convolutions are written, one of metadata.DEFORM_CONV_FORMS.
     """
     size = model.config.image_size

@@ -18,8 +18,8 @@ from tests.conftest import NANO, PLUS_NANO_WEIGHTS, seeded_state_dict
 from tests.running import Captured, fails, succeeds
 from yolact_deploy import cli
 from yolact_deploy.config import ModelConfig
-from yolact_deploy.diagnosis.stages import feature_names
 from yolact_deploy.export.precision import convert_file
+from yolact_deploy.stages import feature_names
 
 
 @pytest.fixture

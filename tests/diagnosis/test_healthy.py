@@ -16,11 +16,11 @@ from tests.conftest import NANO, PLUS_NANO_WEIGHTS
 from tests.export.rounded import round_everything
 from yolact_deploy.config import ModelConfig
 from yolact_deploy.diagnosis.compare import CompareOptions, compare_models
-from yolact_deploy.diagnosis.stages import all_stages
 from yolact_deploy.diagnosis.walk import Comparison
 from yolact_deploy.export.precision import convert_file
 from yolact_deploy.export.torch_to_onnx import ExportOptions, export_onnx
 from yolact_deploy.images import read_image
+from yolact_deploy.stages import all_stages
 from yolact_deploy.types import Image
 
 

@@ -13,7 +13,7 @@ from yolact_deploy.config import PostprocessConfig
 from yolact_deploy.diagnosis.onnx_operators import OnnxGraph
 from yolact_deploy.diagnosis.operators import Namer, Operator, Structure, module_name
 from yolact_deploy.diagnosis.probes import Probe, open_probe
-from yolact_deploy.diagnosis.stages import tensor_stages
+from yolact_deploy.stages import tensor_stages
 from yolact_deploy.types import Image
 
 

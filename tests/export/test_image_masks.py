@@ -41,7 +41,7 @@ def test_contract_of_the_graph(nano_image_masks_onnx: Path) -> None:
     model = onnx.load(nano_image_masks_onnx)
     (masks,) = (output for output in model.graph.output if output.name == "masks")
     assert masks.type.tensor_type.elem_type == onnx.TensorProto.INT32
-    assert dims(masks) == ["B", 100, "H", "W/32"]
+    assert dims(masks) == ["B", 100, "H", "words"]
     (node,) = (node for node in model.graph.node if node.op_type == MASK_ASSEMBLY)
     attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
     assert attributes == {"mask_size": b"image", "plugin_version": b"1", "plugin_namespace": b"yolact"}
@@ -135,7 +135,7 @@ def test_inspect_says_so(nano_image_masks_onnx: Path) -> None:
     assert info.metadata is not None
     assert info.metadata.mask_size == "image"
     assert info.domain_nodes[1].attributes["mask_size"] == "image"
-    assert ("masks", "int32", ("B", 100, "H", "W/32")) in [(t.name, t.dtype, t.shape) for t in info.outputs]
+    assert ("masks", "int32", ("B", 100, "H", "words")) in [(t.name, t.dtype, t.shape) for t in info.outputs]
 
 
 def test_files_of_before_have_masks_at_prototype_size(nano_onnx: Path, tmp_path: Path) -> None:

@@ -16,10 +16,10 @@ from yolact_deploy.benchmarks.classes import map_classes
 from yolact_deploy.benchmarks.dataset import Dataset, bundled_nano, load_dataset
 from yolact_deploy.benchmarks.parity import compare, gate_for, judge
 from yolact_deploy.benchmarks.results import ImageResult, run_images
-from yolact_deploy.export.network import RAW_OUTPUTS
 from yolact_deploy.export.precision import PRECISIONS, convert_file
 from yolact_deploy.predictor import Predictor
 from yolact_deploy.runtimes.onnxruntime import create_session
+from yolact_deploy.stages import RAW_OUTPUTS
 from yolact_deploy.types import Image
 
 

@@ -13,11 +13,11 @@ import numpy as np
 
 from ..boxes import make_priors
 from ..config import PostprocessConfig
+from ..stages import BOXES, MASKS, RAW_OUTPUTS, SCORES
 from ..types import NetworkDetections
 from .culprit import Culprit
 from .detections import MatchedDetections
 from .probes import Probe, StageValues
-from .stages import BOXES, MASKS, RAW_OUTPUTS, SCORES
 from .tolerances import TOLERANCES
 
 OPERATORS = {BOXES: "YolactFastNMS", SCORES: "YolactFastNMS", MASKS: "YolactMaskAssembly"}  # stage -> what makes it

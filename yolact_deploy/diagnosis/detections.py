@@ -6,9 +6,9 @@ import numpy as np
 
 from ..masks import boolean_masks
 from ..matching import MATCH_SCORE, match_detections
+from ..stages import MASKS
 from ..types import NetworkDetections
 from .differences import EQUAL, NOT_COMPARABLE, Difference, difference
-from .stages import MASKS
 
 UNMATCHED_SHARE = 0.005  # of all detections, where only the order of additions differs
 

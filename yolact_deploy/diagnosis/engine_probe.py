@@ -12,10 +12,10 @@ from ..metadata import INPUT_KINDS
 from ..preprocess import preprocess_numpy
 from ..runtimes.onnxruntime import output_names, split_batch
 from ..runtimes.tensorrt import TensorRTRuntime
+from ..stages import NETWORK_INPUT, tensor_stages
 from ..types import Image
 from .operators import Structure
 from .probes import StageValues, effective_precision
-from .stages import NETWORK_INPUT, tensor_stages
 
 
 class EngineProbe:

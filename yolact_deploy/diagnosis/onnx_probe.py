@@ -18,11 +18,11 @@ from ..metadata import ModelMetadata
 from ..onnx_loading import load_onnx
 from ..preprocess import preprocess_numpy
 from ..runtimes.onnxruntime import create_session, output_names, split_batch
+from ..stages import NETWORK_INPUT, pyramid_levels, tensor_stages
 from ..types import Image
 from .onnx_operators import OnnxGraph
 from .operators import Structure
 from .probes import StageValues, effective_precision
-from .stages import NETWORK_INPUT, pyramid_levels, tensor_stages
 
 
 class OnnxProbe:

@@ -14,11 +14,11 @@ from ..dependencies import require
 from ..model import Yolact
 from ..postprocess import network_detections
 from ..runtimes.pytorch import PyTorchRuntime
+from ..stages import BACKBONE_STAGES, NETWORK_INPUT, RAW_OUTPUTS, pyramid_levels
 from ..types import Image, RawOutputs
 from .operators import Structure
 from .probes import StageValues, effective_precision
 from .pytorch_operators import OperatorRecorder
-from .stages import BACKBONE_STAGES, NETWORK_INPUT, RAW_OUTPUTS, pyramid_levels
 
 
 class PyTorchProbe:

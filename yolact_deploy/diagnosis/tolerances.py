@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .stages import BOXES, MASK_SCORES, MASKS, NETWORK_INPUT, SCORES
+from ..stages import BOXES, MASK_SCORES, MASKS, NETWORK_INPUT, SCORES
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from ..config import PostprocessConfig
+from ..stages import BOXES, CONF, MASKS, detection_stages, tensor_stages
 from ..types import Image
 from .after_nms import OwnDetections, explain
 from .culprit import Culprit, find_culprit
 from .detections import MatchedDetections
 from .differences import Difference, difference
 from .probes import Probe
-from .stages import BOXES, CONF, MASKS, detection_stages, tensor_stages
 from .tolerances import TOLERANCES, coarsest
 
 

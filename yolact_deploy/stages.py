@@ -1,13 +1,14 @@
-"""YOLACT's stages in the order in which they are walked. The tensors of exported files have the same names."""
+"""YOLACT's stages in order. The tensors of exported files have the same names."""
 
 from __future__ import annotations
 
-from ..config import ModelConfig
+from .config import ModelConfig
 
-NETWORK_INPUT = "network_input"  # [B,3,S,S], RGB, normalised
+NETWORK_INPUT = "network_input"  # float32 [B,3,S,S], RGB, normalised
+FLOAT_IMAGE = "preprocess/float"  # float32 [B,H,W,3]: masks at the image's size are made of its height and width
 BACKBONE_STAGES = ("C3", "C4", "C5")  # strides 8, 16, 32
 CONF = "conf"
-RAW_OUTPUTS = ("proto", "loc", CONF, "coef")
+RAW_OUTPUTS = ("loc", CONF, "coef", "proto")  # the network's outputs, as in types.RawOutputs
 BOXES, SCORES, MASKS, MASK_SCORES = "boxes", "scores", "masks", "mask_scores"  # of the detections that match
 
 
@@ -23,7 +24,7 @@ def feature_names(config: ModelConfig) -> tuple[str, ...]:
 
 def tensor_stages(config: ModelConfig) -> tuple[str, ...]:
     """The stages that are one tensor each, up to the network's outputs."""
-    return (NETWORK_INPUT, *feature_names(config), *RAW_OUTPUTS)
+    return (NETWORK_INPUT, *feature_names(config), "proto", "loc", CONF, "coef")
 
 
 def detection_stages(config: ModelConfig) -> tuple[str, ...]:
