@@ -15,7 +15,9 @@ AP_BAND = 0.0005  # 0.05 point: AP repeats exactly on one machine, and almost be
 MATCH_BAND = 0.001  # 0.1 %, likewise
 MEMORY_BAND = 0.02  # of the peak, which depends on when threads come and go
 DETECTION_BAND = 0.01  # of the detections an image: some lie at the threshold
+MIN_WAITED = 0.02  # share of the time: less is not worth a word
 _MIB = 1 << 20
+_SMALLEST_SHARE = 1e-9  # of a time that was no waiting: never 0
 _LARGEST_LOG = 20.0  # of a band: beyond any noise, but still a number
 _COMPARED_OPTIONS = ("device", "threads", "batch", "streams", "limit", "seed", "warmup", "iterations", "duration")
 
@@ -33,6 +35,18 @@ class Change:
     verdict: str  # "no change", "unknown", or what it became: "slower", "faster", "more", "less", "better", "worse"
     is_relative: bool
     waited: tuple[float, float] | None = None  # share of the time, then and now, that `change` is without; see saved
+
+    @property
+    def has_waited(self) -> bool:
+        """Whether `change` leaves out so much that it is not that of `old` and `new`."""
+        return self.waited is not None and max(self.waited) >= MIN_WAITED
+
+    @property
+    def without_waiting(self) -> tuple[float, float]:
+        """`old` and `new` as `change` has them."""
+        shares = [1 - waited for waited in self.waited or (0.0, 0.0)]
+        old, new = (1 / share if self.what == "throughput" else share for share in shares)
+        return self.old * old, self.new * new
 
 
 @dataclass(frozen=True)
@@ -117,8 +131,10 @@ def _failures(models: tuple[ModelChanges, ...], allowed: float) -> Iterator[str]
                     f"{model.name}: {change.what} was measured in too few rounds to judge it: pass --repeats 3 or more"
                 )
             elif change.verdict == "slower" and slowdown(change) > allowed:
+                then, now = change.without_waiting
+                left_out = ", without waiting for cores that other processes had" if change.has_waited else ""
                 yield (
-                    f"{model.name}: {change.what} went from {change.old:.2f} to {change.new:.2f} {change.unit}, "
+                    f"{model.name}: {change.what} went from {then:.2f} to {now:.2f} {change.unit}{left_out}, "
                     f"{slowdown(change):.1%} slower (noise band {change.band:.1%}), allowed are {allowed:.1%}"
                 )
 
@@ -167,7 +183,7 @@ def _timed(what: str, unit: str, old: SavedTime, new: SavedTime, words: tuple[st
 
 def _waited(measured: float, on_core: float) -> float:
     """The share of a time that went by waiting, from it (or its rate) with and without that."""
-    return 1 - min(measured, on_core) / max(measured, on_core)
+    return 1 - max(min(measured, on_core) / max(measured, on_core), _SMALLEST_SHARE)
 
 
 def _scaled(what: str, unit: str, old: float, new: float, band: float) -> Change:

@@ -6,7 +6,6 @@ from .comparison import Change, Comparison
 from .parity import POINT
 from .text_table import ABSENT, TextTable
 
-MIN_WAITED = 0.02  # share of the time: less is not worth a line
 WIDE_BAND = 0.2  # of which is warned where no gate says what matters
 
 
@@ -44,10 +43,10 @@ def comparison_lines(comparison: Comparison) -> list[str]:
 def waiting_lines(comparison: Comparison) -> list[str]:
     """Which models waited for cores, so that their changes are not those of the times shown."""
     return [
-        f"{model.name}: other processes had the cores that it needed for {waited[0]:.0%} of the time then, "
-        f"{waited[1]:.0%} now; changes, noise and verdicts leave that out"
+        f"{model.name}: other processes had the cores that it needed for {first.waited[0]:.0%} of the time then, "
+        f"{first.waited[1]:.0%} now; changes, noise and verdicts leave that out"
         for model in comparison.models
-        if (waited := model.changes[0].waited) is not None and max(waited) >= MIN_WAITED
+        if (first := model.changes[0]).has_waited and first.waited is not None
     ]
 
 

@@ -149,6 +149,12 @@ def test_on_a_busy_machine_a_fifth_is_seen() -> None:
         assert change.verdict == "slower"
         assert slowdown(change) == pytest.approx(0.2, abs=0.02)
     assert len(comparison.failures) == 2
+    old, new = change_of(comparison, "end to end").without_waiting
+    assert (old, new) == pytest.approx((20, 24), rel=0.02)
+    words = f"end to end went from {old:.2f} to {new:.2f} ms, without waiting for cores that other processes had, "
+    assert words in comparison.failures[0]
+    old, new = change_of(comparison, "throughput").without_waiting
+    assert (old, new) == pytest.approx((50, 50 / 1.2), rel=0.02)
 
 
 def test_where_one_run_does_not_know_the_times_are_compared_as_they_are() -> None:
