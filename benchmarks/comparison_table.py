@@ -21,12 +21,17 @@ def comparison_table(comparison: Comparison) -> TextTable:
 
 
 def comparison_lines(comparison: Comparison) -> list[str]:
-    """How to read the table, and why the two runs may not be comparable."""
-    lines = [
+    """How to read the table, and what to know of the two runs."""
+    how = (
         f"since: {comparison.source}; noise: what the spread of both runs' rounds and the difference between any two "
         "runs explain (99 %); a smaller change is called no change"
-    ]
-    lines += waiting_lines(comparison)
+    )
+    return [how, *comparison_notes(comparison)]
+
+
+def comparison_notes(comparison: Comparison) -> list[str]:
+    """What hides changes, what only one run has, and why the two may not be comparable."""
+    lines = _waiting_lines(comparison)
     lines += [f"only in the older run: {name}" for name in comparison.only_old]
     lines += [f"not in the older run: {name}" for name in comparison.only_new]
     for model in comparison.models:
@@ -40,7 +45,7 @@ def comparison_lines(comparison: Comparison) -> list[str]:
     return lines + [f"not the same as then: {warning}" for warning in warnings]
 
 
-def waiting_lines(comparison: Comparison) -> list[str]:
+def _waiting_lines(comparison: Comparison) -> list[str]:
     """Which models waited for cores, so that their changes are not those of the times shown."""
     return [
         f"{model.name}: other processes had the cores that it needed for {first.waited[0]:.0%} of the time then, "

@@ -8,6 +8,8 @@ from typing import Any
 
 from .accuracy import NOT_AVAILABLE
 from .bench_report import BenchReport, ModelReport
+from .comparison import MIN_WAITED
+from .comparison_table import comparison_notes
 from .device_times import DEVICE_REGIONS
 from .load import LOAD_REGIONS
 from .saved import JSON_FORMAT
@@ -21,6 +23,7 @@ def to_json(report: BenchReport) -> dict[str, Any]:
     comparison = _plain(report.comparison)
     if report.comparison is not None:
         comparison["passed"] = report.comparison.passed
+        comparison["notes"] = comparison_notes(report.comparison)
     return {
         "format": JSON_FORMAT,
         "passed": report.passed,
@@ -31,8 +34,17 @@ def to_json(report: BenchReport) -> dict[str, Any]:
         "measured_regions": {**REGIONS, **DEVICE_REGIONS, **LOAD_REGIONS},
         "models": [_model_json(model) for model in report.models],
         "comparison": comparison,
-        "notes": [*report.notes, *alarms(report)],
+        "notes": [*report.notes, *waiting_notes(report), *alarms(report)],
     }
+
+
+def waiting_notes(report: BenchReport) -> list[str]:
+    """Which models are slower than they need be, because other processes had the cores."""
+    return [
+        f"{model.name}: end to end, {waited:.0%} of the time went by waiting for a core that other processes had"
+        for model in report.models
+        if (waited := model.timing.end_to_end.waited) is not None and waited >= MIN_WAITED
+    ]
 
 
 def alarms(report: BenchReport) -> list[str]:

@@ -6,7 +6,7 @@ from .. import console
 from .bench_report import BenchReport, ModelReport
 from .comparison_table import comparison_lines
 from .device_times import DEVICE_REGIONS
-from .json_report import alarms, to_json
+from .json_report import alarms, to_json, waiting_notes
 from .load import LOAD_REGIONS
 from .progress import shown_progress
 from .stages import REGIONS
@@ -84,7 +84,7 @@ def _explanations(report: BenchReport) -> list[str]:
     lines += [f"{', '.join(names)}: {note}" for note, names in by_note.items()]
     lines += words.explanations(report.telemetry)
     lines += comparison_lines(report.comparison) if report.comparison else []
-    return [*lines, *report.notes]
+    return [*lines, *report.notes, *waiting_notes(report)]
 
 
 _STAGE_NAMES = {

@@ -76,7 +76,7 @@ def _texts(report: Json, models: Sequence[ModelView], reference: ModelView | Non
         "percentiles": [name for name in PERCENTILES if name in models[0].latency],
         "since_date": texts.date_text((report.get("comparison") or {}).get("date", "")),
         "changes": since.change_rows(report["comparison"]) if report.get("comparison") else [],
-        "change_notes": since.comparison_notes(report["comparison"]) if report.get("comparison") else [],
+        "change_notes": (report.get("comparison") or {}).get("notes", []),
         "has_arrivals": any(model.json["timing"].get("arrivals") for model in models),
         "load": tables.load_table(models),
         "power": tables.power_table(models),

@@ -54,11 +54,3 @@ def _row(name: str, change: Json) -> ChangeRow:
         verdict=change["verdict"],
         style=_STYLES.get(change["verdict"], ""),
     )
-
-
-def comparison_notes(comparison: Json) -> list[str]:
-    """Why the two runs may not be comparable, and what only one of them has."""
-    notes = [f"only in the older run: {name}" for name in comparison["only_old"]]
-    notes += [f"not in the older run: {name}" for name in comparison["only_new"]]
-    warnings = [*comparison["warnings"], *(line for model in comparison["models"] for line in model["warnings"])]
-    return notes + [f"not the same as then: {warning}" for warning in warnings]

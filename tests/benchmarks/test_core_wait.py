@@ -18,6 +18,7 @@ from yolact_deploy.benchmarks.comparison import slowdown
 from yolact_deploy.benchmarks.comparison_table import comparison_lines
 from yolact_deploy.benchmarks.core_wait import CoreWait
 from yolact_deploy.benchmarks.load import Throughput
+from yolact_deploy.benchmarks.report import to_json, to_markdown
 from yolact_deploy.benchmarks.timing import Latency, Round
 
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -155,6 +156,17 @@ def test_on_a_busy_machine_a_fifth_is_seen() -> None:
     assert words in comparison.failures[0]
     old, new = change_of(comparison, "throughput").without_waiting
     assert (old, new) == pytest.approx((50, 50 / 1.2), rel=0.02)
+
+
+def test_waiting_is_said_of_a_run_too() -> None:
+    report = run(0.6)
+    (line,) = (line for line in to_json(report)["notes"] if "waiting" in line)
+    assert line == "net.onnx: end to end, 60% of the time went by waiting for a core that other processes had"
+    assert line in to_markdown(report)
+    comparison = compared(run(0.0), report)
+    value = to_json(replace(report, comparison=comparison))["comparison"]
+    assert value["notes"] == comparison_lines(comparison)[1:]
+    assert not [line for line in to_json(run(0.01))["notes"] if "waiting" in line]
 
 
 def test_where_one_run_does_not_know_the_times_are_compared_as_they_are() -> None:
