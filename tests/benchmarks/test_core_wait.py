@@ -40,7 +40,8 @@ class Counters:
         (self.folder / "thread-self" / "schedstat").write_text(f"123456789 {round(waited * 1e9)} 42\n")
         user, system, steal = (round(share * (others + own) * TICKS) for share in (0.5, 0.25, 0.25))
         # user nice system idle iowait irq softirq steal guest guest_nice
-        line = f"cpu  {user} 0 {system} 999999 88888 0 0 {steal} 77777 0"
+        idle, iowait, guest = (round(7 * others * TICKS) for _ in range(3))  # not work, or counted in user already
+        line = f"cpu  {user} 0 {system} {idle} {iowait} 0 0 {steal} {guest} 0"
         (self.folder / "stat").write_text(f"{line}\ncpu0 1 2 3 4 5 6 7 8 9 10\n")
 
 
