@@ -187,6 +187,14 @@ def test_boxes_outside_the_image_and_empty_masks() -> None:
     assert draw_detections(grey(50, 60), found, ("a",)).shape == (50, 60, 3)
 
 
+def test_a_box_of_any_size_is_drawn() -> None:
+    """Box regressions that ran away: OpenCV refuses numbers of more than 32 bits."""
+    far = 2**62
+    drawn = draw_detections(grey(50, 60), detections(50, 60, [[30, -far, far, 40], [far, far, -far, -far]]), ("a",))
+    near = draw_detections(grey(50, 60), detections(50, 60, [[30, -99, 99, 40], [99, 99, -99, -99]]), ("a",))
+    np.testing.assert_array_equal(drawn, near)
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [("star", "star"), ("größe", "groe"), ("café", "cafe"), ("猫", ""), ("a\nb", "ab"), ("  ", ""), ("🐈 cat", "cat")],

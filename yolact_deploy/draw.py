@@ -45,6 +45,7 @@ MASK_OPACITY = 0.45
 COLOUR_BY = ("class", "instance")
 _SMOOTH_BELOW = 3  # px: thinner outlines need anti-aliasing, and on small pictures it costs little
 _SMALL_BOX = 3  # heights of its label
+_FAR = 1 << 20  # px: where boxes that reach farther end, since OpenCV knows no larger numbers
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _FONT_HEIGHT = 22  # px of a capital at scale 1
 
@@ -108,7 +109,7 @@ def draw_detections(
         _draw_mask(canvas, mask if isinstance(mask, MaskWindow) else window_of(mask), colours[index], pen)
     labels = _labels(canvas.shape[:2], detections, class_names, pen)
     for index in worst_first:
-        x1, y1, x2, y2 = (int(value) for value in detections.boxes[index])
+        x1, y1, x2, y2 = detections.boxes[index].clip(-_FAR, _FAR).tolist()
         cv2.rectangle(canvas, (x1, y1), (x2, y2), colours[index], pen.line)
     for index in worst_first:
         _draw_label(canvas, labels[index], colours[index], pen)

@@ -26,7 +26,7 @@ class ModelFileError(YolactDeployError):
 
 
 class ImageError(YolactDeployError):
-    """An image that cannot be read or has an unsupported type."""
+    """An image that cannot be read, has an unsupported type, or a size that a model does not take."""
 
 
 class DataError(YolactDeployError):

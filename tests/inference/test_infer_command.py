@@ -179,6 +179,7 @@ def test_videos_that_cannot_be_used(capsys: Captured, tmp_path: Path, film: Path
         ((" ", "-o", out), "the source is empty"),
         ((PICTURES[0], "-o", PICTURES[0], "--force"), "would replace its source"),
         ((film, "--json", tmp_path / "empty.mp4"), "--force"),
+        ((film, "--polygons", film, "--force"), "would replace its source"),
     ):
         assert words in fails(capsys, "infer", *map(str, arguments), "-m", nano_onnx)
         assert not out.exists() or os.listdir(out) == []

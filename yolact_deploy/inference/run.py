@@ -44,7 +44,7 @@ class InferOptions:
     force: bool = False
 
     def __post_init__(self) -> None:
-        """Raises OutputError when nothing is asked for, or two outputs are one file."""
+        """Raises OutputError when nothing is asked for, two outputs are one file, or one is the source."""
         if self.output is not None and str(self.output) == STDOUT:
             raise OutputError("--output -: name a folder or a video; only --json and --polygons go to standard output")
         if self.output is None and not (self.json or self.polygons or self.cutouts or self.show):
@@ -52,6 +52,9 @@ class InferOptions:
         places = [place.resolve() for place in (self.output, self.json, self.polygons, self.cutouts) if place]
         if len(set(places)) < len(places):
             raise OutputError("two outputs have the same name: give each its own")
+        for path in (self.json, self.polygons):
+            if path is not None and self.source != STDIN and path.resolve() == Path(self.source).resolve():
+                raise OutputError(f"{path} would replace its source: choose another output")
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from ..config import ModelConfig, PostprocessConfig
-from ..errors import ModelFileError, YolactDeployError
+from ..errors import ImageError, ModelFileError, YolactDeployError
 from ..manifest import Manifest, TensorRange
 from ..metadata import IMAGE_SIZE_MASKS, PROTOTYPE_SIZE_MASKS, ModelMetadata
 from ..preprocess import preprocess_numpy
@@ -92,7 +92,7 @@ class TensorRTRuntime:
     def run(self, batch: np.ndarray) -> dict[str, np.ndarray]:
         """One call of the engine: its input -> its outputs by name.
 
-        Raises YolactDeployError when the shape is outside the engine's profile, or CUDA or TensorRT fails.
+        Raises ImageError when the shape is outside the engine's profile, YolactDeployError when CUDA or TensorRT fails.
         """
         with self._lock:
             return {name: array.copy() for name, array in self._run(batch).items()}
@@ -118,7 +118,7 @@ class TensorRTRuntime:
         if fits:
             return
         wanted = _wanted(allowed, shape) if self.metadata.input_kind == "image" and len(shape) == 4 else ""
-        raise YolactDeployError(
+        raise ImageError(
             f"{self._path}: input {str(list(shape)).replace(' ', '')} is outside the engine's profile "
             f"{allowed.name} {allowed.describe()}: scale the image, or build the engine again{wanted}"
         )
