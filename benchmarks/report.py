@@ -73,7 +73,8 @@ def _explanations(report: BenchReport) -> list[str]:
     lines += _load_explanations(report)
     lines.append(
         f"FPS: of the median; {first.iterations} calls end to end in {len(first.rounds)} rounds that go from model to "
-        f"model, after {report.options.warmup} to warm up; images/s: all images over all time, back to back; found: "
+        f"model, after {report.options.warmup} to warm up; images/s: all images over all time, back to back"
+        f"{', of all callers' if report.options.streams > 1 else ''}; found: "
         "detections an image, in the whole data set; "
         "peak: resident memory of a process that does nothing else, libraries included"
     )
@@ -100,7 +101,11 @@ def _load_explanations(report: BenchReport) -> list[str]:
     loaded = [model.timing.throughput for model in report.models if model.timing.throughput]
     if any(throughput.latency for throughput in loaded):
         threads = loaded[0].threads
-        each = "the runtime's default number of CPU threads" if threads is None else f"{threads} CPU threads"
+        each = (
+            "the runtime's default number of CPU threads"
+            if threads is None
+            else f"{threads} CPU thread{'s' * (threads > 1)}"
+        )
         lines.append(f"streams: {LOAD_REGIONS['throughput']}; each caller has the model opened for itself, with {each}")
     if any(model.timing.arrivals for model in report.models):
         lines.append(f"arriving frames: {LOAD_REGIONS['arrivals']}")

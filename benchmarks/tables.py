@@ -71,13 +71,13 @@ def stream_table(report: BenchReport) -> TextTable:
             f"{load.streams} x {'default' if load.threads is None else load.threads}",
             f"{load.fps:.1f}",
             found_text(model),
-            *_distribution(load.latency)[:-2],
+            *_distribution(load.latency)[1:-2],
         )
         for model in report.models
         if (load := model.timing.throughput) is not None and load.latency is not None
     )
-    columns = ("model", "streams x threads", "images/s", "found", *_DISTRIBUTION[:-2])
-    return TextTable("Several callers at the same time, ms a call", columns, rows)
+    columns = ("model", "callers", "images/s", "found", *_DISTRIBUTION[1:-2])
+    return TextTable("Several callers at the same time, callers x CPU threads, ms a call", columns, rows)
 
 
 def arrival_table(report: BenchReport) -> TextTable:

@@ -139,25 +139,41 @@ def test_the_terminal_shows_everything_within_100_columns(
         assert words in text
 
 
-def test_load_has_tables_of_its_own() -> None:
+def loaded_report(name: str, count: int = 1) -> BenchReport:
+    """Three callers, and frames that arrive; `count` times as many."""
     timing = Timing(
         1,
         LATENCY,
         None,
         "",
-        throughput=Throughput(3, 2, 70.0, (69.0, 71.0), LATENCY),
-        arrivals=Arrivals(30.0, 90, 7, 4, 28.5, LATENCY),
+        throughput=Throughput(3, 2, 70.0 * count, (69.0, 71.0), LATENCY),
+        arrivals=Arrivals(30.0, 90 * count, 7 * count, 4 * count, 28.5, LATENCY),
     )
-    report = report_of(model("net.onnx", timing=timing), reference=None)
-    loaded = replace(report, options=replace(report.options, target_fps=30.0, streams=3))
+    report = report_of(model(name, timing=timing), reference=None)
+    return replace(report, options=replace(report.options, target_fps=30.0, streams=3))
+
+
+def test_tables_of_load_fit_100_columns_too(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    print_report(loaded_report("yolact_base_54_800000.onnx", count=100))
+    text = capsys.readouterr().out
+    assert "9000" in text
+    assert max(map(len, text[: text.index("data: ")].splitlines())) <= 100
+
+
+def test_load_has_tables_of_its_own() -> None:
+    loaded = loaded_report("net.onnx")
     tables = {table.title.partition(",")[0]: table for table in all_tables(loaded)}
     (row,) = tables["Several callers at the same time"].rows
-    assert row == ("net.onnx", "3 x 2", "70.0", "1.5", "18.00", "20.00", "25.00", "30.00", "123", "130")
+    assert row == ("net.onnx", "3 x 2", "70.0", "1.5", "20.00", "25.00", "30.00", "123", "130")
     (row,) = tables["Frames that arrive at 30 FPS"].rows
     assert row == ("net.onnx", "28.5", "1.5", "20.00", "30.00", "123", "130", "90", "7", "4")
     text = to_markdown(loaded)
     assert "each caller has the model opened for itself, with 2 CPU threads" in text
     assert "latency is counted from a frame's arrival" in text
+    assert "back to back, of all callers; found" in text
 
 
 def test_failures_are_said_with_both_numbers(capsys: pytest.CaptureFixture[str]) -> None:
