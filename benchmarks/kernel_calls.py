@@ -168,7 +168,9 @@ class FastNmsCall:
             ctypes.byref(self._sizes), ctypes.byref(self._settings)
         )
         self._workspace = torch.empty(workspace_bytes, dtype=torch.uint8, device=device)
-        self.bytes_moved = _bytes_of(self._conf, *self.outputs)  # of everything else only a small part is read
+        # All scores, boxes of candidates, coefficients of detections.
+        read = (self._conf, self._loc[0, :candidates], self._priors[:candidates], self._coef[0, :rows])
+        self.bytes_moved = _bytes_of(*read, *self.outputs)
 
     def run(self) -> None:
         """See `KernelCall`."""

@@ -27,7 +27,7 @@ from ..config import PostprocessConfig
 from ..dependencies import require
 from ..errors import YolactDeployError
 from ..files import make_output_folder, write_json, write_text
-from ..plugin_library import BUILD_COMMAND, library_path
+from ..plugin_library import BUILD_COMMAND, find_library
 from .kernel_calls import FastNmsCall, ImageMaskCall, KernelCall, KernelLibrary, MaskCall
 
 WARMUP_CALLS = 10
@@ -196,9 +196,10 @@ def _copy_speed(torch: Any, clock: Clock) -> float:
 
 
 def _newest_library() -> Path:
+    """Raises YolactDeployError when there is none, ModelFileError when it is not as it was built."""
     for major in MAJORS:
-        if library_path(major).is_file():
-            return library_path(major)
+        if (library := find_library(major)) is not None:
+            return library
     raise YolactDeployError(f"there is no plugin library here: run `{BUILD_COMMAND}`, or name one with --library")
 
 

@@ -80,7 +80,7 @@ inline ElementType element_type(nvinfer1::DataType type) noexcept {
     return type == nvinfer1::DataType::kHALF ? ElementType::kHalf : ElementType::kFloat;
 }
 
-// The sizes of a tensor of known rank. An unknown size counts as its largest.
+// One size of a tensor of known rank.
 inline int32_t size_of(nvinfer1::Dims const& dims, int32_t axis) noexcept {
     return static_cast<int32_t>(dims.d[axis]);
 }

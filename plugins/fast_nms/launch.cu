@@ -39,9 +39,9 @@ cudaError_t launch(FastNmsKernel kernel, FastNmsSizes const& sizes, FastNmsSetti
     auto const shared_bytes = static_cast<size_t>(shape.shared_bytes);
     switch (kernel) {
         case FastNmsKernel::kFilter: {
-            cudaError_t const cleared =
-                cudaMemsetAsync(arguments.work.counters, 0, arguments.work.counter_bytes, stream);
-            if (cleared != cudaSuccess) return cleared;
+            if (cudaMemsetAsync(arguments.work.counters, 0, arguments.work.counter_bytes, stream) != cudaSuccess) {
+                return cudaGetLastError();  // and forgets it: the next launch asks, too
+            }
             filter_kernel<T><<<grid, threads, shared_bytes, stream>>>(arguments);
             break;
         }

@@ -18,6 +18,7 @@ from yolact_deploy.benchmarks.kernel_calls import FastNmsCall, ImageMaskCall, Ke
 from yolact_deploy.benchmarks.kernels import CudaClock, kernel_calls, measure, write_results
 from yolact_deploy.config import PostprocessConfig
 from yolact_deploy.errors import ModelFileError, OutputError, YolactDeployError
+from yolact_deploy.plugin_library import library_path
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,9 @@ def test_fast_nms(library: KernelLibrary, cross_class: bool, half: bool) -> None
     config = PostprocessConfig(cross_class=cross_class)
     call = FastNmsCall(library, config, 2000, 11, 8, candidates=300, half=half, device="cpu")
     call.check()
-    assert call.bytes_moved > 2000 * 12 * (2 if half else 4)
+    number, rows = 2 if half else 4, 200 if cross_class else 100
+    read = number * (2000 * 12 + 300 * 4 + rows * 8) + 4 * 300 * 4
+    assert call.bytes_moved == read + rows * (4 * 4 + 4 + 4 + number * 8) + 4
 
 
 def test_the_kernels_one_by_one_are_the_whole(library: KernelLibrary) -> None:
@@ -105,6 +108,10 @@ def test_no_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         KernelLibrary.load(tmp_path / "text.so")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     with pytest.raises(YolactDeployError, match="run `yolact-deploy build-plugins`"):
+        kernels._newest_library()
+    library_path(11).parent.mkdir(parents=True)
+    library_path(11).write_bytes(b"who knows")
+    with pytest.raises(ModelFileError, match="has no record of its build"):
         kernels._newest_library()
 
 
