@@ -13,6 +13,7 @@ import torch
 from tests.seeded_weights import seeded_tensor
 from yolact_deploy.config import ModelConfig, PostprocessConfig
 from yolact_deploy.export.torch_to_onnx import ExportOptions, ExportResult, export_onnx
+from yolact_deploy.metadata import DEFORM_CONV_FORMS
 from yolact_deploy.model import Yolact
 from yolact_deploy.types import Image
 
@@ -75,6 +76,16 @@ def nano_image_masks_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bundled checkpoint exported with masks at the image's size and a dynamic batch; read only."""
     output = tmp_path_factory.mktemp("nano") / "image_masks.onnx"
     return export_onnx(NANO_WEIGHTS, ExportOptions(output, mask_size="image", batch=None)).path
+
+
+@pytest.fixture(scope="session")
+def plus_exports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ExportResult]:
+    """A YOLACT++ nano exported with either form of its deformable convolutions; read only."""
+    folder = tmp_path_factory.mktemp("plus")
+    return {
+        form: export_onnx(PLUS_NANO_WEIGHTS, ExportOptions(folder / f"{form}.onnx", deform_conv=form))
+        for form in DEFORM_CONV_FORMS
+    }
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,8 @@ from yolact_deploy.benchmarks.dataset import Dataset, bundled_nano, load_dataset
 from yolact_deploy.benchmarks.parity import POINT, compare, gate_for, judge
 from yolact_deploy.benchmarks.results import ImageResult, run_images
 from yolact_deploy.export.precision import convert_file
-from yolact_deploy.export.torch_to_onnx import ExportOptions, export_onnx
+from yolact_deploy.export.torch_to_onnx import ExportResult
+from yolact_deploy.metadata import DEFORM_CONV_FORMS
 from yolact_deploy.predictor import Predictor
 
 Found = tuple[list[ImageResult], Accuracy]
@@ -58,10 +59,12 @@ def test_scores_are_the_official_ones_image_by_image(nano: Dataset, reference: F
             np.testing.assert_allclose(ours, theirs, atol=1e-4)
 
 
-@pytest.mark.parametrize("form", ["gridsample", "onnx"])
-def test_exported_files_pass_the_gates(nano: Dataset, reference: Found, form: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", DEFORM_CONV_FORMS)
+def test_exported_files_pass_the_gates(
+    nano: Dataset, reference: Found, plus_exports: dict[str, ExportResult], form: str, tmp_path: Path
+) -> None:
     results, accuracy = reference
-    single = export_onnx(PLUS_NANO_WEIGHTS, ExportOptions(tmp_path / "fp32.onnx", deform_conv=form)).path
+    single = plus_exports[form].path
     half = convert_file(single, tmp_path / "fp16.onnx", "fp16").path
     for path, precision in ((single, "fp32"), (half, "fp16")):
         found_results, found_accuracy = find(path, nano)

@@ -11,6 +11,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
+from tests.conftest import PLUS_NANO_WEIGHTS
 from yolact_deploy.config import ModelConfig, PostprocessConfig
 from yolact_deploy.diagnosis.compare import CompareOptions, compare_models
 from yolact_deploy.diagnosis.differences import difference
@@ -18,6 +19,7 @@ from yolact_deploy.diagnosis.probes import open_probe
 from yolact_deploy.diagnosis.walk import Comparison
 from yolact_deploy.export.fast_nms import fast_nms_attributes, fast_nms_function
 from yolact_deploy.export.precision import convert_precision
+from yolact_deploy.export.torch_to_onnx import ExportResult
 from yolact_deploy.types import Image
 
 Fault = Callable[[onnx.ModelProto], None]
@@ -210,6 +212,41 @@ def test_thresholds_of_another_export(nano_weights: Path, nano_onnx: Path, nano_
     assert comparison.notes == ("A has iou_threshold 0.5, not 0.9",)
     # A checkpoint has no thresholds, and takes those of the file.
     assert compare(nano_weights, tmp_path / "other.onnx", nano_image).first_divergence is None
+
+
+def test_a_net_that_scores_masks(plus_exports: dict[str, ExportResult], nano_image: Image, tmp_path: Path) -> None:
+    model = onnx.load(plus_exports["gridsample"].path)
+    change(model, "postprocess/mask_scores/mask_iou_net.maskiou_net.4.weight", lambda weight: weight * 1.5)
+    onnx.save(model, tmp_path / "faulty.onnx")
+    comparison = compare(PLUS_NANO_WEIGHTS, tmp_path / "faulty.onnx", nano_image)
+    assert comparison.first_divergence is not None
+    assert comparison.first_divergence.stage == "mask_scores"
+    assert comparison.culprit is not None
+    assert comparison.culprit.operator == "mask IoU net"
+
+
+@pytest.mark.parametrize("is_swapped", [False, True])
+def test_what_is_not_finite_is_said(is_swapped: bool, nano_onnx: Path, nano_image: Image, tmp_path: Path) -> None:
+    model = onnx.load(nano_onnx)
+    change(model, "model.backbone.layers.0.0.conv1.weight", poison)
+    onnx.save(model, tmp_path / "faulty.onnx")
+    pair = (tmp_path / "faulty.onnx", nano_onnx) if is_swapped else (nano_onnx, tmp_path / "faulty.onnx")
+    comparison = compare(*pair, nano_image)
+    first = comparison.first_divergence
+    assert first is not None
+    assert (first.stage, first.note) == ("C3", f"not finite in {'A' if is_swapped else 'B'}")
+    assert comparison.culprit is not None
+    assert comparison.culprit.reason == "what it gives is not finite, and what it reads agrees"
+
+
+def test_nothing_that_matches_is_not_compared(nano_onnx: Path, nano_image: Image, tmp_path: Path) -> None:
+    model = onnx.load(nano_onnx)
+    change(model, "model.prediction_layers.0.bbox_layer.bias", lambda bias: bias + 20)
+    onnx.save(model, tmp_path / "faulty.onnx")
+    boxes, scores, masks = compare(nano_onnx, tmp_path / "faulty.onnx", nano_image).stages[-3:]
+    assert (boxes.difference, boxes.is_ok) == (None, False)
+    for result in (scores, masks):
+        assert (result.difference, result.is_ok, result.note) == (None, True, "nothing matches")
 
 
 def test_a_node_too_many(nano_weights: Path, nano_onnx: Path, nano_image: Image, tmp_path: Path) -> None:

@@ -22,27 +22,26 @@ from yolact_deploy.export.engine import build_engine
 from yolact_deploy.export.engine_options import EngineOptions
 from yolact_deploy.export.precision import convert_precision
 from yolact_deploy.export.torch_to_onnx import ExportOptions, ExportResult, export_onnx
+from yolact_deploy.metadata import DEFORM_CONV_FORMS
 from yolact_deploy.predictor import Predictor
 from yolact_deploy.runtimes.onnxruntime import create_session
 from yolact_deploy.types import Detections, Image
 
-FORMS = ("gridsample", "onnx")
 DEFORMABLE = 6  # layers of yolact_plus_nano
 
 
-@pytest.fixture(scope="module", params=FORMS)
+@pytest.fixture(scope="module", params=DEFORM_CONV_FORMS)
 def form(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
 @pytest.fixture(scope="module")
-def exports(tmp_path_factory: pytest.TempPathFactory, form: str) -> dict[int | None, ExportResult]:
+def exports(
+    plus_exports: dict[str, ExportResult], tmp_path_factory: pytest.TempPathFactory, form: str
+) -> dict[int | None, ExportResult]:
     """By batch: 1 and dynamic (None)."""
-    folder = tmp_path_factory.mktemp("plus")
-    return {
-        batch: export_onnx(PLUS_NANO_WEIGHTS, ExportOptions(folder / f"{batch}.onnx", batch=batch, deform_conv=form))
-        for batch in (1, None)
-    }
+    options = ExportOptions(tmp_path_factory.mktemp("plus") / "dynamic.onnx", batch=None, deform_conv=form)
+    return {1: plus_exports[form], None: export_onnx(PLUS_NANO_WEIGHTS, options)}
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +130,7 @@ def test_only_half_of_yolact_plus(tmp_path: Path, changes: dict) -> None:
 
 def test_auto_is_one_of_the_forms_and_others_are_refused(tmp_path: Path, nano_weights: Path) -> None:
     result = export_onnx(PLUS_NANO_WEIGHTS, ExportOptions(tmp_path / "auto.onnx", deform_conv="auto"))
-    assert result.metadata.deform_conv in FORMS
+    assert result.metadata.deform_conv in DEFORM_CONV_FORMS
     plain = export_onnx(nano_weights, ExportOptions(tmp_path / "plain.onnx", deform_conv="auto"))
     assert plain.metadata.deform_conv == "none"
     with pytest.raises(ConfigError, match="deformable convolutions 'dcn': use one of gridsample, onnx, auto"):

@@ -67,10 +67,10 @@ def _show(comparison: Comparison) -> None:
 
 def _row(result: StageResult) -> tuple[str, ...]:
     apart, tolerance = result.difference, f"{result.tolerance:.0e}"
-    if apart is None:
-        return (result.stage, "", "", "", tolerance, "", "skipped", result.note)
-    numbers = [f"{value:.1e}" for value in (apart.max_abs, apart.mean_abs, apart.relative)]
     verdict = "ok" if result.is_ok else "DIVERGES"
+    if apart is None:
+        return (result.stage, "", "", "", tolerance, "", "skipped" if result.is_ok else verdict, result.note)
+    numbers = [f"{value:.1e}" for value in (apart.max_abs, apart.mean_abs, apart.relative)]
     return (result.stage, *numbers, tolerance, f"{apart.cosine:.6f}", verdict, result.note)
 
 

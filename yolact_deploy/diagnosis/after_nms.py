@@ -13,7 +13,7 @@ import numpy as np
 
 from ..boxes import make_priors
 from ..config import PostprocessConfig
-from ..stages import BOXES, MASKS, RAW_OUTPUTS, SCORES
+from ..stages import BOXES, MASK_SCORES, MASKS, RAW_OUTPUTS, SCORES
 from ..types import NetworkDetections
 from .culprit import Culprit
 from .detections import MatchedDetections
@@ -43,7 +43,8 @@ class OwnDetections:
         if self._matched is None or stage not in OPERATORS:
             return None
         tolerance = TOLERANCES["fp32"].of(stage, self._matched.is_packed)
-        return self._matched.are_the_same and self._matched.difference(stage).relative <= tolerance
+        apart = self._matched.difference(stage)
+        return self._matched.are_the_same and apart is not None and apart.relative <= tolerance
 
     @property
     def has_priors(self) -> bool:
@@ -56,6 +57,8 @@ class OwnDetections:
 
 def explain(stage: str, reference: OwnDetections, suspect: OwnDetections) -> Culprit | None:
     """Why `stage` differs in two models whose networks agree; None where that cannot be told."""
+    if stage == MASK_SCORES:  # nothing else lies between them and the masks
+        return Culprit("mask IoU net", "", "the masks that it reads agree")
     if stage not in OPERATORS:
         return None
     for who, model in (("B", suspect), ("A", reference)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,8 +33,8 @@ def compare_models(reference: Path, suspect: Path, image: Image, options: Compar
 
     Raises YolactDeployError for files that cannot be used, or that are not of one configuration.
     """
-    if options.tolerance is not None and not options.tolerance >= 0:
-        raise ConfigError(f"tolerance {options.tolerance}: 0 or more, relative to the reference")
+    if options.tolerance is not None and not 0 <= options.tolerance < math.inf:
+        raise ConfigError(f"tolerance {options.tolerance}: a number, 0 or more, relative to the reference")
     if options.device not in DEVICES:
         raise ConfigError(f"unknown device {options.device!r}: use one of {', '.join(DEVICES)}")
     with ExitStack() as stack:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..types import Image
-from .differences import difference
+from .differences import EQUAL, Difference, difference
 from .operators import Operator, Structure
 from .probes import Probe
 
@@ -38,7 +39,9 @@ def find_culprit(
         return None
     inside = ours.inside(stage, earlier)
     walked = _walk(reference, suspect, image, [operator for operator in inside if operator.key in theirs.operators])
-    diverging = next((operator for operator in inside if not walked.get(operator.key, 0.0) <= tolerance), None)
+    diverging = next(
+        (operator for operator in inside if not walked.get(operator.key, EQUAL).relative <= tolerance), None
+    )
     # A quantiser folds activations into the rounding, so that what is missing in its graph says nothing.
     if "int8" not in (reference.precision, suspect.precision):
         changed = _structural(ours, theirs, stage, earlier, diverging)
@@ -48,17 +51,18 @@ def find_culprit(
         return None
     unknown = {operator.key for operator in inside} - set(walked)
     inputs = "could not be compared" if unknown & set(diverging.inputs) else "agrees"
-    relative = walked[diverging.key]
-    reason = f"relative error {relative:.1e}, and what it reads {inputs}"
-    return Culprit(diverging.label, theirs.operators[diverging.key].node or diverging.node, reason, relative)
+    apart = walked[diverging.key]
+    found = "what it gives is not finite" if math.isinf(apart.max_abs) else f"relative error {apart.relative:.1e}"
+    node = theirs.operators[diverging.key].node or diverging.node
+    return Culprit(diverging.label, node, f"{found}, and what it reads {inputs}", apart.relative)
 
 
-def _walk(reference: Probe, suspect: Probe, image: Image, operators: Sequence[Operator]) -> dict[str, float]:
-    """Relative errors of `operators` by key, without those whose results cannot be compared."""
+def _walk(reference: Probe, suspect: Probe, image: Image, operators: Sequence[Operator]) -> dict[str, Difference]:
+    """Differences of the results of `operators` by key, without those whose results cannot be compared."""
     keys = [operator.key for operator in operators]
     ours, theirs = reference.values(image, keys), suspect.values(image, keys)
     return {
-        key: difference(ours[key], theirs[key]).relative
+        key: difference(ours[key], theirs[key])
         for key in keys
         # Where shapes differ, the stage as a whole says whether that matters.
         if key in ours and key in theirs and ours[key].shape == theirs[key].shape

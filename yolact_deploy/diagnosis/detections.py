@@ -40,13 +40,16 @@ class MatchedDetections:
         """Whether masks are compared as booleans at image size, because one side has no others."""
         return not all(isinstance(found.masks, np.ndarray) for found in (self.reference, self.suspect))
 
-    def difference(self, stage: str) -> Difference:
-        """One of the stages after Fast NMS, among the pairs; NOT_COMPARABLE when anything in it is not finite."""
+    def difference(self, stage: str) -> Difference | None:
+        """One of the stages after Fast NMS, among the pairs; NOT_COMPARABLE when anything in it is not finite.
+
+        None where something was found, but nothing matches.
+        """
         a, b = getattr(self.reference, stage), getattr(self.suspect, stage)
         if not all(np.isfinite(values).all() for values in (a, b) if isinstance(values, np.ndarray)):
             return NOT_COMPARABLE
         if len(self.pairs) == 0:
-            return EQUAL
+            return EQUAL if len(self.reference) == len(self.suspect) == 0 else None
         if stage == MASKS and self.is_packed:
             a, b = self._boolean_masks()
         return difference(a[self.pairs[:, 0]], b[self.pairs[:, 1]])

@@ -7,15 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..config import PostprocessConfig
-from ..stages import BOXES, CONF, MASKS, detection_stages, tensor_stages
+from ..stages import BOXES, CONF, MASKS, NETWORK_INPUT, detection_stages, tensor_stages
 from ..types import Image
 from .after_nms import OwnDetections, explain
 from .culprit import Culprit, find_culprit
 from .detections import MatchedDetections
 from .differences import Difference, difference
 from .probes import Probe
-from .tolerances import TOLERANCES, coarsest
+from .tolerances import NETWORK_GAIN, POSITION_ROUNDING, TOLERANCES, coarsest
 
 
 @dataclass(frozen=True)
@@ -32,9 +34,9 @@ class StageResult:
     """One stage of the walk."""
 
     stage: str
-    difference: Difference | None  # None: skipped, because a model does not tell it
+    difference: Difference | None  # None: skipped, because a model does not tell it, or no detection matches
     tolerance: float  # of the relative error
-    is_ok: bool  # skipped stages are
+    is_ok: bool
     note: str
 
 
@@ -67,6 +69,7 @@ class Walk:
         self._probes = probes
         self._image = image
         self._size = (image.shape[0], image.shape[1])
+        self._rounding = POSITION_ROUNDING * max(self._size)  # that the resize may differ by
         self._precision = coarsest(*(probe.precision for probe in probes))
         self._tolerances = TOLERANCES[self._precision]
         self._override = tolerance
@@ -74,6 +77,7 @@ class Walk:
         settings = _settings(probes)
         self._setting_notes = [f"A has {text}" for text in field_differences(*settings)]
         self._values = (probes[0].run(image, settings[0]), probes[1].run(image, settings[1]))
+        self._resize_error = self._rounding_of_resize()
         self._matched = MatchedDetections(self._values[0].detections, self._values[1].detections, *self._size)
         self._own = [
             OwnDetections(probe, values, setting, self._size)
@@ -85,6 +89,7 @@ class Walk:
         stages = [self._network_stage(name) for name in self._network_stages]
         for name in detection_stages(self._probes[0].metadata.config):
             stages.append(self._detection_stage(name, is_fine_so_far=all(result.is_ok for result in stages)))
+        untold = [result.stage for result in stages[: len(self._network_stages)] if result.difference is None]
         reference, suspect = (
             ModelFacts(path, probe.precision, probe.description)
             for path, probe in zip(self._paths, self._probes, strict=True)
@@ -97,8 +102,14 @@ class Walk:
             tolerances=self._precision,
             stages=tuple(stages),
             culprit=self._culprit(first, stages) if first else None,
-            notes=tuple(self._notes([result.stage for result in stages if result.difference is None])),
+            notes=tuple(self._notes(untold)),
         )
+
+    def _rounding_of_resize(self) -> float:
+        """How far the networks' inputs are apart, where rounding explains it and both models tell; else 0."""
+        a, b = (values.tensors.get(NETWORK_INPUT) for values in self._values)
+        relative = 0.0 if a is None or b is None else difference(a, b).relative
+        return relative if relative <= self._rounding else 0.0
 
     def _network_stage(self, stage: str) -> StageResult:
         tolerance = self._tolerance_of(stage)
@@ -106,7 +117,7 @@ class Walk:
         if a is None or b is None:
             who = " and ".join(name for name, value in (("A", a), ("B", b)) if value is None)
             return StageResult(stage, None, tolerance, True, f"not told by {who}")
-        note = "" if a.shape == b.shape else f"shapes {list(a.shape)}, {list(b.shape)}"
+        note = _note(a, b)
         if stage == CONF:  # background is near 1 almost everywhere, and would hide what happens to the classes
             a, b = a[..., 1:], b[..., 1:]
         apart = difference(a, b)
@@ -116,7 +127,7 @@ class Walk:
         """is_fine_so_far: whether everything before is within its tolerance."""
         tolerance = self._tolerance_of(stage)
         apart = self._matched.difference(stage)
-        is_ok = apart.relative <= tolerance and (stage != BOXES or self._has_same_detections())
+        is_ok = (apart is None or apart.relative <= tolerance) and (stage != BOXES or self._has_same_detections())
         note = self._detection_note(stage)
         rights = [own.is_right(stage) for own in self._own]
         if rights[1] is False:
@@ -135,13 +146,18 @@ class Walk:
     def _detection_note(self, stage: str) -> str:
         if stage == BOXES:
             return self._matched.describe()
+        if self._matched.difference(stage) is None:
+            return "nothing matches"
         iou = self._matched.mask_iou() if stage == MASKS else None
         return "" if iou is None else f"mean IoU {iou:.4f}"
 
     def _tolerance_of(self, stage: str) -> float:
         if self._override is not None:
             return self._override
-        return self._tolerances.of(stage, is_packed=self._matched.is_packed)
+        tolerance = self._tolerances.of(stage, is_packed=self._matched.is_packed)
+        if stage == NETWORK_INPUT:
+            return max(tolerance, self._rounding)
+        return tolerance + NETWORK_GAIN * self._resize_error
 
     def _culprit(self, first: StageResult, stages: list[StageResult]) -> Culprit | None:
         if first.stage not in self._network_stages:
@@ -161,11 +177,26 @@ class Walk:
         return notes
 
 
+def _note(a: np.ndarray, b: np.ndarray) -> str:
+    """What makes two tensors incomparable, or nothing."""
+    if a.shape != b.shape:
+        return f"shapes {list(a.shape)}, {list(b.shape)}"
+    faulty = [name for name, values in (("A", a), ("B", b)) if not np.isfinite(values).all()]
+    return f"not finite in {' and '.join(faulty)}" if faulty else ""
+
+
 def field_differences(a: Any, b: Any, left_out: tuple[str, ...] = ()) -> list[str]:
     """Fields of two values of one dataclass that differ, such as "image_size 256, not 550"."""
-    names = [field.name for field in dataclasses.fields(a) if field.name not in left_out]
-    pairs = [(name, getattr(a, name), getattr(b, name)) for name in names]
-    return [f"{name} {_short(mine)}, not {_short(other)}" for name, mine, other in pairs if mine != other]
+    found = []
+    for name in (field.name for field in dataclasses.fields(a) if field.name not in left_out):
+        mine, other = getattr(a, name), getattr(b, name)
+        if mine == other:
+            continue
+        if dataclasses.is_dataclass(mine) and _short(mine) == _short(other):
+            found += [f"{name}.{text}" for text in field_differences(mine, other)]
+        else:
+            found.append(f"{name} {_short(mine)}, not {_short(other)}")
+    return found
 
 
 def _short(value: object) -> str:
