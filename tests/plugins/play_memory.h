@@ -10,19 +10,20 @@
 #include <vector>
 
 // Memory of the device, or of the host behind the host build; filled with garbage, and guarded at its end.
+// With PLAY_UNINITIALISED in the environment it is not filled, so that compute-sanitizer sees who reads it first.
 class Memory {
 public:
     static constexpr size_t kGuard = 256;
     static constexpr int kGarbage = 0xA5;
 
     explicit Memory(size_t bytes) : bytes_(bytes) {
-        std::vector<char> const garbage(bytes + kGuard, static_cast<char>(kGarbage));
 #ifdef WITH_CUDA
-        REQUIRE(cudaMalloc(&data_, garbage.size()) == cudaSuccess);
+        REQUIRE(cudaMalloc(&data_, bytes + kGuard) == cudaSuccess);
 #else
-        data_ = std::aligned_alloc(256, (garbage.size() + 255) / 256 * 256);
+        data_ = std::aligned_alloc(256, (bytes + kGuard + 255) / 256 * 256);
 #endif
-        write(garbage);
+        size_t const kept = std::getenv("PLAY_UNINITIALISED") != nullptr ? bytes : 0;
+        write(std::vector<char>(bytes + kGuard - kept, static_cast<char>(kGarbage)), kept);
     }
 
     ~Memory() {
@@ -36,29 +37,38 @@ public:
     Memory(Memory const&) = delete;
     Memory& operator=(Memory const&) = delete;
 
-    void write(std::vector<char> const& bytes) {
+    void write(std::vector<char> const& bytes, size_t offset = 0) {
 #ifdef WITH_CUDA
-        REQUIRE(cudaMemcpy(data_, bytes.data(), bytes.size(), cudaMemcpyHostToDevice) == cudaSuccess);
+        REQUIRE(cudaMemcpy(at(offset), bytes.data(), bytes.size(), cudaMemcpyHostToDevice) == cudaSuccess);
 #else
-        std::memcpy(data_, bytes.data(), bytes.size());
+        std::memcpy(at(offset), bytes.data(), bytes.size());
 #endif
     }
 
     std::vector<char> read() const {
-        std::vector<char> bytes(bytes_ + kGuard);
-#ifdef WITH_CUDA
-        REQUIRE(cudaMemcpy(bytes.data(), data_, bytes.size(), cudaMemcpyDeviceToHost) == cudaSuccess);
-#else
-        std::memcpy(bytes.data(), data_, bytes.size());
-#endif
-        for (size_t i = bytes_; i < bytes.size(); ++i) REQUIRE(bytes[i] == static_cast<char>(kGarbage));
-        bytes.resize(bytes_);
-        return bytes;
+        check_guard();
+        return copy(0, bytes_);
+    }
+
+    void check_guard() const {
+        for (char const byte : copy(bytes_, kGuard)) REQUIRE(byte == static_cast<char>(kGarbage));
     }
 
     void* data() const { return data_; }
 
 private:
+    char* at(size_t offset) const { return static_cast<char*>(data_) + offset; }
+
+    std::vector<char> copy(size_t offset, size_t count) const {
+        std::vector<char> bytes(count);
+#ifdef WITH_CUDA
+        REQUIRE(cudaMemcpy(bytes.data(), at(offset), count, cudaMemcpyDeviceToHost) == cudaSuccess);
+#else
+        std::memcpy(bytes.data(), at(offset), count);
+#endif
+        return bytes;
+    }
+
     void* data_ = nullptr;
     size_t bytes_;
 };

@@ -253,7 +253,7 @@ void run(IPluginV3* plugin, Node const& node, std::string const& folder) {
     cudaError_t const error = cudaDeviceSynchronize();
     if (error != cudaSuccess) refused(cudaGetErrorString(error));
 #endif
-    workspace.read();  // looks at the guard
+    workspace.check_guard();
     for (size_t i = 0; i < outputs.size(); ++i) write_output(folder, i, node.outputs[i], *outputs[i]);
 }
 

@@ -141,13 +141,18 @@ WORK: dict[str, Callable[[Bench], object]] = {
 @pytest.mark.parametrize("tool", ["memcheck", "racecheck", "initcheck"])
 @pytest.mark.parametrize("work", WORK)
 def test_compute_sanitizer(cuda_player: Player, host_build: HostBuild, tmp_path: Path, work: str, tool: str) -> None:
-    player = replace(cuda_player, prefix=(SANITIZER, "--tool", tool, "--error-exitcode", "9"))
+    # initcheck takes garbage for a value like any other, so there is none for it.
+    garbage = ("env", "PLAY_UNINITIALISED=1") if tool == "initcheck" else ()
+    player = replace(cuda_player, prefix=(*garbage, SANITIZER, "--tool", tool, "--error-exitcode", "9"))
     WORK[work](Bench(player, host_build, tmp_path))
 
 
+@pytest.mark.parametrize("prefix", [(), ("env", "PLAY_UNINITIALISED=1")])
 @pytest.mark.parametrize("work", WORK)
-def test_what_the_sanitizer_runs(player: Player, host_build: HostBuild, tmp_path: Path, work: str) -> None:
-    WORK[work](Bench(player, host_build, tmp_path))
+def test_what_the_sanitizer_runs(
+    player: Player, host_build: HostBuild, tmp_path: Path, work: str, prefix: tuple[str, ...]
+) -> None:
+    WORK[work](Bench(replace(player, prefix=prefix), host_build, tmp_path))
 
 
 def test_the_program_for_the_gpu_compiles(toolchain: Toolchain, plugin_build: PluginBuild, tmp_path: Path) -> None:
