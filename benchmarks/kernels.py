@@ -28,7 +28,8 @@ from ..dependencies import require
 from ..errors import YolactDeployError
 from ..files import make_output_folder, write_json, write_text
 from ..plugin_library import BUILD_COMMAND, find_library
-from .kernel_calls import FastNmsCall, ImageMaskCall, KernelCall, KernelLibrary, MaskCall
+from .kernel_calls import FastNmsCall, ImageMaskCall, KernelCall, MaskCall
+from .kernel_library import KernelLibrary
 
 WARMUP_CALLS = 10
 TIMED_CALLS = 100

@@ -14,7 +14,8 @@ import torch
 
 from tests.plugins.shell import Toolchain, compile_c_interface
 from yolact_deploy.benchmarks import kernels
-from yolact_deploy.benchmarks.kernel_calls import FastNmsCall, ImageMaskCall, KernelLibrary, MaskCall
+from yolact_deploy.benchmarks.kernel_calls import FastNmsCall, ImageMaskCall, MaskCall
+from yolact_deploy.benchmarks.kernel_library import KernelLibrary
 from yolact_deploy.benchmarks.kernels import CudaClock, kernel_calls, measure, write_results
 from yolact_deploy.config import PostprocessConfig
 from yolact_deploy.errors import ModelFileError, OutputError, YolactDeployError

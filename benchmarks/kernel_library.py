@@ -1,0 +1,80 @@
+"""The plugin library's C interface (plugins/common/c_interface.cc) on PyTorch's tensors, without TensorRT."""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..config import PostprocessConfig
+from ..errors import ModelFileError, YolactDeployError
+
+FUNCTIONS = ("fast_nms", "fast_nms_kernel", "mask_assembly", "image_masks")  # after "yolact_launch_"
+
+
+class FastNmsSizes(ctypes.Structure):
+    """Of plugins/fast_nms/problem.h, as all structures here are of their operator's."""
+
+    _fields_ = [(name, ctypes.c_int32) for name in ("batch", "priors", "classes", "coefs")]
+
+
+class FastNmsSettings(ctypes.Structure):
+    """The attributes of a node."""
+
+    _fields_ = [
+        ("score_threshold", ctypes.c_float),
+        ("iou_threshold", ctypes.c_float),
+        ("top_k", ctypes.c_int32),
+        ("max_detections", ctypes.c_int32),
+        ("cross_class", ctypes.c_int32),
+    ]
+
+    @classmethod
+    def of(cls, config: PostprocessConfig) -> FastNmsSettings:
+        """`config` as the kernels take it."""
+        return cls(
+            config.score_threshold, config.iou_threshold, config.top_k, config.max_detections, config.cross_class
+        )
+
+
+class MaskSizes(ctypes.Structure):
+    """Of prototypes and masks."""
+
+    _fields_ = [(name, ctypes.c_int32) for name in ("batch", "height", "width", "coefs", "masks")]
+
+
+class ImageSize(ctypes.Structure):
+    """Of an image, px."""
+
+    _fields_ = [(name, ctypes.c_int32) for name in ("height", "width")]
+
+
+@dataclass(frozen=True)
+class KernelLibrary:
+    """The C interface of plugins/common/c_interface.cc."""
+
+    native: ctypes.CDLL
+
+    @classmethod
+    def load(cls, path: Path) -> KernelLibrary:
+        """Raises ModelFileError when it is no plugin library of this version."""
+        try:
+            native = ctypes.CDLL(str(path.absolute()))
+            native.yolact_fast_nms_workspace_bytes.restype = ctypes.c_size_t
+            for name in FUNCTIONS:
+                getattr(native, f"yolact_launch_{name}")
+        except (OSError, AttributeError) as error:
+            raise ModelFileError(f"{path} is no plugin library of this version: {error}") from None
+        return cls(native)
+
+    def launch(self, function: str, *arguments: Any) -> None:
+        """Enqueue one of FUNCTIONS on PyTorch's stream. Raises YolactDeployError with CUDA's error code."""
+        import torch
+
+        # A library that is a stand-in on the host has no stream.
+        stream = torch.cuda.current_stream().cuda_stream if torch.cuda.is_available() else None
+        passed = [ctypes.byref(value) if isinstance(value, ctypes.Structure) else value for value in arguments]
+        status = getattr(self.native, f"yolact_launch_{function}")(*passed, ctypes.c_void_p(stream))
+        if status != 0:
+            raise YolactDeployError(f"the kernels failed with CUDA error {status}: run `yolact-deploy build-plugins`")
