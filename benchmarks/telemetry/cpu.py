@@ -113,7 +113,7 @@ class _Package:
         now = read_number(self._counter)
         if now is not None:
             used = now - self._last
-            self._total += used if used >= 0 else used + self._range
+            self._total += used if used >= 0 else max(used + self._range, 0)  # 0: nobody knows where it started anew
             self._last = now
         return self._total / 1e6
 

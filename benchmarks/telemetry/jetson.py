@@ -17,6 +17,8 @@ from .tegrastats import TegraLine, parse_power_mode, parse_tegrastats
 
 COMMAND = ("tegrastats", "--interval", "200")  # ms
 START_SECONDS = 2.0  # until the first line
+STALE_SECONDS = 2.0  # a line this old says nothing any more
+END_SECONDS = 2.0  # to end in
 BUSY = 0.9  # load from which the GPU should be at its largest clock
 LOW_CLOCK = 0.95  # of the largest one: clocks go in steps
 NEAR_TRIP = 2.0  # degrees Celsius
@@ -86,7 +88,7 @@ class TegrastatsSource:
             power_of=_scope(line),
             max_mhz=max_hz / 1e6 if max_hz else None,
             power_mode=power_mode,
-            notes=_notes(line),
+            notes=_notes(line, self._process.poll()),
         )
 
     def _listen(self) -> None:
@@ -98,9 +100,10 @@ class TegrastatsSource:
 
     def read(self) -> Reading:
         """See `Source`. The time is that of tegrastats' last line."""
-        if self._process.poll() is not None:
-            return Reading(time.monotonic())
+        now = time.monotonic()
         seconds, line = self._latest
+        if self._process.poll() is not None or now - seconds > STALE_SECONDS:
+            return Reading(now)
         hz = read_number(self._files.gpu_clock) if self._files.gpu_clock and line.gpu_mhz is None else None
         mhz = hz / 1e6 if hz else line.gpu_mhz
         over_current = numbers(self._files.over_current)
@@ -121,12 +124,12 @@ class TegrastatsSource:
         if self._process.poll() is None:
             self._process.terminate()
             try:
-                self._process.wait(2)
+                self._process.wait(END_SECONDS)
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
-        self._thread.join()
-        if self._process.stdout is not None:
+        self._thread.join(END_SECONDS)  # longer where a child of it lives on, and holds its output open
+        if self._process.stdout is not None and not self._thread.is_alive():
             self._process.stdout.close()
 
 
@@ -158,7 +161,12 @@ def _scope(line: TegraLine) -> str | None:
     return f"the whole module ({names[0]})" if len(names) == 1 else f"the rails {' + '.join(names)}"
 
 
-def _notes(line: TegraLine) -> tuple[str, ...]:
+def _notes(line: TegraLine, status: int | None) -> tuple[str, ...]:
+    """status: the tool's exit status; None while it runs."""
+    if status is not None:
+        return (f"tegrastats ended at once, with exit status {status}: run it in a shell to see why",)
+    if line.is_empty:
+        return ("tegrastats runs, but says nothing that is understood",)
     if line.power_rails:
         return ()
     if line.rails:

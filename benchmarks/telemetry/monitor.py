@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from .reading import Reading, Source
-from .summary import Span, Spread, Telemetry, summarise
+from .summary import Span, Spread, Telemetry, counted_joules, summarise
 
 INTERVAL_SECONDS = 0.2
 IDLE_SECONDS = 1.0
@@ -108,9 +108,9 @@ def _tells_power(reading: Reading) -> bool:
 
 
 def _mean_power(span: Span) -> float | None:
-    counted = [(reading.seconds, reading.joules) for reading in span.readings if reading.joules is not None]
-    if len(counted) > 1:
-        (first, before), (last, after) = counted[0], counted[-1]
-        return (after - before) / (last - first)
+    joules = counted_joules(span)
+    if joules is not None:
+        times = [reading.seconds for reading in span.readings if reading.joules is not None]
+        return joules / (times[-1] - times[0])
     spread = Spread.of(reading.watts for reading in span.readings)
     return spread.mean if spread else None

@@ -11,6 +11,7 @@ import numpy as np
 from .reading import Reading, SourceFacts
 
 MIN_ENERGY_SECONDS = 1.0  # counters move some ten times a second: less is not worth a number
+MAX_SILENCE_SECONDS = 2.0  # at either end of a span: beyond, its energy is not known
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Throttling:
     def describe(self) -> str:
         """Such as "power limit, in 40 % of the readings"."""
         if self.events is not None:
-            return f"{self.reason}, {self.events} times"
+            return f"{self.reason}, {self.events} time{'' if self.events == 1 else 's'}"
         return f"{self.reason}, in {self.share:.0%} of the readings"
 
 
@@ -136,18 +137,29 @@ def summarise(facts: SourceFacts, spans: Sequence[Span], images: int, idle_power
 
 def _energy(spans: Sequence[Span]) -> tuple[float | None, str | None]:
     """J over all spans, by the counter where every span has it."""
-    counted = [_counted_joules(span) for span in spans]
+    counted = [counted_joules(span) for span in spans]
     if counted and None not in counted:
         return sum(joules for joules in counted if joules is not None), "its counter"
-    integrated = [integrate_power(span) for span in spans]
+    integrated = [integrate_power(span) if _is_covered(span, "watts") else None for span in spans]
     if integrated and None not in integrated:
         return sum(joules for joules in integrated if joules is not None), "power over time"
     return None, None
 
 
-def _counted_joules(span: Span) -> float | None:
+def counted_joules(span: Span) -> float | None:
+    """J of a span by the counter; None when it does not tell, fell silent or went back."""
     counters = [reading.joules for reading in span.readings if reading.joules is not None]
-    return counters[-1] - counters[0] if len(counters) > 1 and counters[-1] >= counters[0] else None
+    if len(counters) < 2 or counters[-1] < counters[0] or not _is_covered(span, "joules"):
+        return None
+    return counters[-1] - counters[0]
+
+
+def _is_covered(span: Span, name: str) -> bool:
+    """Whether `name`, a field of the readings, is told near both ends."""
+    times = [reading.seconds for reading in span.readings if getattr(reading, name) is not None]
+    return (
+        len(times) > 0 and times[0] <= span.start + MAX_SILENCE_SECONDS and times[-1] >= span.end - MAX_SILENCE_SECONDS
+    )
 
 
 def integrate_power(span: Span) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from functools import partial
 
 import pytest
@@ -30,8 +31,7 @@ class Board:
 
     def read(self) -> Reading:
         self._reads += 1
-        now = float(self._reads)
-        return Reading(now, 10.0, 5.0 * self._reads, 60.0, 918.0, 0.97, self._throttling)
+        return Reading(time.monotonic(), 10.0, 5.0 * self._reads, 60.0, 918.0, 0.97, self._throttling)
 
     def close(self) -> None:
         self.is_closed = True

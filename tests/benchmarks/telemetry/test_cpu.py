@@ -64,6 +64,14 @@ def test_the_energy_counter_starts_anew(desktop: Path) -> None:
     assert source.read().joules == pytest.approx(262_143.32885 + 0.1 - 1.0)
 
 
+def test_an_energy_counter_that_starts_anew_nobody_knows_where(desktop: Path) -> None:
+    (desktop / "class/powercap/intel-rapl:0/max_energy_range_uj").unlink()
+    source = CpuSource(CpuFiles.find(desktop, cpus=[0]))
+    for microjoules, joules in ((3_500_000, 2.5), (100_000, 2.5), (600_000, 3.0)):  # never less than before
+        (desktop / "class/powercap/intel-rapl:0/energy_uj").write_text(f"{microjoules}\n")
+        assert source.read().joules == pytest.approx(joules)
+
+
 def test_two_packages_count_together(desktop: Path) -> None:
     write(desktop, {"class/powercap/intel-rapl:1/energy_uj": 7, "class/powercap/intel-rapl:1/max_energy_range_uj": 99})
     source = CpuSource(CpuFiles.find(desktop, cpus=[0]))

@@ -112,7 +112,42 @@ def test_a_tool_that_ends_at_once_or_later_says_nothing_more(tmp_path: Path) -> 
     source.close()
 
 
-def test_a_tool_that_will_not_end_is_ended(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("body", "note"),
+    [
+        ("exit 3", "tegrastats ended at once, with exit status 3: run it in a shell to see why"),
+        (
+            "echo 'Usage: tegrastats [--interval]'; exec sleep 30",
+            "tegrastats runs, but says nothing that is understood",
+        ),
+        ("printf '\\377\\376 \\000 VDD_IN\\n'; exec sleep 30", "tegrastats runs, but says nothing that is understood"),
+    ],
+)
+def test_a_tool_that_says_nothing(tmp_path: Path, body: str, note: str) -> None:
+    source = TegrastatsSource([str(tool(tmp_path, "tegrastats", body))], JetsonFiles.find(tmp_path))
+    source.close()
+    assert source.facts.notes == (note,)
+    assert source.read().is_empty
+
+
+def test_a_tool_that_falls_silent(orin: TegrastatsSource, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not orin.read().is_empty
+    now = time.monotonic()
+    monkeypatch.setattr(jetson.time, "monotonic", lambda: now + jetson.STALE_SECONDS + 0.1)
+    assert orin.read().is_empty
+
+
+def test_a_child_that_holds_the_output_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jetson, "END_SECONDS", 0.1)
+    script = tegrastats(tmp_path, ORIN_NANO, "sleep 5 & exec sleep 5")
+    source = TegrastatsSource([str(script)], JetsonFiles.find(tmp_path))
+    start = time.monotonic()
+    source.close()
+    assert time.monotonic() - start < 4
+
+
+def test_a_tool_that_will_not_end_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jetson, "END_SECONDS", 0.1)
     script = tool(tmp_path, "tegrastats", f"trap '' TERM\necho '{ORIN_NANO}'\nexec sleep 30")
     source = TegrastatsSource([str(script)], JetsonFiles.find(tmp_path))
     source.close()

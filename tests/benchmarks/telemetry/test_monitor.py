@@ -52,8 +52,11 @@ def test_energy_is_power_over_time() -> None:
 
 
 def test_a_counter_of_energy_is_preferred() -> None:
-    readings = (Reading(0.0, 100.0, 1000.0), Reading(2.0, 100.0, 1090.0))
-    watched = summarise(FACTS, [Span(0, 2, readings), Span(5, 7, readings)], images=9, idle_power=None)
+    spans = [
+        Span(start, start + 2, (Reading(start, 100.0, 1000.0), Reading(start + 2, 100.0, 1090.0)))
+        for start in (0.0, 5.0)
+    ]
+    watched = summarise(FACTS, spans, images=9, idle_power=None)
     assert (watched.energy, watched.energy_from, watched.joules_per_image) == (180, "its counter", 20)
     assert watched.power is not None
     assert watched.power.mean == 45
@@ -62,6 +65,18 @@ def test_a_counter_of_energy_is_preferred() -> None:
 def test_a_counter_that_went_back_is_not_believed() -> None:
     readings = (Reading(0.0, 50.0, 1000.0), Reading(2.0, 50.0, 3.0))
     assert summarise(FACTS, [Span(0, 2, readings)], 1, None).energy_from == "power over time"
+
+
+@pytest.mark.parametrize("missing", ["start", "end"])
+def test_a_source_that_was_silent_for_part_of_the_time_tells_no_energy(missing: str) -> None:
+    """Such as a tool that died: what came then is not what came before."""
+    moments = range(7, 11) if missing == "start" else range(4)
+    by_power = Span(0, 10, tuple(Reading(float(second), 50.0) for second in moments))
+    counted = Span(0, 10, tuple(Reading(float(second), None, 50.0 * second) for second in moments))
+    for silent in (by_power, counted):
+        watched = summarise(FACTS, [silent], 1, None)
+        assert (watched.energy, watched.energy_from, watched.joules_per_image) == (None, None, None)
+    assert summarise(FACTS, [by_power], 1, None).power == Spread(50, 50, 50)
 
 
 def test_too_short_for_energy() -> None:
