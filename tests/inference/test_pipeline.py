@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -27,22 +27,20 @@ EMPTY = WindowedDetections(
 class Numbers:
     """A source of `count` frames; those in `bad` cannot be read."""
 
-    is_live = False
-
-    def __init__(self, count: int, bad: tuple[int, ...] = (), seconds: float = 0.0) -> None:
+    def __init__(self, count: int, bad: tuple[int, ...] = (), is_live: bool = False) -> None:
         self.total: int | None = count
-        self.bad, self.seconds = bad, seconds
+        self.bad, self.is_live = bad, is_live
         self.read = 0
-        self.is_closed = False
+        self.is_read = self.is_closed = False
 
     def frames(self) -> Iterator[Frame | Failure]:
         for index in range(self.total or 0):
-            time.sleep(self.seconds)
             self.read += 1
             if index in self.bad:
                 yield Failure(f"bad {index}")
             else:
                 yield Frame(index, index + 1, str(index), np.zeros((4, 4, 3), np.uint8))
+        self.is_read = True
 
     def close(self) -> None:
         self.is_closed = True
@@ -83,20 +81,43 @@ def test_order_failures_and_progress() -> None:
     assert [stage.frames for stage in report.stages[1:]] == [38, 38, 38]
 
 
-def test_stages_overlap() -> None:
-    pause = 0.02
+def reached(condition: Callable[[], bool]) -> bool:
+    """Wait until it holds, or too long."""
+    deadline = time.monotonic() + 5
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.001)
+    return condition()
 
-    def slow_detect(frame: Frame) -> NetworkDetections:
-        time.sleep(pause)
+
+def test_stages_overlap() -> None:
+    """Each stage ends a frame only when the stage before it has begun the next one."""
+    count, source = 20, Numbers(20)
+    detected: list[int] = []
+    met: list[bool] = []
+
+    def waiting_detect(frame: Frame) -> NetworkDetections:
+        detected.append(frame.index)
+        met.append(reached(lambda: source.read > min(frame.index + 1, count - 1)))
         return NOTHING
 
-    def slow_render(frame: Frame, found: NetworkDetections) -> Result:
-        time.sleep(pause)
+    def waiting_render(frame: Frame, found: NetworkDetections) -> Result:
+        met.append(reached(lambda: len(detected) > min(frame.index + 1, count - 1)))
         return render(frame, found)
 
-    report = Pipeline(Numbers(20, seconds=pause), slow_detect, slow_render, [Recorder()]).run()
-    assert report.seconds < 2 * 20 * pause  # one after the other: 3 * 20 * pause
-    assert report.stages[1].fps == pytest.approx(1 / pause, rel=0.5)
+    Pipeline(source, waiting_detect, waiting_render, [Recorder()]).run()
+    assert met == 2 * count * [True]
+
+
+def test_a_stage_is_not_billed_for_its_waiting() -> None:
+    def slow_detect(frame: Frame) -> NetworkDetections:
+        time.sleep(0.02)
+        return NOTHING
+
+    report = Pipeline(Numbers(20), slow_detect, render, [Recorder()]).run()
+    _, model, draw, _ = report.stages
+    assert report.seconds >= model.seconds >= 20 * 0.02
+    assert draw.seconds < model.seconds / 2
+    assert model.fps == pytest.approx(20 / model.seconds)
 
 
 def test_a_slow_consumer_holds_up_the_source() -> None:
@@ -163,6 +184,20 @@ def test_a_picture_that_does_not_fit_fails_alone() -> None:
     report = Pipeline(Numbers(3), detect, render, [sink]).run()
     assert sink.indices == [0, 2]
     assert report.failures == ("1: too large",)
+
+
+def test_of_a_live_source_the_newest_frame_is_next() -> None:
+    """And none waits behind it: what is shown is what is now."""
+    source, sink = Numbers(10, is_live=True), Recorder()
+
+    def detect(frame: Frame) -> NetworkDetections:
+        reached(lambda: source.is_read)
+        return NOTHING
+
+    report = Pipeline(source, detect, render, [sink]).run()
+    assert sink.indices[-1] == 9
+    assert len(sink.indices) <= 2
+    assert report.frames + report.dropped == 10
 
 
 def test_a_live_channel_keeps_the_newest() -> None:
