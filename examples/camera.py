@@ -15,7 +15,7 @@ def main(model: str, camera: str = "0") -> None:
     has_display = bool(cv2.currentUIFramework() and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")))
     with Predictor.open(model, score_threshold=0.3) as predictor, suppress(KeyboardInterrupt):
         names = predictor.metadata.config.class_names
-        capture = cv2.VideoCapture(int(camera) if camera.isdigit() else camera)
+        capture = cv2.VideoCapture(int(camera) if camera.isdecimal() else camera)
         if not capture.isOpened():
             raise YolactDeployError(f"cannot open camera {camera}: is it connected, free, and may you read it?")
         while (frame := capture.read()[1]) is not None:

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <bitset>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 
@@ -31,7 +32,7 @@ Options parse(int count, char** words) {
         } else if (word == "--score" && index + 1 < count) {
             char* end = nullptr;
             options.score = std::strtof(words[++index], &end);
-            if (end == words[index] || *end != '\0') throw std::runtime_error(usage);
+            if (end == words[index] || *end != '\0' || std::isnan(options.score)) throw std::runtime_error(usage);
         } else {
             throw std::runtime_error(usage);
         }
@@ -42,22 +43,35 @@ Options parse(int count, char** words) {
     return options;
 }
 
-// The output of that name, type and rank, with a batch of one. Throws when it is missing.
-Tensor const& output(
-    std::map<std::string, Tensor> const& outputs, char const* name, nvinfer1::DataType type, std::int32_t rank) {
+constexpr std::int64_t kAny = -1;
+
+bool has_shape(Tensor const& tensor, std::vector<std::int64_t> const& shape) {
+    if (tensor.shape.nbDims != static_cast<std::int32_t>(shape.size())) return false;
+    return std::equal(shape.begin(), shape.end(), tensor.shape.d,
+        [](std::int64_t wanted, std::int64_t found) { return wanted == kAny || wanted == found; });
+}
+
+// The output of that name, type and shape. Throws when there is none.
+Tensor const& output(std::map<std::string, Tensor> const& outputs, char const* name, nvinfer1::DataType type,
+    std::vector<std::int64_t> const& shape) {
     auto const found = outputs.find(name);
-    if (found == outputs.end() || found->second.type != type || found->second.shape.nbDims != rank ||
-        (rank > 0 && found->second.shape.d[0] != 1)) {
+    if (found == outputs.end() || found->second.type != type || !has_shape(found->second, shape)) {
         throw std::runtime_error(std::string("the engine has no output ") + name + " as engines of yolact-deploy have");
     }
     return found->second;
+}
+
+// Whole pixels of an edge, which an engine may have put anywhere, or nowhere.
+int whole(float edge) {
+    constexpr float kFar = 1e9F;
+    return std::isnan(edge) ? 0 : static_cast<int>(std::clamp(edge, -kFar, kFar));
 }
 
 // A box edge pair along an axis of `size` px, as `Detections.boxes` has it: in order, inside the image, whole pixels.
 std::pair<int, int> extent(float start, float end, std::int32_t size) {
     float const low = std::min(start, end) * static_cast<float>(size);
     float const high = std::max(start, end) * static_cast<float>(size);
-    return {static_cast<int>(std::max(low, 0.0F)), static_cast<int>(std::min(high, static_cast<float>(size)))};
+    return {whole(std::max(low, 0.0F)), whole(std::min(high, static_cast<float>(size)))};
 }
 
 // Share of the image that a mask covers, 0..1, of either kind: float32 [1,D,Hp,Wp], soft, at prototype size; or int32
@@ -79,15 +93,16 @@ double covered(Tensor const& masks, std::int32_t index, Image const& image) {
 
 void print(std::map<std::string, Tensor> const& outputs, Image const& image, float least_score) {
     using nvinfer1::DataType;
-    auto const* boxes = output(outputs, "boxes", DataType::kFLOAT, 3).data<float>();
-    Tensor const& all_scores = output(outputs, "scores", DataType::kFLOAT, 2);
+    Tensor const& all_scores = output(outputs, "scores", DataType::kFLOAT, {1, kAny});
+    std::int64_t const most = all_scores.shape.d[1];
     auto const* scores = all_scores.data<float>();
-    auto const* classes = output(outputs, "classes", DataType::kINT32, 2).data<std::int32_t>();
-    std::int32_t const count = *output(outputs, "num_detections", DataType::kINT32, 1).data<std::int32_t>();
+    auto const* boxes = output(outputs, "boxes", DataType::kFLOAT, {1, most, 4}).data<float>();
+    auto const* classes = output(outputs, "classes", DataType::kINT32, {1, most}).data<std::int32_t>();
+    std::int32_t const count = *output(outputs, "num_detections", DataType::kINT32, {1}).data<std::int32_t>();
     auto const masks = outputs.find("masks");  // an engine may do without
-    bool const has_masks = masks != outputs.end() && masks->second.shape.nbDims == 4;
+    bool const has_masks = masks != outputs.end() && has_shape(masks->second, {1, most, kAny, kAny});
     int printed = 0;
-    for (std::int32_t index = 0; index < std::min<std::int64_t>(count, all_scores.shape.d[1]); ++index) {
+    for (std::int32_t index = 0; index < std::min<std::int64_t>(count, most); ++index) {
         if (!(scores[index] >= least_score)) continue;
         float const* box = boxes + index * 4;  // x1 y1 x2 y2, relative to the image
         auto const [x1, x2] = extent(box[0], box[2], image.width);

@@ -1,6 +1,7 @@
 #include "engine.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 
@@ -73,7 +74,9 @@ Engine::Engine(std::string const& path, std::string const& plugins) {
     std::vector<char> const plan = read_file(path);
     runtime_.reset(nvinfer1::createInferRuntime(logger_));
     if (!runtime_) throw logger_.failed("TensorRT does not start: is there an NVIDIA GPU and its driver?");
-    if (!plugins.empty() && runtime_->getPluginRegistry().loadLibrary(plugins.c_str()) == nullptr) {
+    // A bare name would be looked for in the system's folders only.
+    std::string const library = plugins.empty() ? plugins : std::filesystem::absolute(plugins).string();
+    if (!library.empty() && runtime_->getPluginRegistry().loadLibrary(library.c_str()) == nullptr) {
         throw logger_.failed(plugins + ": TensorRT cannot load this plugin library");
     }
     engine_.reset(runtime_->deserializeCudaEngine(plan.data(), plan.size()));

@@ -7,7 +7,7 @@
 
 namespace {
 
-constexpr std::int32_t kLargestSide = 1 << 15;  // px
+constexpr std::int32_t kLargestSide = 1 << 14;  // px
 
 // The next number of the header; comments run from # to the end of their line. -1 when there is none.
 std::int32_t read_number(std::istream& file) {
@@ -33,7 +33,7 @@ Image read_ppm(std::string const& path) {
     file.ignore(1);  // one white space before the pixels
     if (image.width < 1 || image.height < 1 || image.width > kLargestSide || image.height > kLargestSide ||
         largest_value != 255) {
-        throw std::runtime_error(path + ": needs a size of at least 1x1 px and 8 bits a channel");
+        throw std::runtime_error(path + ": needs 1 to " + std::to_string(kLargestSide) + " px a side, and 8 bits a channel");
     }
     image.bgr.resize(static_cast<std::size_t>(image.width) * static_cast<std::size_t>(image.height) * 3);
     file.read(reinterpret_cast<char*>(image.bgr.data()), static_cast<std::streamsize>(image.bgr.size()));

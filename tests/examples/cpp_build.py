@@ -17,7 +17,7 @@ from yolact_deploy.plugin_toolchain import Nvcc, TensorRTHeaders, find_tool
 SOURCE = ROOT / "examples/cpp"
 HERE = Path(__file__).parent
 COMPILER = "c++"
-SANITIZERS = "-fsanitize=address,undefined -fno-sanitize-recover=all"
+SANITIZERS = "-fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=all"
 TYPES = {"float32": 0, "float16": 1, "int32": 3}  # nvinfer1::DataType by NumPy's names
 INTERFACES = {  # TensorRT's interfaces: name of the class whose functions end the program
     "apiv::VRuntime": "UnusedRuntime",
@@ -33,10 +33,13 @@ class Example:
 
     program: Path
 
-    def run(self, *arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Its exit status and what it prints."""
+    def run(
+        self, *arguments: str | Path, folder: Path | None = None, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Its exit status and what it prints, started in `folder`."""
         command = [str(word) for word in (self.program, *arguments)]
-        return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment})
+        variables = {**os.environ, **environment}
+        return subprocess.run(command, capture_output=True, text=True, env=variables, cwd=folder)
 
 
 def build_example(nvcc: Nvcc, headers: TensorRTHeaders, folder: Path) -> Example:

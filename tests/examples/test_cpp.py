@@ -107,6 +107,13 @@ def test_boxes_are_put_in_order_and_inside_the_picture(example: Example, picture
     assert [line[2:] for line in printed(done.stdout)] == [(4, 6, 20, 24), (0, 0, 40, 30), (10, 7, 19, 14)]
 
 
+def test_boxes_that_are_nowhere(example: Example, picture: Path, tmp_path: Path) -> None:
+    far = [[np.nan] * 4, [np.inf] * 4, [-np.inf] * 4, [1e30, 1e30, 2e30, 2e30]]
+    done = example.run(write_engine(tmp_path / "e", outputs_of(far, [0.9] * 4, [0] * 4, 4)), picture)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(printed(done.stdout)) == 4
+
+
 def test_rows_past_the_count_and_below_the_score_are_left_out(example: Example, picture: Path, tmp_path: Path) -> None:
     outputs = outputs_of([[0, 0, 1, 1]] * 5, [0.9, 0.3, np.nan, 0.2999, 0.9], [0, 1, 2, 3, 4], 4)
     engine = write_engine(tmp_path / "e", outputs)
@@ -125,6 +132,7 @@ def test_a_plugin_library(example: Example, picture: Path, tmp_path: Path) -> No
     library = next(example.program.parents[1].glob("cuda/lib/libcudart.so"))  # any library that has the symbol
     assert "cannot find the plugin" in example.run(engine, picture).stderr
     assert example.run(engine, picture, "--plugins", library).returncode == 0
+    assert example.run(engine, picture, "--plugins", library.name, folder=library.parent).returncode == 0
     done = example.run(engine, picture, "--plugins", tmp_path / "none.so")
     assert done.stderr == f"error: {tmp_path / 'none.so'}: TensorRT cannot load this plugin library\n"
 
@@ -173,6 +181,9 @@ def test_an_engine_of_something_else(example: Example, picture: Path, tmp_path: 
         assert f"the engine has no output {name}" in done.stderr
     other = {**ONE, "scores": ONE["scores"].astype(np.float16)}
     assert "output scores is neither float32" in example.run(write_engine(tmp_path / "e", other), picture).stderr
+    for name, short in {name: array[:, :-1] for name, array in ONE.items() if name in ("boxes", "classes")}.items():
+        done = example.run(write_engine(tmp_path / "e", {**ONE, name: short}), picture)
+        assert f"the engine has no output {name}" in done.stderr
     (tmp_path / "text").write_text("hello")
     done = example.run(tmp_path / "text", picture)
     assert "TensorRT cannot open this engine: was it built here? (magic tag does not match)" in done.stderr
@@ -187,11 +198,11 @@ def test_an_engine_of_something_else(example: Example, picture: Path, tmp_path: 
         (b"", "not a binary PPM file"),
         (b"\xff\xd8\xff\xe0 a JPEG", "not a binary PPM file (convert photo.jpg photo.ppm)"),
         (b"P3\n1 1\n255\n0 0 0\n", "not a binary PPM file"),
-        (b"P6\n", "needs a size"),
-        (b"P6\n0 5\n255\n", "needs a size"),
-        (b"P6\n-3 5\n255\n", "needs a size"),
-        (b"P6\n99999999 99999999\n255\n", "needs a size"),
-        (b"P6\n99999999999999 1\n255\n", "needs a size"),
+        (b"P6\n", "needs 1 to"),
+        (b"P6\n0 5\n255\n", "needs 1 to"),
+        (b"P6\n-3 5\n255\n", "needs 1 to"),
+        (b"P6\n99999999 99999999\n255\n", "needs 1 to"),
+        (b"P6\n99999999999999 1\n255\n", "needs 1 to 16384 px a side"),
         (b"P6\n1 1\n65535\n000000", "8 bits a channel"),
         (b"P6\n2 2\n255\n" + bytes(11), "ends before its last pixel"),
     ],
@@ -216,7 +227,16 @@ def test_comments_in_a_header_and_white_space_as_pixels(example: Example, tmp_pa
 
 
 @pytest.mark.parametrize(
-    "words", [[], ["one"], ["a", "b", "c"], ["a", "b", "--score"], ["a", "b", "--score", "x"], ["a", "b", "--what"]]
+    "words",
+    [
+        [],
+        ["one"],
+        ["a", "b", "c"],
+        ["a", "b", "--score"],
+        ["a", "b", "--score", "x"],
+        ["a", "b", "--score", "nan"],
+        ["a", "b", "--what"],
+    ],
 )
 def test_usage(example: Example, words: list[str]) -> None:
     done = example.run(*words)
