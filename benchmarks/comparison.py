@@ -34,19 +34,12 @@ class Change:
     band: float | None  # what noise may do to `change`; None: too few rounds to tell
     verdict: str  # "no change", "unknown", or what it became: "slower", "faster", "more", "less", "better", "worse"
     is_relative: bool
-    waited: tuple[float, float] | None = None  # share of the time, then and now, that `change` is without; see saved
+    waited: tuple[float, float] | None = None  # share of the measured time that `old` and `new` are without; see saved
 
     @property
     def has_waited(self) -> bool:
-        """Whether `change` leaves out so much that it is not that of `old` and `new`."""
+        """Whether so much is left out that `old` and `new` are not what the runs' own tables show."""
         return self.waited is not None and max(self.waited) >= MIN_WAITED
-
-    @property
-    def without_waiting(self) -> tuple[float, float]:
-        """`old` and `new` as `change` has them."""
-        shares = [1 - waited for waited in self.waited or (0.0, 0.0)]
-        old, new = (1 / share if self.what == "throughput" else share for share in shares)
-        return self.old * old, self.new * new
 
 
 @dataclass(frozen=True)
@@ -131,10 +124,9 @@ def _failures(models: tuple[ModelChanges, ...], allowed: float) -> Iterator[str]
                     f"{model.name}: {change.what} was measured in too few rounds to judge it: pass --repeats 3 or more"
                 )
             elif change.verdict == "slower" and slowdown(change) > allowed:
-                then, now = change.without_waiting
                 left_out = ", without waiting for cores that other processes had" if change.has_waited else ""
                 yield (
-                    f"{model.name}: {change.what} went from {then:.2f} to {now:.2f} {change.unit}{left_out}, "
+                    f"{model.name}: {change.what} went from {change.old:.2f} to {change.new:.2f} {change.unit}{left_out}, "
                     f"{slowdown(change):.1%} slower (noise band {change.band:.1%}), allowed are {allowed:.1%}"
                 )
 
@@ -175,10 +167,10 @@ def _timed(what: str, unit: str, old: SavedTime, new: SavedTime, words: tuple[st
     log_band = noise_band(then.rounds, now.rounds)
     change = now.value / then.value - 1 if then.value else 0.0
     if log_band is None or not now.value or not then.value:
-        return Change(what, unit, old.value, new.value, change, None, UNKNOWN, True, waited)
+        return Change(what, unit, then.value, now.value, change, None, UNKNOWN, True, waited)
     verdict = _verdict(math.log(now.value / then.value), log_band, words)
     band = math.expm1(min(log_band, _LARGEST_LOG))
-    return Change(what, unit, old.value, new.value, change, band, verdict, True, waited)
+    return Change(what, unit, then.value, now.value, change, band, verdict, True, waited)
 
 
 def _waited(measured: float, on_core: float) -> float:

@@ -46,10 +46,10 @@ def comparison_notes(comparison: Comparison) -> list[str]:
 
 
 def _waiting_lines(comparison: Comparison) -> list[str]:
-    """Which models waited for cores, so that their changes are not those of the times shown."""
+    """Which models waited for cores, so that the times compared are not those that were measured."""
     return [
         f"{model.name}: other processes had the cores that it needed for {first.waited[0]:.0%} of the time then, "
-        f"{first.waited[1]:.0%} now; changes, noise and verdicts leave that out"
+        f"{first.waited[1]:.0%} now; the times compared are without that"
         for model in comparison.models
         if (first := model.changes[0]).has_waited and first.waited is not None
     ]
