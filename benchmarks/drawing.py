@@ -23,6 +23,7 @@ from ..errors import YolactDeployError
 from ..files import write_json
 from ..masks import window_of
 from ..types import Detections, WindowedDetections
+from .arguments import positive
 from .hardware import describe_hardware
 from .synthetic import synthetic_image
 
@@ -77,9 +78,9 @@ def measure_drawing(count: int, height: int, width: int, calls: int = CALLS) -> 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry of `python -m yolact_deploy.benchmarks.drawing`."""
     parser = argparse.ArgumentParser(description="How long drawing takes.")
-    parser.add_argument("--masks", type=int, default=MASKS)
+    parser.add_argument("--masks", type=positive, default=MASKS)
     parser.add_argument("--size", default=SIZE, help="of the picture, WIDTHxHEIGHT in px")
-    parser.add_argument("--calls", type=int, default=CALLS)
+    parser.add_argument("--calls", type=positive, default=CALLS)
     parser.add_argument("--json", type=Path, help="write the result to this file")
     options = parser.parse_args(arguments)
     try:

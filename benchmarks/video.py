@@ -35,6 +35,7 @@ from ..inference.run import InferOptions, InferRun, open_source
 from ..inference.selection import Selection
 from ..inference.video_file import VideoFile
 from ..predictor import Predictor
+from .arguments import positive
 from .hardware import describe_hardware
 
 FRAMES = 300
@@ -106,8 +107,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="A video through infer: each stage alone, then all together.")
     parser.add_argument("model", type=Path, help="a checkpoint, an .onnx file or an engine")
     parser.add_argument("--video", type=Path, help="made up of the bundled pictures if left out")
-    parser.add_argument("--frames", type=int, default=FRAMES, help="of the made-up video")
-    parser.add_argument("--runs", type=int, default=RUNS)
+    parser.add_argument("--frames", type=positive, default=FRAMES, help="of the made-up video")
+    parser.add_argument("--runs", type=positive, default=RUNS)
     parser.add_argument("--threads", type=int, help="CPU threads of the model; the runtime decides if left out")
     parser.add_argument("--json", type=Path, help="write the result to this file")
     options = parser.parse_args(arguments)
@@ -115,13 +116,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         with tempfile.TemporaryDirectory() as folder:
             video = options.video or make_video(Path(folder) / "made-up.mp4", options.frames)
             result = measure_video(options.model, video, Path(folder), options.runs, options.threads)
+        print_result(result)
+        if options.json:
+            facts = {"model": options.model.name, "threads": options.threads, "hardware": asdict(describe_hardware())}
+            write_json(options.json, {**facts, **to_json(result)})
     except YolactDeployError as error:
         console.fail(str(error))
         sys.exit(error.exit_status)
-    print_result(result)
-    if options.json:
-        facts = {"model": options.model.name, "threads": options.threads, "hardware": asdict(describe_hardware())}
-        write_json(options.json, {**facts, **to_json(result)})
 
 
 def make_video(path: Path, frames: int = FRAMES, pictures: Path = PICTURES) -> Path:
@@ -155,6 +156,8 @@ def measure_video(
         for _ in range(runs):
             clock = _Clock()
             count = _run_alone(predictor, options, folder / "alone.mp4", clock)
+            if count == 0:
+                raise DataError(f"no frame of {video} can be decoded: pass another --video")
             clocks.append(clock)
             start = time.perf_counter()
             InferRun(predictor, options, open_source(options)).run()

@@ -78,6 +78,22 @@ def test_the_command_writes_json(tmp_path: Path, nano_onnx: Path, capsys: Captur
     assert "no such file" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("option", ["--runs", "--frames"])
+@pytest.mark.parametrize("value", ["0", "-1", "two"])
+def test_counts_are_positive(option: str, value: str, capsys: Captured) -> None:
+    with pytest.raises(SystemExit) as leaving:
+        video.main(["model.onnx", f"{option}={value}"])
+    assert leaving.value.code == 2
+    assert f"{value!r}: a whole number, 1 or more" in capsys.readouterr().err
+
+
+def test_a_result_that_cannot_be_written_is_said(nano_onnx: Path, tmp_path: Path, capsys: Captured) -> None:
+    with pytest.raises(SystemExit) as leaving:
+        video.main([str(nano_onnx), "--frames", "3", "--runs", "1", "--json", str(tmp_path)])
+    assert leaving.value.code == 2
+    assert "cannot write" in capsys.readouterr().err
+
+
 def test_made_up_masks_have_their_boxes() -> None:
     found = made_up_detections(20, 300, 400)
     assert found.masks.shape == (20, 300, 400)
