@@ -140,7 +140,8 @@ std::vector<PluginTensorDesc> describe_outputs(IPluginV3OneBuild* build, std::ve
     return outputs;
 }
 
-// Every position takes what the node has, and neither another layout nor int8.
+// Every position takes what the node has, and neither another layout nor int8; the first one alone decides between
+// float and half.
 void check_formats(IPluginV3OneBuild* build, std::vector<DynamicPluginTensorDesc> tensors, int32_t inputs) {
     auto const all = static_cast<int32_t>(tensors.size());
     for (int32_t position = 0; position < all; ++position) {
@@ -150,6 +151,8 @@ void check_formats(IPluginV3OneBuild* build, std::vector<DynamicPluginTensorDesc
         desc.format = TensorFormat::kCHW32;
         REQUIRE(!build->supportsFormatCombination(position, tensors.data(), inputs, all - inputs));
         desc = good;
+        desc.type = good.type == DataType::kFLOAT ? DataType::kHALF : DataType::kFLOAT;
+        REQUIRE(build->supportsFormatCombination(position, tensors.data(), inputs, all - inputs) == (position == 0));
         desc.type = DataType::kINT8;
         REQUIRE(!build->supportsFormatCombination(position, tensors.data(), inputs, all - inputs));
         desc = good;
