@@ -5,6 +5,7 @@
 #include "numbers.h"
 
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 
 namespace yolact {
@@ -62,6 +63,7 @@ YOLACT_DEVICE Pack<T> load_pack(T const* source) {
     uint4 const words = *reinterpret_cast<uint4 const*>(source);
     memcpy(&pack, &words, sizeof pack);
 #else
+    if (reinterpret_cast<std::uintptr_t>(source) % 16 != 0) std::abort();  // a GPU refuses it, too
     std::memcpy(&pack, source, sizeof pack);
 #endif
     return pack;
