@@ -31,7 +31,7 @@ from ..plugin_library import BUILD_COMMAND, find_library
 from .kernel_calls import FastNmsCall, ImageMaskCall, KernelCall, MaskCall
 from .kernel_library import KernelLibrary
 
-WARMUP_CALLS = 10
+WARMUP_CALLS = 200  # with their flushes 50 ms or more: an idle GPU needs some to raise its clocks
 TIMED_CALLS = 100
 REFERENCE_CALLS = 20
 # 1 GiB: more than any L2 cache, and so long that the host has handed over the work before it ends.
@@ -57,11 +57,8 @@ class CudaClock:
 
     def times(self, steps: Sequence[Callable[[], object]], calls: int) -> tuple[float, ...]:
         """See `Clock`."""
-        for _ in range(WARMUP_CALLS):
-            for step in steps:
-                step()
-        rounds = [self._round(steps) for _ in range(calls)]
-        return tuple(statistics.median(times) for times in zip(*rounds, strict=True))
+        rounds = [self._round(steps) for _ in range(WARMUP_CALLS + calls)]
+        return tuple(statistics.median(times) for times in zip(*rounds[WARMUP_CALLS:], strict=True))
 
     def _round(self, steps: Sequence[Callable[[], object]]) -> list[float]:
         events = [self._torch.cuda.Event(enable_timing=True) for _ in range(len(steps) + 1)]
