@@ -13,7 +13,7 @@ from pathlib import Path
 from ...machine import output_of
 from .reading import Reading, SourceFacts
 from .sysfs import numbers, read_number, read_text
-from .tegrastats import TegraLine, parse_power_mode, parse_tegrastats
+from .tegrastats import BOARD_INPUT, TegraLine, parse_power_mode, parse_tegrastats
 
 COMMAND = ("tegrastats", "--interval", "200")  # ms
 START_SECONDS = 2.0  # until the first line
@@ -158,7 +158,9 @@ def _scope(line: TegraLine) -> str | None:
     names = line.power_rails
     if not names:
         return None
-    return f"the whole module ({names[0]})" if len(names) == 1 else f"the rails {' + '.join(names)}"
+    if len(names) > 1:
+        return f"the rails {' + '.join(names)}"
+    return f"the whole {'developer kit' if names[0] == BOARD_INPUT else 'module'} ({names[0]})"
 
 
 def _notes(line: TegraLine, status: int | None) -> tuple[str, ...]:

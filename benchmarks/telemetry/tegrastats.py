@@ -15,12 +15,13 @@ _TEMPERATURE = re.compile(rf"(?<!\S)(\w+)@({_NUMBER})C(?:/{_NUMBER}C)?(?!\S)")
 # "62%", "62%@306", "62%@[305,305]" and, without the load, "@[314,314,314]"
 _GPU = re.compile(r"(?<!\S)GR3D_FREQ (?:(\d+)%)?(?:@\[?([\d,]+)\]?)?(?!\S)")
 
+BOARD_INPUT = "VIN"  # of the developer kit: the module and what is around it
 # What the whole module takes: the first group of rails that a line has all of. A rail that feeds another one, such as
 # VDDQ_VDD2_1V8AO inside VIN_SYS_5V0, is not counted twice.
 TOTALS = (
     ("VDD_IN",),
     ("POM_5V_IN",),  # Nano
-    ("VIN",),  # Thor: input of the carrier board
+    (BOARD_INPUT,),  # Thor
     ("VDD_GPU_SOC", "VDD_CPU_CV", "VIN_SYS_5V0"),  # AGX Orin
     ("VDD_GPU", "VDD_CPU_SOC_MSS", "VIN_SYS_5V0"),  # Thor
     ("GPU", "CPU", "SOC", "CV", "VDDRQ", "SYS5V"),  # AGX Xavier

@@ -80,6 +80,11 @@ def test_two_packages_count_together(desktop: Path) -> None:
     assert source.read().joules == pytest.approx(1.000043)
 
 
+def test_power_of_one_package_of_two_is_not_told(desktop: Path) -> None:
+    write(desktop, {"class/powercap/intel-rapl:1/name": "package-1"})  # its counter cannot be read
+    assert CpuSource(CpuFiles.find(desktop, cpus=[0])).read().joules is None
+
+
 def test_an_energy_counter_for_root_only(desktop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def unreadable(path: Path) -> int | None:
         return None if path.name == "energy_uj" else read(path)

@@ -88,6 +88,14 @@ def test_a_clock_that_tegrastats_leaves_out(tmp_path: Path) -> None:
         source.close()
 
 
+@pytest.mark.parametrize(("rail", "whole"), [("VDD_IN", "module"), ("POM_5V_IN", "module"), ("VIN", "developer kit")])
+def test_what_power_is_of(tmp_path: Path, rail: str, whole: str) -> None:
+    line = f"{rail} 19780mW/19780mW VDD_GPU 1962mW/1962mW"
+    source = TegrastatsSource([str(tegrastats(tmp_path, line))], JetsonFiles.find(tmp_path))
+    source.close()
+    assert source.facts.power_of == f"the whole {whole} ({rail})"
+
+
 @pytest.mark.parametrize(
     ("line", "note"),
     [
@@ -200,6 +208,16 @@ def test_power_mode_of_an_ordinary_user(tmp_path: Path, monkeypatch: pytest.Monk
     assert source is not None
     source.close()
     assert source.facts.power_mode == "power mode MODE_30W (2)"
+
+
+@pytest.mark.parametrize("is_jetson", [True, False])
+def test_the_gpu_is_asked_once(is_jetson: bool, orin: TegrastatsSource, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Jetson's driver answers NVML too, but leaves most out."""
+    monkeypatch.setattr(sources, "is_jetson", lambda: is_jetson)
+    monkeypatch.setattr(sources, "open_jetson", lambda: orin)
+    monkeypatch.setattr(sources, "open_nvml", lambda: None)
+    monkeypatch.setattr(sources, "open_cpu", lambda: None)
+    assert sources.open_sources() == ([orin] if is_jetson else [])
 
 
 def test_a_jetson_without_tegrastats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
