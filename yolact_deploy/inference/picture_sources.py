@@ -98,7 +98,8 @@ class PictureStream:
         self._file = file
 
     def frames(self) -> Iterator[Frame | Failure]:
-        """Every picture, decoded."""
+        """Every picture, decoded; a failure when none came."""
+        index = -1
         for index, (data, is_whole) in enumerate(split_images(self._file)):
             place = f"picture {index + 1} of standard input"
             if not is_whole:
@@ -107,6 +108,8 @@ class PictureStream:
             suffix = ".png" if data.startswith(PNG_START) else ".jpg"
             name = f"{STREAM_STEM}_{index + 1:06d}{suffix}"
             yield _frame_or_failure(partial(decode_image, data, place), index, index + 1, name)
+        if index < 0:
+            yield Failure("nothing came on standard input: JPEG and PNG files are expected, one after the other")
 
     def close(self) -> None:
         """Standard input is not ours to close."""
