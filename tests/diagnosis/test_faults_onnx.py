@@ -200,6 +200,18 @@ def test_thresholds_that_are_not_those_of_the_metadata(
     assert comparison.culprit.reason == "B does not give what its own inputs ask for"
 
 
+def test_the_tolerance_of_fp16_hides_no_wrong_threshold(nano_onnx: Path, nano_image: Image, tmp_path: Path) -> None:
+    """What is lost scores too little to be missed, but the file does not do what it says."""
+    model = with_thresholds(onnx.load(nano_onnx), PostprocessConfig(score_threshold=0.1))
+    onnx.save(convert_precision(model, "fp16"), tmp_path / "other.onnx")
+    comparison = compare(nano_onnx, tmp_path / "other.onnx", nano_image)
+    assert comparison.first_divergence is not None
+    assert comparison.first_divergence.stage == "boxes"
+    assert "lost" not in comparison.first_divergence.note
+    assert comparison.culprit is not None
+    assert comparison.culprit.reason == "B does not give what its own inputs ask for"
+
+
 def test_thresholds_of_another_export(nano_weights: Path, nano_onnx: Path, nano_image: Image, tmp_path: Path) -> None:
     postprocess = PostprocessConfig(iou_threshold=0.9)
     model = with_thresholds(onnx.load(nano_onnx), postprocess)
