@@ -22,8 +22,8 @@ public:
 #else
         data_ = std::aligned_alloc(256, (bytes + kGuard + 255) / 256 * 256);
 #endif
-        size_t const kept = std::getenv("PLAY_UNINITIALISED") != nullptr ? bytes : 0;
-        write(std::vector<char>(bytes + kGuard - kept, static_cast<char>(kGarbage)), kept);
+        write(std::vector<char>(kGuard, static_cast<char>(kGarbage)), bytes_);
+        if (std::getenv("PLAY_UNINITIALISED") == nullptr) spoil();
     }
 
     ~Memory() {
@@ -44,6 +44,9 @@ public:
         std::memcpy(at(offset), bytes.data(), bytes.size());
 #endif
     }
+
+    // Fill all but the guard with garbage.
+    void spoil() { write(std::vector<char>(bytes_, static_cast<char>(kGarbage))); }
 
     std::vector<char> read() const {
         check_guard();
