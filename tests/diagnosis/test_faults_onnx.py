@@ -212,12 +212,34 @@ def test_the_tolerance_of_fp16_hides_no_wrong_threshold(nano_onnx: Path, nano_im
     assert comparison.culprit.reason == "B does not give what its own inputs ask for"
 
 
-def test_thresholds_of_another_export(nano_weights: Path, nano_onnx: Path, nano_image: Image, tmp_path: Path) -> None:
-    postprocess = PostprocessConfig(iou_threshold=0.9)
-    model = with_thresholds(onnx.load(nano_onnx), postprocess)
+def exported_with(model: onnx.ModelProto, postprocess: PostprocessConfig) -> onnx.ModelProto:
+    """`model` with another Fast NMS, as its metadata says."""
     entry = next(entry for entry in model.metadata_props if entry.key == "yolact_deploy.postprocess")
     entry.value = json.dumps(postprocess.to_dict())
-    onnx.save(model, tmp_path / "other.onnx")
+    return with_thresholds(model, postprocess)
+
+
+def test_a_detection_at_the_threshold_is_no_fault(nano_onnx: Path, nano_image: Image, tmp_path: Path) -> None:
+    """B scores one a little higher, within tolerance, and the threshold lies between: both decide rightly."""
+    found = open_probe(nano_onnx, "cpu", None, False).run(nano_image, PostprocessConfig()).detections
+    index = np.flatnonzero(found.scores > 0.5)[-1]  # more than any other class of its prior
+    score, column = float(found.scores[index]), 1 + int(found.classes[index])
+    postprocess = PostprocessConfig(score_threshold=score + 4e-6)
+    model = exported_with(onnx.load(nano_onnx), postprocess)
+    onnx.save(model, tmp_path / "a.onnx")
+    step = np.zeros(1 + ModelConfig.named("yolact_nano").num_classes, np.float32)
+    step[column] = 5e-5  # of the logit: 1e-5 of the score
+    bias = "model.prediction_layers.0.conf_layer.bias"
+    change(model, bias, lambda values: values + np.tile(step, len(values) // len(step)))
+    onnx.save(model, tmp_path / "b.onnx")
+    comparison = compare(tmp_path / "a.onnx", tmp_path / "b.onnx", nano_image)
+    assert comparison.first_divergence is None
+    boxes = next(result for result in comparison.stages if result.stage == "boxes")
+    assert "lost: rounding before it" in boxes.note
+
+
+def test_thresholds_of_another_export(nano_weights: Path, nano_onnx: Path, nano_image: Image, tmp_path: Path) -> None:
+    onnx.save(exported_with(onnx.load(nano_onnx), PostprocessConfig(iou_threshold=0.9)), tmp_path / "other.onnx")
     comparison = compare(nano_onnx, tmp_path / "other.onnx", nano_image)
     assert comparison.first_divergence is not None
     assert comparison.first_divergence.stage == "boxes"
