@@ -38,6 +38,7 @@ public:
     Memory& operator=(Memory const&) = delete;
 
     void write(std::vector<char> const& bytes, size_t offset = 0) {
+        if (bytes.empty()) return;  // memcpy takes no null pointer
 #ifdef WITH_CUDA
         REQUIRE(cudaMemcpy(at(offset), bytes.data(), bytes.size(), cudaMemcpyHostToDevice) == cudaSuccess);
 #else
