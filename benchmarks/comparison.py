@@ -127,7 +127,8 @@ def _failures(models: tuple[ModelChanges, ...], allowed: float) -> Iterator[str]
                 left_out = ", without waiting for cores that other processes had" if change.has_waited else ""
                 yield (
                     f"{model.name}: {change.what} went from {change.old:.2f} to {change.new:.2f} {change.unit}"
-                    f"{left_out}, {slowdown(change):.1%} slower (noise band {change.band:.1%}), allowed are {allowed:.1%}"
+                    f"{left_out}, {slowdown(change):.1%} slower (noise band {change.band:.1%}), "
+                    f"allowed are {allowed:.1%}"
                 )
 
 
