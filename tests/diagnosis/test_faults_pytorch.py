@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 import torch
 
+from tests.diagnosis.planted import compare
 from yolact_deploy import model as model_module
 from yolact_deploy import postprocess as postprocess_module
-from yolact_deploy.diagnosis.compare import CompareOptions, compare_models
-from yolact_deploy.diagnosis.walk import Comparison
 from yolact_deploy.runtimes import pytorch as runtime_module
 from yolact_deploy.types import Image
 
@@ -74,10 +73,6 @@ FAULTS: dict[str, tuple[Plant, str, str]] = {
     "priors": (priors, "boxes", "priors"),
     "no crop": (no_crop, "masks", "YolactMaskAssembly"),
 }
-
-
-def compare(reference: Path, suspect: Path, image: Image) -> Comparison:
-    return compare_models(reference, suspect, image, CompareOptions())
 
 
 @pytest.mark.parametrize("fault", FAULTS)

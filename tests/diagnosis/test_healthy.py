@@ -12,6 +12,7 @@ import pytest
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
 from tests.conftest import NANO, PLUS_NANO_WEIGHTS
+from tests.diagnosis.planted import compare
 from tests.export.rounded import round_everything
 from yolact_deploy.config import ModelConfig
 from yolact_deploy.diagnosis.compare import CompareOptions, compare_models
@@ -22,10 +23,6 @@ from yolact_deploy.images import read_image
 from yolact_deploy.metadata import DEFORM_CONV_FORMS
 from yolact_deploy.stages import all_stages
 from yolact_deploy.types import Image
-
-
-def compare(reference: Path, suspect: Path, image: Image) -> Comparison:
-    return compare_models(reference, suspect, image, CompareOptions())
 
 
 def assert_passes(comparison: Comparison) -> None:
