@@ -12,7 +12,7 @@ import pytest
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
 from tests.conftest import NANO, PLUS_NANO_WEIGHTS
-from tests.diagnosis.planted import compare
+from tests.diagnosis.planted import change, compare
 from tests.export.rounded import round_everything
 from yolact_deploy.config import ModelConfig
 from yolact_deploy.diagnosis.compare import CompareOptions, compare_models
@@ -45,7 +45,7 @@ class Pictures(CalibrationDataReader):
 
 @pytest.fixture(scope="module")
 def int8_onnx(nano_onnx: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bundled model with its convolutions quantised, activations folded into the rounding where they can be."""
+    """The bundled model with its convolutions quantised."""
     output = tmp_path_factory.mktemp("int8") / "int8.onnx"
     names = [node.name for node in onnx.load(nano_onnx).graph.node if node.op_type == "Conv"]
     quantize_static(
@@ -113,6 +113,15 @@ def test_int8_held_to_a_small_tolerance_says_where(nano_onnx: Path, int8_onnx: P
     assert comparison.culprit.operator.startswith(("Conv backbone.", "Relu after Conv backbone."))
     assert comparison.culprit.relative is not None
     assert comparison.culprit.relative > 0.03
+
+
+def test_a_fault_in_int8(nano_onnx: Path, int8_onnx: Path, nano_image: Image, tmp_path: Path) -> None:
+    model = onnx.load(int8_onnx)
+    change(model, "model.backbone.layers.1.0.conv2.weight_quantized", lambda weight: -weight)
+    onnx.save(model, tmp_path / "faulty.onnx")
+    comparison = compare(nano_onnx, tmp_path / "faulty.onnx", nano_image)
+    assert comparison.culprit is not None
+    assert comparison.culprit.operator == "Conv backbone.layers.1.0.conv2"
 
 
 @pytest.mark.parametrize("size", [(1, 1), (33, 500), (701, 333), (256, 256)])
