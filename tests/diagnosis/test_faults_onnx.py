@@ -12,6 +12,7 @@ from yolact_deploy.config import PostprocessConfig
 from yolact_deploy.diagnosis.differences import difference
 from yolact_deploy.diagnosis.probes import open_probe
 from yolact_deploy.export.precision import convert_precision
+from yolact_deploy.export.torch_to_onnx import ExportResult
 from yolact_deploy.types import Image
 
 FAULTS = {
@@ -89,6 +90,20 @@ def test_what_is_not_finite_is_said(is_swapped: bool, nano_onnx: Path, nano_imag
     assert (first.stage, first.note) == ("C3", f"not finite in {'A' if is_swapped else 'B'}")
     assert comparison.culprit is not None
     assert comparison.culprit.reason == "what it gives is not finite, and what it reads agrees"
+
+
+def test_a_batch_norm_that_was_not_folded(
+    plus_exports: dict[str, ExportResult], nano_image: Image, tmp_path: Path
+) -> None:
+    """It belongs to the layer before it, as in a checkpoint."""
+    healthy = plus_exports["onnx"].path
+    model = onnx.load(healthy)
+    norm = next(node for node in model.graph.node if node.op_type == "BatchNormalization")
+    change(model, norm.input[1], lambda scale: scale * 1.5)
+    onnx.save(model, tmp_path / "faulty.onnx")
+    comparison = compare(healthy, tmp_path / "faulty.onnx", nano_image)
+    assert comparison.culprit is not None
+    assert comparison.culprit.operator == "Conv backbone.layers.1.0.conv2"
 
 
 def test_a_node_too_many(nano_weights: Path, nano_onnx: Path, nano_image: Image, tmp_path: Path) -> None:
