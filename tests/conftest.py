@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import cv2
@@ -30,6 +31,13 @@ def seeded_state_dict(config: ModelConfig) -> dict[str, torch.Tensor]:
     with torch.device("meta"):
         shapes = {key: tuple(tensor.shape) for key, tensor in Yolact(config).state_dict().items()}
     return {key: torch.from_numpy(np.asarray(seeded_tensor(key, shape))) for key, shape in shapes.items()}
+
+
+@pytest.fixture(autouse=True, scope="session")
+def hears_interrupts() -> None:
+    """A shell starts what runs in its background deaf to Ctrl-C, and tests raise it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
