@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..errors import DataError, YolactDeployError
-from .noise import noise_band
+from .noise import BETWEEN_RUNS, BETWEEN_RUNS_STAGE, noise_band
 from .saved import SavedModel, SavedRun, SavedTime
 
 NO_CHANGE, UNKNOWN = "no change", "unknown"
@@ -54,6 +54,11 @@ class ModelChanges:
     def gated(self) -> tuple[Change, ...]:
         """What --max-slowdown judges."""
         return tuple(change for change in self.changes if change.what in ("end to end", "throughput"))
+
+    @property
+    def of_the_whole(self) -> tuple[Change, ...]:
+        """What says that the model itself changed: its speed as a whole and its accuracy, not its stages."""
+        return (*self.gated, *(change for change in self.changes if change.what in ("box AP", "mask AP", "matched")))
 
 
 @dataclass(frozen=True)
@@ -140,7 +145,7 @@ def _changes(old: SavedModel, new: SavedModel) -> Iterator[Change]:
     yield _latency("end to end", old.end_to_end, new.end_to_end)
     yield _timed("throughput", "images/s", old.throughput, new.throughput, ("faster", "slower"))
     for then, now in ((old.stages, new.stages), (old.device, new.device)):
-        yield from (_latency(name, then[name], now[name]) for name in now if name in then)
+        yield from (_latency(name, then[name], now[name], BETWEEN_RUNS_STAGE) for name in now if name in then)
     if old.peak_bytes and new.peak_bytes:
         yield _scaled("peak memory", "MiB", old.peak_bytes / _MIB, new.peak_bytes / _MIB, MEMORY_BAND)
     yield _scaled("detections", "an image", old.detections, new.detections, DETECTION_BAND)
@@ -155,17 +160,19 @@ def _changes(old: SavedModel, new: SavedModel) -> Iterator[Change]:
             yield Change(what, "share", then_share, now_share, difference, band, verdict, is_relative=False)
 
 
-def _latency(what: str, old: SavedTime, new: SavedTime) -> Change:
-    return _timed(what, "ms", old, new, ("slower", "faster"))
+def _latency(what: str, old: SavedTime, new: SavedTime, between_runs: float = BETWEEN_RUNS) -> Change:
+    return _timed(what, "ms", old, new, ("slower", "faster"), between_runs)
 
 
-def _timed(what: str, unit: str, old: SavedTime, new: SavedTime, words: tuple[str, str]) -> Change:
+def _timed(
+    what: str, unit: str, old: SavedTime, new: SavedTime, words: tuple[str, str], between_runs: float = BETWEEN_RUNS
+) -> Change:
     """words: for more and for less."""
     then, now, waited = old, new, None
     if old.on_core is not None and new.on_core is not None:
         then, now = old.on_core, new.on_core
         waited = (_waited(old.value, then.value), _waited(new.value, now.value))
-    log_band = noise_band(then.rounds, now.rounds)
+    log_band = noise_band(then.rounds, now.rounds, between_runs)
     change = now.value / then.value - 1 if then.value else 0.0
     if log_band is None or not now.value or not then.value:
         return Change(what, unit, then.value, now.value, change, None, UNKNOWN, True, waited)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .comparison import Change, Comparison
+from .comparison import NO_CHANGE, UNKNOWN, Change, Comparison
 from .parity import POINT
 from .text_table import ABSENT, TextTable
 
@@ -18,6 +18,23 @@ def comparison_table(comparison: Comparison) -> TextTable:
     )
     columns = ("model", "", "unit", "old", "new", "change", "noise", "verdict")
     return TextTable(f"Since {comparison.date}", columns, rows)
+
+
+def comparison_summary(comparison: Comparison) -> str:
+    """What changed, in one line. Stages and memory are left to the table."""
+    found = []
+    for model in comparison.models:
+        changed = [change for change in model.of_the_whole if change.verdict != NO_CHANGE]
+        if changed:
+            found.append(f"{model.name} {', '.join(_in_words(change) for change in changed)}")
+    return f"since {comparison.date}: {'; '.join(found) or NO_CHANGE}"
+
+
+def _in_words(change: Change) -> str:
+    """ "end to end slower (+24.5%)"."""
+    if change.verdict == UNKNOWN:
+        return f"{change.what} unknown (too few rounds)"
+    return f"{change.what} {change.verdict} ({_cells(change)[4]})"
 
 
 def comparison_lines(comparison: Comparison) -> list[str]:

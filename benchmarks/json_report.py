@@ -9,7 +9,7 @@ from typing import Any
 from .accuracy import NOT_AVAILABLE
 from .bench_report import BenchReport, ModelReport
 from .comparison import MIN_WAITED
-from .comparison_table import comparison_notes
+from .comparison_table import comparison_notes, comparison_summary
 from .device_times import DEVICE_REGIONS
 from .load import LOAD_REGIONS
 from .saved import JSON_FORMAT
@@ -23,6 +23,7 @@ def to_json(report: BenchReport) -> dict[str, Any]:
     comparison = _plain(report.comparison)
     if report.comparison is not None:
         comparison["passed"] = report.comparison.passed
+        comparison["summary"] = comparison_summary(report.comparison)
         comparison["notes"] = comparison_notes(report.comparison)
     return {
         "format": JSON_FORMAT,

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 # Noise that one run cannot show, because all its rounds share it: where memory came to lie, how warm the machine was.
 BETWEEN_RUNS = 0.03
+BETWEEN_RUNS_STAGE = 0.08  # of a few ms, in a session of its own: equal runs of a small model differed by up to 7 %
 # Student's t, two-sided, 99 %, for 1, 2, ... 30 degrees of freedom; the last also serves for more.
 T_99 = (
     *(63.657, 9.925, 5.841, 4.604, 4.032, 3.707, 3.499, 3.355, 3.250, 3.169),
@@ -16,7 +17,7 @@ T_99 = (
 )
 
 
-def noise_band(old: Sequence[float], new: Sequence[float]) -> float | None:
+def noise_band(old: Sequence[float], new: Sequence[float], between_runs: float = BETWEEN_RUNS) -> float | None:
     """By how much two runs of the same thing may differ, as a natural logarithm of their ratio.
 
     old, new: what each round of the two runs measured. None when there are too few rounds to tell.
@@ -25,14 +26,14 @@ def noise_band(old: Sequence[float], new: Sequence[float]) -> float | None:
 
     s is the standard deviation of the rounds' logarithms, pooled over both runs (n and m rounds, Student's two-sample
     test); t is that of 99 % at n + m - 2 degrees of freedom, because s from so few rounds is itself uncertain;
-    b = BETWEEN_RUNS. Logarithms, because noise on a machine is a factor, and so that swapping the runs changes nothing.
+    b = between_runs. Logarithms, because noise on a machine is a factor, and so that swapping the runs changes nothing.
     """
     freedom = len(old) + len(new) - 2
     if freedom < 1 or min(len(old), len(new)) < 1 or min(*old, *new) <= 0:
         return None
     squares = sum(_squares([math.log(value) for value in rounds]) for rounds in (old, new))
     error = math.sqrt(squares / freedom * (1 / len(old) + 1 / len(new)))
-    return math.hypot(T_99[min(freedom, len(T_99)) - 1] * error, BETWEEN_RUNS)
+    return math.hypot(T_99[min(freedom, len(T_99)) - 1] * error, between_runs)
 
 
 def _squares(values: Sequence[float]) -> float:

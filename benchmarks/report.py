@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .. import console
 from .bench_report import BenchReport, ModelReport
-from .comparison_table import comparison_lines
+from .comparison_table import comparison_lines, comparison_summary
 from .device_times import DEVICE_REGIONS
 from .json_report import alarms, to_json, waiting_notes
 from .load import LOAD_REGIONS
@@ -30,6 +30,10 @@ def print_report(report: BenchReport) -> None:
         console.say(line, style="bold red")
     if report.reference is not None:
         console.say(summary(report), style="bold green" if report.has_parity else "bold red")
+    if report.comparison is not None:
+        console.say(
+            comparison_summary(report.comparison), style="bold green" if report.comparison.passed else "bold red"
+        )
 
 
 def summary(report: BenchReport) -> str:
@@ -52,6 +56,8 @@ def to_markdown(report: BenchReport) -> str:
     parts = ["# yolact-deploy bench", *[f"**{line}**" for line in alarms(report)]]
     if report.reference is not None:
         parts.append(f"**{summary(report)}**")
+    if report.comparison is not None:
+        parts.append(f"**{comparison_summary(report.comparison)}**")
     for table in (*all_tables(report), class_table(report)):
         parts += [f"## {table.title}", _markdown_table(table)]
     parts += ["## What was measured", "\n".join(f"- {_escaped(line)}" for line in _explanations(report))]

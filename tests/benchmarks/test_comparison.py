@@ -20,7 +20,7 @@ from tests.benchmarks.test_report import GOOD, judged, model, report_of
 from yolact_deploy.benchmarks.bench import BenchOptions, run_bench
 from yolact_deploy.benchmarks.bench_report import BenchReport
 from yolact_deploy.benchmarks.comparison import Change, Comparison, compare_runs, read_percentage, slowdown
-from yolact_deploy.benchmarks.comparison_table import comparison_table
+from yolact_deploy.benchmarks.comparison_table import comparison_summary, comparison_table
 from yolact_deploy.benchmarks.json_report import to_json
 from yolact_deploy.benchmarks.report import failures, to_markdown
 from yolact_deploy.benchmarks.saved import read_saved, saved_run
@@ -74,6 +74,7 @@ def change_of(comparison: Comparison, what: str) -> Change:
 def test_the_same_model_again_is_no_change(timed: Callable[..., BenchReport], seed: int) -> None:
     comparison = compared(timed(seed), timed(seed + 100), 0.05)
     assert {change.verdict for change in comparison.models[0].changes} == {"no change"}
+    assert comparison_summary(comparison) == f"since {comparison.date}: no change"
     assert comparison.passed
 
 
@@ -87,6 +88,9 @@ def test_a_fifth_more_in_each_call_is_slower(timed: Callable[..., BenchReport], 
         assert slowdown(change) == pytest.approx(0.2, abs=0.02)
         assert change.band is not None
         assert change.band < 0.1
+    slower, lower = (change_of(comparison, what).change for what in ("end to end", "throughput"))
+    words = f"net.onnx end to end slower ({slower:+.1%}), throughput slower ({lower:+.1%})"
+    assert comparison_summary(comparison) == f"since {comparison.date}: {words}"
     assert not comparison.passed
     assert compared(old, new, 0.5).passed
     assert compared(old, new).passed
@@ -128,6 +132,7 @@ def test_one_round_each_cannot_be_judged() -> None:
     report = report_of(model("net.onnx", timing=once), reference=None)
     comparison = compared(report, report, 0.05)
     assert change_of(comparison, "end to end").verdict == "unknown"
+    assert "end to end unknown (too few rounds)" in comparison_summary(comparison)
     assert "too few rounds to judge it: pass --repeats" in comparison.failures[0]
     assert comparison_table(comparison).rows[0][-2:] == ("-", "unknown")
 

@@ -35,6 +35,7 @@ def test_by_hand() -> None:
 
 def test_rounds_that_repeat_exactly_still_leave_what_differs_between_runs() -> None:
     assert noise_band([20.0] * 3, [25.0] * 3) == pytest.approx(BETWEEN_RUNS)
+    assert noise_band([20.0] * 3, [25.0] * 3, between_runs=0.08) == pytest.approx(0.08)
 
 
 @pytest.mark.parametrize(("old", "new"), [([1.0], [1.0]), ([], [1.0, 2.0, 3.0]), ([0.0, 1.0], [1.0, 1.0])])

@@ -16,7 +16,7 @@ from tests.benchmarks.test_report import model, report_of
 from yolact_deploy.benchmarks.accuracy import NOT_AVAILABLE, Accuracy, AveragePrecision, PrecisionCurves
 from yolact_deploy.benchmarks.bench import DetectionCounts
 from yolact_deploy.benchmarks.comparison import Change, Comparison, ModelChanges
-from yolact_deploy.benchmarks.comparison_table import comparison_notes
+from yolact_deploy.benchmarks.comparison_table import comparison_notes, comparison_summary
 from yolact_deploy.benchmarks.difference_pictures import draw_pictures
 from yolact_deploy.benchmarks.differences import ImageDifference
 from yolact_deploy.benchmarks.html_report.page import draw_page
@@ -116,7 +116,11 @@ def everything() -> Json:
     )
     models = (ModelChanges(LONG, changes, ("other threads",)),)
     made = Comparison(f"{SCRIPT}.json", "2026-01-01T00:00:00+00:00", models, ("gone",), ("new",), (), 0.05, ("slower",))
-    report["comparison"] = {**json.loads(to_text(made)), "notes": comparison_notes(made)}
+    report["comparison"] = {
+        **json.loads(to_text(made)),
+        "summary": comparison_summary(made),
+        "notes": comparison_notes(made),
+    }
     spread = Spread(40.0, 55.5, 60.0)
     power = Watched(
         source=SCRIPT,
