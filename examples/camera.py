@@ -2,7 +2,6 @@
 
 import os
 import sys
-from contextlib import suppress
 
 import cv2
 
@@ -13,14 +12,13 @@ from yolact_deploy.images import checked_image
 
 def main(model: str, camera: str = "0") -> None:
     has_display = bool(cv2.currentUIFramework() and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")))
-    with Predictor.open(model, score_threshold=0.3) as predictor, suppress(KeyboardInterrupt):
+    with Predictor.open(model, score_threshold=0.3) as predictor:
         names = predictor.metadata.config.class_names
         capture = cv2.VideoCapture(int(camera) if camera.isdecimal() else camera)
         if not capture.isOpened():
             raise YolactDeployError(f"cannot open camera {camera}: is it connected, free, and may you read it?")
         while (frame := capture.read()[1]) is not None:
-            image = checked_image(frame)
-            found = predictor(image)
+            found = predictor(image := checked_image(frame))
             if has_display:
                 cv2.imshow("q ends", draw_detections(image, found, names))
                 if cv2.waitKey(1) & 0xFF == ord("q"):
@@ -37,3 +35,5 @@ if __name__ == "__main__":
         main(*sys.argv[1:])
     except YolactDeployError as error:
         sys.exit(f"error: {error}")
+    except (KeyboardInterrupt, BrokenPipeError):  # in silence, the interpreter's last flush too
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -67,10 +66,15 @@ def frames_of(video: Path) -> list[Image]:
         frames.append(np.asarray(frame, np.uint8))
 
 
+def environment() -> dict[str, str]:
+    """Without a display."""
+    kept = {key: value for key, value in os.environ.items() if key not in ("DISPLAY", "WAYLAND_DISPLAY")}
+    return {**kept, "PYTHONPATH": str(ROOT)}
+
+
 def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    environment = {key: value for key, value in os.environ.items() if key not in ("DISPLAY", "WAYLAND_DISPLAY")}
     command = [sys.executable, str(SCRIPT), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, env={**environment, "PYTHONPATH": str(ROOT)})
+    return subprocess.run(command, capture_output=True, text=True, env=environment())
 
 
 def test_it_is_short() -> None:
@@ -116,20 +120,39 @@ def test_a_camera_by_its_number(
     assert not capture.isOpened()
 
 
-def test_interrupted_it_ends_in_silence(
-    camera: ModuleType, nano_onnx: Path, video: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Interrupted:
-        def __init__(self, source: object) -> None: ...
+INTERRUPTED = """
+import runpy, signal, sys
+import cv2
 
-        def isOpened(self) -> bool:  # noqa: N802
-            return True
+class Interrupted:
+    def __init__(self, source): pass
 
-        def read(self) -> None:
-            signal.raise_signal(signal.SIGINT)
+    def isOpened(self):
+        return True
 
-    monkeypatch.setattr(cv2, "VideoCapture", Interrupted)
-    camera.main(str(nano_onnx), "0")
+    def read(self):
+        signal.raise_signal(signal.SIGINT)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background leaves out
+cv2.VideoCapture = Interrupted
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def test_interrupted_it_ends_in_silence(nano_onnx: Path, video: Path) -> None:
+    command = [sys.executable, "-c", INTERRUPTED, str(SCRIPT), str(nano_onnx), str(video)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment())
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_it_ends_in_silence_when_nobody_reads_on(nano_onnx: Path, video: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as closed:
+        command = [sys.executable, str(SCRIPT), str(nano_onnx), str(video)]
+        done = subprocess.run(command, stdout=closed, stderr=subprocess.PIPE, text=True, env=environment())
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_no_such_camera_model_or_words(nano_onnx: Path, video: Path, tmp_path: Path) -> None:
