@@ -160,6 +160,13 @@ def test_wrong_input(nano_weights: Path, nano_onnx: Path, tmp_path: Path, capsys
     assert "build an engine from it" in fails(capsys, "compare", nano_onnx, half)
 
 
+def test_a_configuration_that_neither_file_takes(nano_weights: Path, nano_onnx: Path, capsys: Captured) -> None:
+    line = fails(capsys, "compare", nano_onnx, nano_onnx, "--config", "yolact_nano")
+    assert f"{nano_onnx} brings its own configuration, as {nano_onnx} does" in line
+    for pair in ((nano_weights, nano_onnx), (nano_onnx, nano_weights)):
+        succeeds(capsys, "compare", *pair, "--config", "yolact_nano")
+
+
 def test_names_of_classes_and_unusual_pictures_do_not_matter(
     nano_weights: Path, nano_onnx: Path, tmp_path: Path, capsys: Captured
 ) -> None:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..config import ModelConfig
-from ..errors import ConfigError, ModelFileError
+from ..errors import ConfigError, ModelFileError, YolactDeployError
+from ..manifest import ENGINE_SUFFIXES
 from ..metadata import ModelMetadata
-from ..predictor import DEVICES
+from ..predictor import CHECKPOINT_SUFFIXES, DEVICES
 from ..types import Image
 from .probes import open_probe
 from .walk import Comparison, Walk, field_differences
@@ -42,8 +43,16 @@ def compare_models(reference: Path, suspect: Path, image: Image, options: Compar
         for path in (reference, suspect):
             probes.append(open_probe(path, options.device, options.config, options.trust))
             stack.callback(probes[-1].close)
+        _check_config_is_used((reference, suspect), options)
         _check_same_model(reference, probes[0].metadata, suspect, probes[1].metadata)
         return Walk((reference, suspect), (probes[0], probes[1]), image, options.tolerance).result()
+
+
+def _check_config_is_used(paths: tuple[Path, Path], options: CompareOptions) -> None:
+    """Raises YolactDeployError for a configuration that neither file takes."""
+    takers = (*CHECKPOINT_SUFFIXES, *(ENGINE_SUFFIXES if options.trust else ()))
+    if options.config is not None and not any(path.suffix.lower() in takers for path in paths):
+        raise YolactDeployError(f"{paths[0]} brings its own configuration, as {paths[1]} does: leave out --config")
 
 
 def _check_same_model(a_path: Path, a: ModelMetadata, b_path: Path, b: ModelMetadata) -> None:
