@@ -7,6 +7,7 @@ from pathlib import Path
 import onnx
 import pytest
 
+from tests.conftest import PLUS_NANO_WEIGHTS
 from tests.diagnosis.planted import align_corners, bypass, change, compare, disturb, in_function, initializer, poison
 from yolact_deploy.config import PostprocessConfig
 from yolact_deploy.diagnosis.differences import difference
@@ -104,6 +105,36 @@ def test_a_batch_norm_that_was_not_folded(
     comparison = compare(healthy, tmp_path / "faulty.onnx", nano_image)
     assert comparison.culprit is not None
     assert comparison.culprit.operator == "Conv backbone.layers.1.0.conv2"
+
+
+DEFORMED = "backbone.layers.1.0.conv2"
+PLUS_FAULTS = {
+    "kernel": (disturb(f"{DEFORMED}.layer"), f"Conv {DEFORMED}"),
+    "offsets": (disturb(f"{DEFORMED}.layer.conv_offset_mask"), f"Conv {DEFORMED}.conv_offset_mask"),
+    "factors": (bypass("Sigmoid", reader="sigmoid"), f"Conv {DEFORMED}"),
+    "before": (disturb("backbone.layers.1.0.conv1"), "Conv backbone.layers.1.0.conv1"),
+    "behind": (disturb("backbone.layers.1.0.conv3"), "Conv backbone.layers.1.0.conv3"),
+}
+
+
+@pytest.mark.parametrize("fault", PLUS_FAULTS)
+@pytest.mark.parametrize("reference", ["checkpoint", "gridsample"])
+def test_a_deformable_convolution_that_is_one_node(
+    fault: str, reference: str, plus_exports: dict[str, ExportResult], nano_image: Image, tmp_path: Path
+) -> None:
+    """It pairs with one that is written out."""
+    plant, operator = PLUS_FAULTS[fault]
+    model = onnx.load(plus_exports["onnx"].path)
+    plant(model)
+    onnx.save(model, tmp_path / "faulty.onnx")
+    healthy = PLUS_NANO_WEIGHTS if reference == "checkpoint" else plus_exports[reference].path
+    for pair in ((healthy, tmp_path / "faulty.onnx"), (tmp_path / "faulty.onnx", healthy)):
+        comparison = compare(*pair, nano_image)
+        assert comparison.first_divergence is not None
+        assert comparison.first_divergence.stage == "C3"
+        assert comparison.culprit is not None
+        assert comparison.culprit.operator == operator
+        assert comparison.culprit.reason.endswith("and what it reads agrees")
 
 
 def test_a_node_too_many(nano_weights: Path, nano_onnx: Path, nano_image: Image, tmp_path: Path) -> None:

@@ -16,12 +16,13 @@ from tests.diagnosis.planted import change, compare
 from tests.export.rounded import round_everything
 from yolact_deploy.config import ModelConfig
 from yolact_deploy.diagnosis.compare import CompareOptions, compare_models
+from yolact_deploy.diagnosis.probes import open_probe
 from yolact_deploy.diagnosis.walk import Comparison
 from yolact_deploy.export.precision import convert_file
 from yolact_deploy.export.torch_to_onnx import ExportOptions, ExportResult, export_onnx
 from yolact_deploy.images import read_image
 from yolact_deploy.metadata import DEFORM_CONV_FORMS
-from yolact_deploy.stages import all_stages
+from yolact_deploy.stages import RAW_OUTPUTS, all_stages
 from yolact_deploy.types import Image
 
 
@@ -122,6 +123,32 @@ def test_a_fault_in_int8(nano_onnx: Path, int8_onnx: Path, nano_image: Image, tm
     comparison = compare(nano_onnx, tmp_path / "faulty.onnx", nano_image)
     assert comparison.culprit is not None
     assert comparison.culprit.operator == "Conv backbone.layers.1.0.conv2"
+
+
+def test_heads_of_int8_are_told_apart(nano_onnx: Path, int8_onnx: Path, nano_image: Image) -> None:
+    """Though the quantiser writes their nodes in another order, so that what reads all of them pairs up, too."""
+    reference, suspect = (open_probe(path, "cpu", None, False) for path in (nano_onnx, int8_onnx))
+    ours, theirs = reference.structure(), suspect.structure()
+    assert ours is not None
+    assert theirs is not None
+    for stage in RAW_OUTPUTS[:3]:
+        assert ours.stages[stage] == theirs.stages[stage]
+    heads = [key for key, operator in ours.operators.items() if "prediction_layers" in operator.label]
+    assert len(heads) == 5 * 5 + 5  # layers and a Relu on each level, three Concat, Softmax and Tanh
+    expected, actual = reference.values(nano_image, heads), suspect.values(nano_image, heads)
+    for key in expected.keys() & actual.keys():
+        assert expected[key].shape == actual[key].shape, ours.operators[key].label
+
+
+def test_a_fault_behind_the_heads_of_int8(nano_onnx: Path, int8_onnx: Path, nano_image: Image, tmp_path: Path) -> None:
+    model = onnx.load(int8_onnx)
+    softmax = next(node for node in model.graph.node if "conf" in node.output)
+    next(attribute for attribute in softmax.attribute if attribute.name == "axis").i = 1
+    onnx.save(model, tmp_path / "faulty.onnx")
+    comparison = compare(nano_onnx, tmp_path / "faulty.onnx", nano_image)
+    assert comparison.culprit is not None
+    assert comparison.culprit.operator == "Softmax after Conv prediction_layers.0.conf_layer on P3"
+    assert comparison.culprit.reason.endswith("and what it reads agrees")
 
 
 @pytest.mark.parametrize("size", [(1, 1), (33, 500), (701, 333), (256, 256)])

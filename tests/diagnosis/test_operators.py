@@ -62,6 +62,41 @@ def test_plus_nano(nano_image: Image, plus_exports: dict[str, ExportResult]) -> 
     assert any(operator.label.startswith("GridSample") for operator in structure.operators.values())
 
 
+def reordered(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The same graph, its nodes in the order in which a walk back from its last outputs finds them."""
+    writers = {name: node for node in model.graph.node for name in node.output}
+    order: dict[int, onnx.NodeProto] = {}
+
+    def visit(node: onnx.NodeProto) -> None:
+        for name in reversed(node.input):
+            if name in writers and id(writers[name]) not in order:
+                visit(writers[name])
+        order[id(node)] = node
+
+    for node in reversed(model.graph.node):
+        if id(node) not in order:
+            visit(node)
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    del copy.graph.node[:]
+    copy.graph.node.extend(order.values())
+    return copy
+
+
+def test_the_order_of_nodes_does_not_matter(nano_onnx: Path, nano_image: Image, tmp_path: Path) -> None:
+    model = onnx.load(nano_onnx)
+    onnx.save(reordered(model), tmp_path / "reordered.onnx")
+    reference, ours = structure_of(nano_onnx, nano_image)
+    suspect, theirs = structure_of(tmp_path / "reordered.onnx", nano_image)
+    heads = [[key for key in names.operators if "prediction_layers" in key] for names in (ours, theirs)]
+    assert heads[0] != heads[1]  # P3 is not the first of both
+    assert ours.operators == {key: theirs.operators[key] for key in ours.operators}
+    assert ours.stages == theirs.stages
+    expected, actual = reference.values(nano_image, heads[0]), suspect.values(nano_image, heads[0])
+    for key in heads[0]:
+        np.testing.assert_allclose(actual[key], expected[key], rtol=1e-4, atol=1e-4, err_msg=key)
+
+
 @pytest.mark.parametrize(
     ("weight", "module"),
     [
@@ -79,12 +114,28 @@ def test_names_of_weights(weight: str, module: str) -> None:
 
 
 def test_names_depend_on_what_is_computed_alone() -> None:
-    namer, known = Namer(["P3", "P4"]), dict[str, Operator]()
-    first, second = (namer.layer("prediction_layers.0.upfeature.0.weight", ["x"]) for _ in range(2))
-    assert [first.label, second.label] == [
-        "Conv prediction_layers.0.upfeature.0 on P3",
-        "Conv prediction_layers.0.upfeature.0 on P4",
-    ]
+    namer, known = Namer(["P3", "P4", "P5", "P6"]), dict[str, Operator]()
+    levels = {
+        name: namer.layer(f"fpn.{module}.weight", ["x"])
+        for name, module in (
+            *(("P5", "pred_layers.0"), ("P4", "pred_layers.1"), ("P3", "pred_layers.2")),
+            ("P6", "downsample_layers.0"),
+        )
+    }
+    heads = {
+        name: namer.layer(
+            "prediction_layers.0.upfeature.0.weight", [namer.operator("Relu", [levels[name].key], {}).key]
+        )
+        for name in ("P6", "P3", "P5", "P4")
+    }
+    assert {name: head.label for name, head in heads.items()} == {
+        name: f"Conv prediction_layers.0.upfeature.0 on {name}" for name in heads
+    }
+    again = namer.layer("prediction_layers.0.upfeature.0.weight", [levels["P4"].key])
+    assert again.label == heads["P4"].label
+    assert again.key != heads["P4"].key
+    assert namer.layer("prediction_layers.0.upfeature.0.weight", ["x"]).label == "Conv prediction_layers.0.upfeature.0"
+    first, second = heads["P3"], heads["P4"]
     assert first.key != second.key
     known[first.key] = first
     relu = namer.operator("Relu", [first.key], known)

@@ -37,6 +37,7 @@ def find_culprit(
     ours, theirs = reference.structure(), suspect.structure()
     if ours is None or theirs is None or stage not in ours.stages or stage not in theirs.stages:
         return None
+    ours, theirs = ours.with_whole_layers(theirs), theirs.with_whole_layers(ours)
     inside = ours.inside(stage, earlier)
     walked = _walk(reference, suspect, image, [operator for operator in inside if operator.key in theirs.operators])
     diverging = next(
