@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +13,7 @@ import onnx
 import pytest
 
 from tests.conftest import NANO, NANO_WEIGHTS, PLUS_NANO_WEIGHTS, ROOT
-from tests.running import Captured, assert_one_error_line, fails, run_process, succeeds
+from tests.running import Captured, assert_one_error_line, fails, succeeds
 from yolact_deploy import cli
 from yolact_deploy.images import read_image
 
@@ -263,54 +261,7 @@ def test_infer_refuses(capsys: Captured, tmp_path: Path, exported: Path) -> None
         assert not out.exists() or list(out.iterdir()) == []
 
 
-# ---- weights and doctor
-
-
-def test_weights_list(capsys: Captured, tmp_path: Path) -> None:
-    table = succeeds(capsys, "weights", "list", "-o", tmp_path)
-    assert "204 MB" in table
-    (tmp_path / "yolact_base_54_800000.pth").write_bytes(b"x")
-    succeeds(capsys, "weights", "pull", "yolact_base", "-o", tmp_path)  # records what is there
-    assert "yes, sha256 2d711642b726" in succeeds(capsys, "weights", "list", "-o", tmp_path)
-    releases = json.loads(succeeds(capsys, "weights", "list", "-o", tmp_path, "--json", "-"))
-    assert len(releases) == 6
-    assert all(release["url"] in table for release in releases)
-
-
-def test_weights_pull_without_a_network(tmp_path: Path) -> None:
-    mirror = {"YOLACT_DEPLOY_WEIGHTS_URL": "http://127.0.0.1:1/mirror"}
-    done = run_process("weights", "pull", "yolact_base", "-o", tmp_path / "weights", env=mirror)
-    assert done.returncode == 2
-    assert_one_error_line(done.stderr)
-    assert "http://127.0.0.1:1/mirror/yolact-base/resolve/main/yolact_base_54_800000.pth" in done.stderr
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_an_interrupted_pull_leaves_nothing(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        command = [
-            sys.executable,
-            "-m",
-            "yolact_deploy",
-            "weights",
-            "pull",
-            "yolact_base",
-            "--url",
-            url,
-            "-o",
-            str(tmp_path),
-        ]
-        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT) as process:
-            silent.settimeout(60)
-            connection, _ = silent.accept()
-            connection.recv(16)  # now it waits for an answer
-            process.send_signal(signal.SIGINT)
-            assert process.stderr is not None
-            assert process.stderr.read() == "error: interrupted\n"
-        connection.close()
-    assert process.returncode == 130
-    assert list(tmp_path.iterdir()) == []
+# ---- doctor
 
 
 def test_doctor(capsys: Captured, tmp_path: Path) -> None:

@@ -30,8 +30,3 @@ def tensor_stages(config: ModelConfig) -> tuple[str, ...]:
 def detection_stages(config: ModelConfig) -> tuple[str, ...]:
     """The stages after Fast NMS."""
     return (BOXES, SCORES, MASKS, *((MASK_SCORES,) if config.rescores_masks else ()))
-
-
-def all_stages(config: ModelConfig) -> tuple[str, ...]:
-    """Every stage, in order."""
-    return (*tensor_stages(config), *detection_stages(config))

@@ -3,7 +3,7 @@ K coefficients a mask, D detections kept, Hp Wp prototype size."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -112,17 +112,6 @@ class Detections:
             mask_scores=np.zeros(0, np.float32),
             classes=np.zeros(0, np.int64),
             masks=np.zeros((0, height, width), np.bool_),
-        )
-
-    def select(self, keep: BoolArray | IntArray) -> Detections:
-        """The detections at `keep`, a boolean mask [D] or indices."""
-        return replace(
-            self,
-            boxes=self.boxes[keep],
-            scores=self.scores[keep],
-            mask_scores=self.mask_scores[keep],
-            classes=self.classes[keep],
-            masks=self.masks[keep],
         )
 
 
