@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..dependencies import require
-from .classes import ClassMapping
-from .dataset import Dataset
-from .results import ImageResult
+from yolact_deploy.benchmarks.classes import ClassMapping
+from yolact_deploy.benchmarks.dataset import Dataset
+from yolact_deploy.benchmarks.results import ImageResult
+from yolact_deploy.dependencies import require
 
 NOT_AVAILABLE = -1.0  # as pycocotools has it: there is no object to find
 _AREAS = ("all", "small", "medium", "large")  # pycocotools' order: < 32^2 px, < 96^2 px, the rest

@@ -8,30 +8,36 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from ..dependencies import require
-from ..errors import YolactDeployError
-from ..files import sha256_of
-from ..metadata import ModelMetadata
-from ..predictor import Predictor
-from ..types import Image
-from .accuracy import Accuracy, GroundTruth
-from .bench_report import BenchReport, DetectionCounts, ModelReport
-from .classes import ClassMapping, class_titles
-from .comparison import check_names, compare_runs
-from .dataset import DataImage, Dataset, bundled_nano, load_dataset
-from .differences import ImageDifference, largest_differences
-from .hardware import available_cores, describe_hardware
-from .json_report import to_json
-from .load import Throughput, measure_arrivals, measure_streams, pytorch_threads_kept, threads_each
-from .memory import MemoryUse, measure_peak_memory
-from .options import BenchOptions
-from .parity import Parity, Verdict, compare, gate_for, judge
-from .results import ImageResult, run_images
-from .saved import read_saved, saved_run
-from .selection import check_models, choose_models, config_of, model_names, open_model
-from .stages import Timing
-from .telemetry import Monitor, Telemetry, busy_notes, machine_notes, open_sources
-from .timed_model import TimedModel, Watching, time_in_turns
+from yolact_deploy.artifacts.metadata import ModelMetadata
+from yolact_deploy.benchmarks.accuracy import Accuracy, GroundTruth
+from yolact_deploy.benchmarks.bench_report import BenchReport, DetectionCounts, ModelReport
+from yolact_deploy.benchmarks.classes import ClassMapping, class_titles
+from yolact_deploy.benchmarks.comparison import check_names, compare_runs
+from yolact_deploy.benchmarks.dataset import DataImage, Dataset, bundled_nano, load_dataset
+from yolact_deploy.benchmarks.differences import ImageDifference, largest_differences
+from yolact_deploy.benchmarks.hardware import available_cores, describe_hardware
+from yolact_deploy.benchmarks.json_report import to_json
+from yolact_deploy.benchmarks.load import (
+    Throughput,
+    measure_arrivals,
+    measure_streams,
+    pytorch_threads_kept,
+    threads_each,
+)
+from yolact_deploy.benchmarks.memory import MemoryUse, measure_peak_memory
+from yolact_deploy.benchmarks.options import BenchOptions
+from yolact_deploy.benchmarks.parity import Parity, Verdict, compare, gate_for, judge
+from yolact_deploy.benchmarks.results import ImageResult, run_images
+from yolact_deploy.benchmarks.saved import read_saved, saved_run
+from yolact_deploy.benchmarks.selection import check_models, choose_models, config_of, model_names, open_model
+from yolact_deploy.benchmarks.stages import Timing
+from yolact_deploy.benchmarks.timed_model import TimedModel, Watching, time_in_turns
+from yolact_deploy.dependencies import require
+from yolact_deploy.errors import YolactDeployError
+from yolact_deploy.files import sha256_of
+from yolact_deploy.predictor import Predictor
+from yolact_deploy.telemetry import Monitor, Telemetry, busy_notes, machine_notes, open_sources
+from yolact_deploy.types import Image
 
 __all__ = ["BenchOptions", "BenchReport", "DetectionCounts", "ModelReport", "Progress", "choose_models", "run_bench"]
 

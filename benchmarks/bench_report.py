@@ -8,16 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
-from .accuracy import Accuracy
-from .comparison import Comparison
-from .differences import ImageDifference
-from .hardware import Hardware
-from .memory import MemoryUse
-from .options import BenchOptions
-from .parity import MATCH_SCORE, Parity, Verdict
-from .results import ImageResult
-from .stages import Timing
-from .telemetry import Telemetry
+from yolact_deploy.benchmarks.accuracy import Accuracy
+from yolact_deploy.benchmarks.comparison import Comparison
+from yolact_deploy.benchmarks.differences import ImageDifference
+from yolact_deploy.benchmarks.hardware import Hardware
+from yolact_deploy.benchmarks.memory import MemoryUse
+from yolact_deploy.benchmarks.options import BenchOptions
+from yolact_deploy.benchmarks.parity import MATCH_SCORE, Parity, Verdict
+from yolact_deploy.benchmarks.results import ImageResult
+from yolact_deploy.benchmarks.stages import Timing
+from yolact_deploy.telemetry import Telemetry
 
 
 @dataclass(frozen=True)

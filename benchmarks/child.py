@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..errors import YolactDeployError
+from yolact_deploy.errors import YolactDeployError
 
 # As -m, but this package is found wherever it was imported from and whatever the current folder is; last in the path,
 # so that nothing beside it hides a standard module.

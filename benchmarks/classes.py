@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..config import ModelConfig
-from ..errors import DataError
-from .instances import Category
+from yolact_deploy.benchmarks.instances import Category
+from yolact_deploy.config.model import ModelConfig
+from yolact_deploy.errors import DataError
 
 _NAMES_SHOWN = 5
 

@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ..errors import DataError, YolactDeployError
-from .noise import BETWEEN_RUNS, BETWEEN_RUNS_STAGE, noise_band
-from .saved import SavedModel, SavedRun, SavedTime
+from yolact_deploy.benchmarks.noise import BETWEEN_RUNS, BETWEEN_RUNS_STAGE, noise_band
+from yolact_deploy.benchmarks.saved import SavedModel, SavedRun, SavedTime
+from yolact_deploy.errors import DataError, YolactDeployError
 
 NO_CHANGE, UNKNOWN = "no change", "unknown"
 AP_BAND = 0.0005  # 0.05 point: AP repeats exactly on one machine, and almost between machines

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .comparison import NO_CHANGE, UNKNOWN, Change, Comparison
-from .parity import POINT
-from .text_table import ABSENT, TextTable
+from yolact_deploy.benchmarks.comparison import NO_CHANGE, UNKNOWN, Change, Comparison
+from yolact_deploy.benchmarks.parity import POINT
+from yolact_deploy.benchmarks.text_table import ABSENT, TextTable
 
 WIDE_BAND = 0.2  # of which is warned where no gate says what matters
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import DataError, ImageError
-from ..images import read_image
-from ..types import Image
-from .instances import Category, ImageRecord, Instances, parse_instances
+from yolact_deploy.benchmarks.instances import Category, ImageRecord, Instances, parse_instances
+from yolact_deploy.errors import DataError, ImageError
+from yolact_deploy.images import read_image
+from yolact_deploy.types import Image
 
 ANNOTATION_FILE = "instances.json"
 IMAGE_FOLDERS = ("", "images")  # where a file name of instances.json is looked for, inside the data folder

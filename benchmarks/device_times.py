@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..predictor import Predictor
-from ..types import Image
-from .timing import Advance, Latency, Part, Round, Schedule, measure_round
+from yolact_deploy.benchmarks.timing import Advance, Latency, Part, Round, Schedule, measure_round
+from yolact_deploy.predictor import Predictor
+from yolact_deploy.types import Image
 
 DEVICE_REGIONS = {  # what is inside each measured region, in words
     "host_to_device": "copy of the input to the GPU, by events",

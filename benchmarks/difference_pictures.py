@@ -11,11 +11,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ..dependencies import require
-from ..draw import WHITE, Colour, draw_detections
-from ..types import BoolArray, Detections, Image
-from .parity import ImageMatches, match_image
-from .results import ImageResult
+from yolact_deploy.benchmarks.parity import ImageMatches, match_image
+from yolact_deploy.benchmarks.results import ImageResult
+from yolact_deploy.dependencies import require
+from yolact_deploy.draw import WHITE, Colour, draw_detections
+from yolact_deploy.types import BoolArray, Detections, Image
 
 MAX_SIDE = 480  # px of a picture's longer side; smaller images stay as they are
 JPEG_QUALITY = 82

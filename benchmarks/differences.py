@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .dataset import DataImage
-from .difference_pictures import Pictures, draw_pictures
-from .parity import match_image
-from .results import ImageResult
+from yolact_deploy.benchmarks.dataset import DataImage
+from yolact_deploy.benchmarks.difference_pictures import Pictures, draw_pictures
+from yolact_deploy.benchmarks.parity import match_image
+from yolact_deploy.benchmarks.results import ImageResult
 
 PICTURES_PER_MODEL = 3
 LEAST_DIFFERENCE = 0.005  # of an image without unmatched detections, by the measure above: below, nothing is to be seen

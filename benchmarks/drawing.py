@@ -16,16 +16,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from .. import console
-from ..class_names import COCO
-from ..draw import draw_detections
-from ..errors import YolactDeployError
-from ..files import write_json
-from ..masks import window_of
-from ..types import Detections, WindowedDetections
-from .arguments import positive
-from .hardware import describe_hardware
-from .synthetic import synthetic_image
+from yolact_deploy import console
+from yolact_deploy.benchmarks.arguments import positive
+from yolact_deploy.benchmarks.hardware import describe_hardware
+from yolact_deploy.benchmarks.synthetic import synthetic_image
+from yolact_deploy.config.class_names import COCO
+from yolact_deploy.draw import draw_detections
+from yolact_deploy.errors import YolactDeployError
+from yolact_deploy.files import write_json
+from yolact_deploy.ops.masks import window_of
+from yolact_deploy.types import Detections, WindowedDetections
 
 MASKS = 20
 SIZE = "1920x1080"

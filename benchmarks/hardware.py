@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-from .._version import __version__
-from ..doctor import DEVICE_MODEL, Diagnosis, diagnose
+from yolact_deploy._version import __version__
+from yolact_deploy.doctor import DEVICE_MODEL, Diagnosis, diagnose
 
 _CPUINFO = Path("/proc/cpuinfo")
 _MEMINFO = Path("/proc/meminfo")

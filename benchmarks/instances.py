@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import DataError
+from yolact_deploy.errors import DataError
 
 _MIN_POLYGON_NUMBERS = 6  # three corners
 

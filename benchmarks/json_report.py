@@ -6,16 +6,16 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from .accuracy import NOT_AVAILABLE
-from .bench_report import BenchReport, ModelReport
-from .comparison import MIN_WAITED
-from .comparison_table import comparison_notes, comparison_summary
-from .device_times import DEVICE_REGIONS
-from .load import LOAD_REGIONS
-from .saved import JSON_FORMAT
-from .stages import REGIONS
-from .telemetry import words
-from .timing import Latency
+from yolact_deploy.benchmarks.accuracy import NOT_AVAILABLE
+from yolact_deploy.benchmarks.bench_report import BenchReport, ModelReport
+from yolact_deploy.benchmarks.comparison import MIN_WAITED
+from yolact_deploy.benchmarks.comparison_table import comparison_notes, comparison_summary
+from yolact_deploy.benchmarks.device_times import DEVICE_REGIONS
+from yolact_deploy.benchmarks.load import LOAD_REGIONS
+from yolact_deploy.benchmarks.saved import JSON_FORMAT
+from yolact_deploy.benchmarks.stages import REGIONS
+from yolact_deploy.benchmarks.timing import Latency
+from yolact_deploy.telemetry import words
 
 
 def to_json(report: BenchReport) -> dict[str, Any]:

@@ -7,9 +7,9 @@ import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..config import PostprocessConfig
-from ..masks import words_of_row
-from .kernel_library import FastNmsSettings, FastNmsSizes, ImageSize, KernelLibrary, MaskSizes
+from yolact_deploy.benchmarks.kernel_library import FastNmsSettings, FastNmsSizes, ImageSize, KernelLibrary, MaskSizes
+from yolact_deploy.config.model import PostprocessConfig
+from yolact_deploy.ops.masks import words_of_row
 
 if TYPE_CHECKING:
     import torch
@@ -115,7 +115,7 @@ class FastNmsCall:
 
     def reference(self) -> Any:
         """See `KernelCall`."""
-        from ..postprocess import fast_nms
+        from yolact_deploy.ops.postprocess import fast_nms
 
         loc, conf, coef = (tensor[0].float() for tensor in (self._loc, self._conf, self._coef))
         return fast_nms(loc, conf, coef, self._priors, self._config)
@@ -176,7 +176,7 @@ class MaskCall:
 
     def reference(self) -> torch.Tensor:
         """See `KernelCall`."""
-        from ..postprocess import assemble_masks
+        from yolact_deploy.ops.postprocess import assemble_masks
 
         return assemble_masks(self._proto[0].float(), self._coefs[0].float(), self._boxes[0])
 
@@ -221,7 +221,7 @@ class ImageMaskCall(MaskCall):
 
     def reference(self) -> torch.Tensor:
         """See `KernelCall`."""
-        from ..postprocess import full_size_masks
+        from yolact_deploy.ops.postprocess import full_size_masks
 
         return full_size_masks(super().reference(), self._image.height, self._image.width)
 
@@ -229,8 +229,8 @@ class ImageMaskCall(MaskCall):
         """See `KernelCall`. A pixel within rounding of the threshold may fall on either side of it."""
         import torch
 
-        from ..masks import MASK_THRESHOLD
-        from ..postprocess import upsample_masks
+        from yolact_deploy.ops.masks import MASK_THRESHOLD
+        from yolact_deploy.ops.postprocess import upsample_masks
 
         self.run()
         bits = torch.arange(32, dtype=torch.int32, device=self.masks.device)

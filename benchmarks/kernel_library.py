@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..config import PostprocessConfig
-from ..errors import ModelFileError, YolactDeployError
+from yolact_deploy.config.model import PostprocessConfig
+from yolact_deploy.errors import ModelFileError, YolactDeployError
 
 FUNCTIONS = ("fast_nms", "fast_nms_kernel", "mask_assembly", "image_masks")  # after "yolact_launch_"
 

@@ -22,14 +22,14 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Protocol
 
-from .. import console
-from ..config import PostprocessConfig
-from ..dependencies import require
-from ..errors import YolactDeployError
-from ..files import make_output_folder, write_json, write_text
-from ..plugin_library import BUILD_COMMAND, find_library
-from .kernel_calls import FastNmsCall, ImageMaskCall, KernelCall, MaskCall
-from .kernel_library import KernelLibrary
+from yolact_deploy import console
+from yolact_deploy.benchmarks.kernel_calls import FastNmsCall, ImageMaskCall, KernelCall, MaskCall
+from yolact_deploy.benchmarks.kernel_library import KernelLibrary
+from yolact_deploy.config.model import PostprocessConfig
+from yolact_deploy.dependencies import require
+from yolact_deploy.errors import YolactDeployError
+from yolact_deploy.files import make_output_folder, write_json, write_text
+from yolact_deploy.trt.plugin_library import BUILD_COMMAND, find_library
 
 WARMUP_CALLS = 200  # with their flushes 50 ms or more: an idle GPU needs some to raise its clocks
 TIMED_CALLS = 100

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from .timing import ADVANCE_SECONDS, Advance, Latency, Part, Round, Schedule
+from yolact_deploy.benchmarks.timing import ADVANCE_SECONDS, Advance, Latency, Part, Round, Schedule
 
 MAX_WAITING = 4  # calls; when more have arrived while the model is busy, the oldest are dropped
 _SPIN_SECONDS = 1e-3  # before an arrival: sleeping that short is not exact

@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ..config import ModelConfig
-from ..errors import YolactDeployError
-from ..images import read_image
-from ..predictor import Predictor
-from .child import run_module
+from yolact_deploy.benchmarks.child import run_module
+from yolact_deploy.config.model import ModelConfig
+from yolact_deploy.errors import YolactDeployError
+from yolact_deploy.images import read_image
+from yolact_deploy.predictor import Predictor
 
 ROUNDS = 2  # over the images: what a second run needs on top belongs to the peak
 _KIB = 1024

@@ -6,10 +6,10 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..config import ModelConfig
-from ..errors import YolactDeployError
-from .parity import gate_for
-from .timing import DEFAULT_WARMUP, Schedule
+from yolact_deploy.benchmarks.parity import gate_for
+from yolact_deploy.benchmarks.timing import DEFAULT_WARMUP, Schedule
+from yolact_deploy.config.model import ModelConfig
+from yolact_deploy.errors import YolactDeployError
 
 DEFAULT_REPEATS = 3  # the fewest rounds that tell noise from change
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..dependencies import require
-from ..errors import YolactDeployError
-from ..matching import MATCH_SCORE, match_detections
-from .accuracy import NOT_AVAILABLE, Accuracy
-from .results import ImageResult
+from yolact_deploy.benchmarks.accuracy import NOT_AVAILABLE, Accuracy
+from yolact_deploy.benchmarks.results import ImageResult
+from yolact_deploy.dependencies import require
+from yolact_deploy.errors import YolactDeployError
+from yolact_deploy.ops.matching import MATCH_SCORE, match_detections
 
 POINT = 0.01  # one point of AP
 

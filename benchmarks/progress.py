@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from ..console import LOG_SECONDS
-from .bench import Progress
+from yolact_deploy.benchmarks.bench import Progress
+from yolact_deploy.console import LOG_SECONDS
 
 REDRAW_SECONDS = 0.2
 

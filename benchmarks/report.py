@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from .. import console
-from .bench_report import BenchReport, ModelReport
-from .comparison_table import comparison_lines, comparison_summary
-from .device_times import DEVICE_REGIONS
-from .json_report import alarms, to_json, waiting_notes
-from .load import LOAD_REGIONS
-from .progress import shown_progress
-from .stages import REGIONS
-from .tables import all_tables, class_table
-from .telemetry import words
-from .text_table import TextTable
+from yolact_deploy import console
+from yolact_deploy.benchmarks.bench_report import BenchReport, ModelReport
+from yolact_deploy.benchmarks.comparison_table import comparison_lines, comparison_summary
+from yolact_deploy.benchmarks.device_times import DEVICE_REGIONS
+from yolact_deploy.benchmarks.json_report import alarms, to_json, waiting_notes
+from yolact_deploy.benchmarks.load import LOAD_REGIONS
+from yolact_deploy.benchmarks.progress import shown_progress
+from yolact_deploy.benchmarks.stages import REGIONS
+from yolact_deploy.benchmarks.tables import all_tables, class_table
+from yolact_deploy.benchmarks.text_table import TextTable
+from yolact_deploy.telemetry import words
 
 __all__ = ["alarms", "failures", "print_report", "shown_progress", "summary", "to_json", "to_markdown"]
 

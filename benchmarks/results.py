@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..boxes import ordered_extent
-from ..dependencies import require
-from ..predictor import Predictor
-from ..types import BoolArray, Detections, FloatArray, Image, IntArray
-from .dataset import DataImage
+from yolact_deploy.benchmarks.dataset import DataImage
+from yolact_deploy.dependencies import require
+from yolact_deploy.ops.boxes import ordered_extent
+from yolact_deploy.predictor import Predictor
+from yolact_deploy.types import BoolArray, Detections, FloatArray, Image, IntArray
 
 Advance = Callable[[int, int], None]  # called with how many are done, of how many
 

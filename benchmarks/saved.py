@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import DataError
+from yolact_deploy.errors import DataError
 
 JSON_FORMAT = 2  # of a benchmark's JSON; grows when a reader of this version could misread a file
 _SMALLEST, _LARGEST = 1e-12, 1e18  # of any number: what is beyond is no measurement

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..config import ModelConfig
-from ..errors import ModelFileError, YolactDeployError
-from ..predictor import CHECKPOINT_SUFFIXES, Predictor
-from .classes import ClassMapping, map_classes
-from .dataset import Dataset, bundled_nano
-from .options import BenchOptions
+from yolact_deploy.benchmarks.classes import ClassMapping, map_classes
+from yolact_deploy.benchmarks.dataset import Dataset, bundled_nano
+from yolact_deploy.benchmarks.options import BenchOptions
+from yolact_deploy.config.model import ModelConfig
+from yolact_deploy.errors import ModelFileError, YolactDeployError
+from yolact_deploy.predictor import CHECKPOINT_SUFFIXES, Predictor
 
 
 def choose_models(options: BenchOptions) -> tuple[list[Path], Path | None]:

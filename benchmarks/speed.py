@@ -23,21 +23,21 @@ from typing import Any
 
 import cv2
 
-from .. import console
-from ..config import ModelConfig
-from ..dependencies import require
-from ..errors import YolactDeployError
-from ..files import write_bytes, write_json
-from ..images import read_image
-from ..predictor import Predictor
-from ..stages import NETWORK_INPUT, RAW_OUTPUTS
-from ..types import Image
-from .child import run_module
-from .hardware import Hardware, describe_hardware
-from .memory import MemoryUse, measure_peak_memory
-from .split import split_graph
-from .synthetic import synthetic_image, write_synthetic_checkpoint
-from .timing import Latency
+from yolact_deploy import console
+from yolact_deploy.artifacts.tensor_names import NETWORK_INPUT, RAW_OUTPUTS
+from yolact_deploy.benchmarks.child import run_module
+from yolact_deploy.benchmarks.hardware import Hardware, describe_hardware
+from yolact_deploy.benchmarks.memory import MemoryUse, measure_peak_memory
+from yolact_deploy.benchmarks.split import split_graph
+from yolact_deploy.benchmarks.synthetic import synthetic_image, write_synthetic_checkpoint
+from yolact_deploy.benchmarks.timing import Latency
+from yolact_deploy.config.model import ModelConfig
+from yolact_deploy.dependencies import require
+from yolact_deploy.errors import YolactDeployError
+from yolact_deploy.files import write_bytes, write_json
+from yolact_deploy.images import read_image
+from yolact_deploy.predictor import Predictor
+from yolact_deploy.types import Image
 
 MAX_OVERHEAD = 1.08  # goal: end to end over bare network
 MIN_SPEEDUP = 1.6  # goal: official way over end to end
@@ -137,8 +137,8 @@ def _calls(
     predictor: Predictor, eager: Predictor, onnx: Path, image: Image, threads: int
 ) -> tuple[list[Callable[[], Any]], tuple[int, int]]:
     """The calls a, b and c, and how many detections b and c find."""
-    from ..postprocess import reference_detections
-    from ..runtimes.onnxruntime import create_session
+    from yolact_deploy.ops.postprocess import reference_detections
+    from yolact_deploy.runtimes.onnxruntime import create_session
 
     runtime: Any = eager.runtime
     session = create_session(split_graph(onnx).network, onnx, "cpu", threads)

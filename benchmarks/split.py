@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..dependencies import require
-from ..errors import ModelFileError
-from ..stages import FLOAT_IMAGE, NETWORK_INPUT, RAW_OUTPUTS
+from yolact_deploy.artifacts.tensor_names import FLOAT_IMAGE, NETWORK_INPUT, RAW_OUTPUTS
+from yolact_deploy.dependencies import require
+from yolact_deploy.errors import ModelFileError
 
 if TYPE_CHECKING:
     import onnx

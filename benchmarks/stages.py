@@ -9,16 +9,16 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ..dependencies import require
-from ..errors import YolactDeployError
-from ..predictor import Predictor
-from ..preprocess import preprocess_numpy
-from ..stages import NETWORK_INPUT, RAW_OUTPUTS
-from ..types import Image, NetworkDetections
-from .device_times import DeviceTimes
-from .load import Arrivals, Throughput
-from .split import split_graph
-from .timing import Latency, Part, Round, Timer, by_clock, measure_round
+from yolact_deploy.artifacts.tensor_names import NETWORK_INPUT, RAW_OUTPUTS
+from yolact_deploy.benchmarks.device_times import DeviceTimes
+from yolact_deploy.benchmarks.load import Arrivals, Throughput
+from yolact_deploy.benchmarks.split import split_graph
+from yolact_deploy.benchmarks.timing import Latency, Part, Round, Timer, by_clock, measure_round
+from yolact_deploy.dependencies import require
+from yolact_deploy.errors import YolactDeployError
+from yolact_deploy.ops.preprocess import preprocess_numpy
+from yolact_deploy.predictor import Predictor
+from yolact_deploy.types import Image, NetworkDetections
 
 STAGES = ("preprocess", "network", "postprocess", "masks")
 REGIONS = {  # what is inside each measured region, in words
@@ -199,7 +199,7 @@ class OnnxStages:
 
     def __init__(self, path: Path, predictor: Predictor, device: str, threads: int | None) -> None:
         """Raises ModelFileError when the graph cannot be cut, MissingDependencyError without onnx."""
-        from ..runtimes.onnxruntime import create_session
+        from yolact_deploy.runtimes.onnxruntime import create_session
 
         parts = split_graph(path)
         sessions: list[Any] = [
@@ -224,7 +224,7 @@ class OnnxStages:
 
     def postprocess(self, raw: dict[str, np.ndarray]) -> list[NetworkDetections]:
         """See `StagedModel`."""
-        from ..runtimes.onnxruntime import split_batch
+        from yolact_deploy.runtimes.onnxruntime import split_batch
 
         return split_batch(self._run(self._postprocess, raw), len(raw[RAW_OUTPUTS[0]]))
 

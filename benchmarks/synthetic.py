@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from ..config import ModelConfig, PostprocessConfig
-from ..errors import YolactDeployError
-from ..types import Image
+from yolact_deploy.config.model import ModelConfig, PostprocessConfig
+from yolact_deploy.errors import YolactDeployError
+from yolact_deploy.types import Image
 
 if TYPE_CHECKING:
     import torch
@@ -68,8 +68,8 @@ def write_synthetic_checkpoint(
     """
     import torch
 
-    from ..model import Yolact
-    from ..preprocess import preprocess
+    from yolact_deploy.models.yolact import Yolact
+    from yolact_deploy.ops.preprocess import preprocess
 
     model = Yolact(config).eval()
     state = {key: synthetic_tensor(key, tuple(value.shape), seed) for key, value in model.state_dict().items()}

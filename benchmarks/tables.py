@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from .accuracy import NOT_AVAILABLE, AveragePrecision
-from .bench_report import BenchReport, ModelReport
-from .comparison_table import comparison_table
-from .device_times import DEVICE_REGIONS
-from .parity import Verdict
-from .stages import STAGES
-from .telemetry import words
-from .text_table import ABSENT, TextTable
-from .timing import Latency
+from yolact_deploy.benchmarks.accuracy import NOT_AVAILABLE, AveragePrecision
+from yolact_deploy.benchmarks.bench_report import BenchReport, ModelReport
+from yolact_deploy.benchmarks.comparison_table import comparison_table
+from yolact_deploy.benchmarks.device_times import DEVICE_REGIONS
+from yolact_deploy.benchmarks.parity import Verdict
+from yolact_deploy.benchmarks.stages import STAGES
+from yolact_deploy.benchmarks.text_table import ABSENT, TextTable
+from yolact_deploy.benchmarks.timing import Latency
+from yolact_deploy.telemetry import words
 
 _MIB = 1 << 20
 _DISTRIBUTION = ("min", "p50", "p90", "p95", "p99", "max", "mean", "calls")

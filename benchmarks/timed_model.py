@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
-from ..errors import YolactDeployError
-from ..predictor import Predictor
-from ..types import Image
-from .device_times import DeviceTimer, keeps_device_times
-from .load import Throughput
-from .stages import Progress, StageTimer, Timing, open_stages
-from .timing import Advance, Latency, Part, Round, Schedule, measure_round
+from yolact_deploy.benchmarks.device_times import DeviceTimer, keeps_device_times
+from yolact_deploy.benchmarks.load import Throughput
+from yolact_deploy.benchmarks.stages import Progress, StageTimer, Timing, open_stages
+from yolact_deploy.benchmarks.timing import Advance, Latency, Part, Round, Schedule, measure_round
+from yolact_deploy.errors import YolactDeployError
+from yolact_deploy.predictor import Predictor
+from yolact_deploy.types import Image
 
 SETTLE_SECONDS = 0.1  # before a model's turn: idle threads of the one before spin for some ms, and take the cores
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import YolactDeployError
-from .core_wait import CoreWait
+from yolact_deploy.benchmarks.core_wait import CoreWait
+from yolact_deploy.errors import YolactDeployError
 
 MIN_ITERATIONS = 10
 MIN_SECONDS = 3.0

@@ -26,17 +26,17 @@ from typing import Any, TypeVar
 import cv2
 import numpy as np
 
-from .. import console
-from ..errors import DataError, YolactDeployError
-from ..files import write_json
-from ..images import read_image
-from ..inference.frames import Frame
-from ..inference.run import InferOptions, InferRun, open_source
-from ..inference.selection import Selection
-from ..inference.video_file import VideoFile
-from ..predictor import Predictor
-from .arguments import positive
-from .hardware import describe_hardware
+from yolact_deploy import console
+from yolact_deploy.benchmarks.arguments import positive
+from yolact_deploy.benchmarks.hardware import describe_hardware
+from yolact_deploy.errors import DataError, YolactDeployError
+from yolact_deploy.files import write_json
+from yolact_deploy.images import read_image
+from yolact_deploy.inference.frames import Frame
+from yolact_deploy.inference.run import InferOptions, InferRun, open_source
+from yolact_deploy.inference.selection import Selection
+from yolact_deploy.inference.video_file import VideoFile
+from yolact_deploy.predictor import Predictor
 
 FRAMES = 300
 WIDTH, HEIGHT = 1280, 720  # px

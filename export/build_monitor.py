@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from ..tensorrt_library import TensorRTLibrary
+from yolact_deploy.trt.library import TensorRTLibrary
 
 if TYPE_CHECKING:
     import tensorrt as trt

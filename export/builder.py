@@ -10,17 +10,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ConfigError, ModelFileError, YolactDeployError
-from ..machine import GpuInfo
-from ..manifest import TensorRange
-from ..masks import words_of_row
-from ..runtimes.engine_file import DTYPES
-from ..runtimes.onnxruntime import OUTPUT_NAMES
-from ..tensorrt_library import TensorRTLibrary, readable, shape_of
-from .build_monitor import BuildListener, Cancellation, create_monitor, run_cancellable
-from .engine_options import EngineOptions, hardware_level
-from .graph import IMAGE_INPUT
-from .timing_cache import TimingCache, attach_timing_cache
+from yolact_deploy.artifacts.manifest import TensorRange
+from yolact_deploy.errors import ConfigError, ModelFileError, YolactDeployError
+from yolact_deploy.export.build_monitor import BuildListener, Cancellation, create_monitor, run_cancellable
+from yolact_deploy.export.engine_options import EngineOptions, hardware_level
+from yolact_deploy.export.graph import IMAGE_INPUT
+from yolact_deploy.export.timing_cache import TimingCache, attach_timing_cache
+from yolact_deploy.machine import GpuInfo
+from yolact_deploy.ops.masks import words_of_row
+from yolact_deploy.runtimes.onnxruntime import OUTPUT_NAMES
+from yolact_deploy.trt.engine_file import DTYPES
+from yolact_deploy.trt.library import TensorRTLibrary, readable, shape_of
 
 if TYPE_CHECKING:
     import tensorrt as trt

@@ -10,15 +10,15 @@ import onnx
 import torch
 from onnx import helper
 
-from ..config import PostprocessConfig
-from ..masks import MASK_THRESHOLD, unpack_masks
-from ..matching import match_detections
-from ..model import Yolact
-from ..postprocess import network_detections, upsample_masks
-from ..preprocess import preprocess
-from ..runtimes.onnxruntime import create_session, output_names, split_batch
-from ..stages import RAW_OUTPUTS
-from ..types import FloatArray, Image, NetworkDetections, PackedMasks
+from yolact_deploy.artifacts.tensor_names import RAW_OUTPUTS
+from yolact_deploy.config.model import PostprocessConfig
+from yolact_deploy.models.yolact import Yolact
+from yolact_deploy.ops.masks import MASK_THRESHOLD, unpack_masks
+from yolact_deploy.ops.matching import match_detections
+from yolact_deploy.ops.postprocess import network_detections, upsample_masks
+from yolact_deploy.ops.preprocess import preprocess
+from yolact_deploy.runtimes.onnxruntime import create_session, output_names, split_batch
+from yolact_deploy.types import FloatArray, Image, NetworkDetections, PackedMasks
 
 RAW_TOLERANCE = 1e-3  # of the output's largest magnitude; correct float32 implementations are near 1e-5
 # Absolute; all of these range over about 0..1. Masks of one bit a pixel: how far from the threshold PyTorch's value is

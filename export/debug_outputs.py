@@ -9,9 +9,9 @@ from __future__ import annotations
 import onnx
 from onnx import TensorProto, helper
 
-from ..config import ModelConfig
-from ..errors import ModelFileError
-from ..stages import NETWORK_INPUT, feature_names, tensor_stages
+from yolact_deploy.artifacts.tensor_names import NETWORK_INPUT, feature_names, tensor_stages
+from yolact_deploy.config.model import ModelConfig
+from yolact_deploy.errors import ModelFileError
 
 
 def add_debug_outputs(model: onnx.ModelProto, config: ModelConfig, source: object) -> None:

@@ -17,11 +17,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ..deform_conv import ModulatedDeformConv
-from ..errors import ConfigError, ModelFileError
-from ..metadata import DEFORM_CONV_FORMS
-from ..runtimes.onnxruntime import create_session
-from .domain import OPSET
+from yolact_deploy.artifacts.metadata import DEFORM_CONV_FORMS
+from yolact_deploy.errors import ConfigError, ModelFileError
+from yolact_deploy.export.domain import OPSET
+from yolact_deploy.models.deform_conv import ModulatedDeformConv
+from yolact_deploy.runtimes.onnxruntime import create_session
 
 FORM_CHOICES = (*DEFORM_CONV_FORMS, "auto")
 _SINCE_OPSET = 19  # of DeformConv

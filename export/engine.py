@@ -8,20 +8,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .._version import __version__
-from ..dependencies import require
-from ..errors import ModelFileError, YolactDeployError
-from ..files import atomic_path, check_output_path, sha256_of
-from ..machine import GpuInfo, Machine, gpu_from_driver, jetpack_version
-from ..manifest import ENGINE_SUFFIXES, FileRecord, Manifest, manifest_path
-from ..metadata import ModelMetadata
-from ..plugin_library import BUILD_COMMAND, find_library
-from ..runtimes.cuda import open_backend
-from ..runtimes.engine_file import load_plugins
-from ..runtimes.onnxruntime import output_names
-from ..tensorrt_library import TensorRTLibrary, load_tensorrt
-from .build_monitor import BuildListener, SilentListener
-from .engine_options import EngineOptions
+from yolact_deploy._version import __version__
+from yolact_deploy.artifacts.manifest import ENGINE_SUFFIXES, FileRecord, Manifest, manifest_path
+from yolact_deploy.artifacts.metadata import ModelMetadata
+from yolact_deploy.dependencies import require
+from yolact_deploy.errors import ModelFileError, YolactDeployError
+from yolact_deploy.export.build_monitor import BuildListener, SilentListener
+from yolact_deploy.export.engine_options import EngineOptions
+from yolact_deploy.files import atomic_path, check_output_path, sha256_of
+from yolact_deploy.machine import GpuInfo, Machine, gpu_from_driver, jetpack_version
+from yolact_deploy.runtimes.onnxruntime import output_names
+from yolact_deploy.trt.cuda import open_backend
+from yolact_deploy.trt.engine_file import load_plugins
+from yolact_deploy.trt.library import TensorRTLibrary, load_tensorrt
+from yolact_deploy.trt.plugin_library import BUILD_COMMAND, find_library
 
 if TYPE_CHECKING:
     import onnx
@@ -50,7 +50,7 @@ def build_engine(source: Path, options: EngineOptions, listener: BuildListener |
     library = load_tensorrt(options.runtime)
     options.check_supported(library)
     require("onnx", "building an engine")
-    from .builder import build_plan, input_range, output_ranges, parse_network  # these need onnx
+    from yolact_deploy.export.builder import build_plan, input_range, output_ranges, parse_network  # these need onnx
 
     machine = describe_machine(library)
     gpu = None if machine.gpu is None else GpuInfo(machine.gpu, machine.compute_capability or "")
@@ -86,7 +86,7 @@ def _prepare(
     model, metadata, digest = _read(source, options)
     _prepare_deform_conv(library, metadata, source)
     if options.debug_outputs:
-        from .debug_outputs import add_debug_outputs
+        from yolact_deploy.export.debug_outputs import add_debug_outputs
 
         add_debug_outputs(model, metadata.config, source)
     plugins = _load_plugins(library, _plugin_path(library, options, gpu))
@@ -125,7 +125,7 @@ def _check_outputs(options: EngineOptions) -> Path:
 
 def _read(source: Path, options: EngineOptions) -> tuple[onnx.ModelProto, ModelMetadata, str]:
     """The graph in the precision that is asked for, what it says of itself, and the file's SHA-256."""
-    from .onnx_file import metadata_of, read_exported
+    from yolact_deploy.export.onnx_file import metadata_of, read_exported
 
     model = read_exported(source)
     digest = sha256_of(source)
@@ -138,7 +138,7 @@ def _read(source: Path, options: EngineOptions) -> tuple[onnx.ModelProto, ModelM
             raise ModelFileError(
                 f"{source} is already {metadata.precision}: build it without --{wanted}, or the fp32 file"
             )
-        from .precision import convert_precision
+        from yolact_deploy.export.precision import convert_precision
 
         model = convert_precision(model, wanted, source)
         metadata = replace(metadata, precision=wanted)
@@ -187,7 +187,7 @@ def _load_plugins(library: TensorRTLibrary, path: Path | None) -> FileRecord | N
 
 def _leave_to_plugins(model: onnx.ModelProto) -> None:
     """Take the function bodies out: which of function and plugin a parser prefers differs between releases."""
-    from .domain import DOMAIN
+    from yolact_deploy.export.domain import DOMAIN
 
     others = [function for function in model.functions if function.domain != DOMAIN]
     del model.functions[:]

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import ConfigError
-from ..machine import is_jetson
-from ..manifest import HARDWARE_COMPATIBILITIES
-from ..tensorrt_library import TensorRTLibrary
+from yolact_deploy.artifacts.manifest import HARDWARE_COMPATIBILITIES
+from yolact_deploy.errors import ConfigError
+from yolact_deploy.machine import is_jetson
+from yolact_deploy.trt.library import TensorRTLibrary
 
 PRECISIONS = ("fp32", "fp16", "bf16")
 OPTIMIZATION_LEVELS = range(6)

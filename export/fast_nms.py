@@ -6,9 +6,9 @@ from typing import Any
 
 import onnx
 
-from ..boxes import CENTER_VARIANCE, FINITE_LIMIT, MIN_AREA, SIZE_VARIANCE
-from ..config import PostprocessConfig
-from .domain import FAST_NMS, PLUGIN_ATTRIBUTES, parse_function
+from yolact_deploy.config.model import PostprocessConfig
+from yolact_deploy.export.domain import FAST_NMS, PLUGIN_ATTRIBUTES, parse_function
+from yolact_deploy.ops.boxes import CENTER_VARIANCE, FINITE_LIMIT, MIN_AREA, SIZE_VARIANCE
 
 _DROPPED = -1.0  # score of what is no detection; real ones are probabilities, 0 and more
 _IOU_BLOCKS = 4  # only pairs below the diagonal matter: four blocks of rows compute 5/8 of the square

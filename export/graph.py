@@ -8,18 +8,18 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from ..boxes import make_priors
-from ..config import ModelConfig
-from ..metadata import IMAGE_SIZE_MASKS, ModelMetadata
-from ..stages import FLOAT_IMAGE, NETWORK_INPUT
-from .domain import DOMAIN, DOMAIN_VERSION, FAST_NMS, MASK_ASSEMBLY, OPSET, inlined
-from .fast_nms import fast_nms_attributes, fast_nms_function
-from .mask_assembly import (
+from yolact_deploy.artifacts.metadata import IMAGE_SIZE_MASKS, ModelMetadata
+from yolact_deploy.artifacts.tensor_names import FLOAT_IMAGE, NETWORK_INPUT
+from yolact_deploy.config.model import ModelConfig
+from yolact_deploy.export.domain import DOMAIN, DOMAIN_VERSION, FAST_NMS, MASK_ASSEMBLY, OPSET, inlined
+from yolact_deploy.export.fast_nms import fast_nms_attributes, fast_nms_function
+from yolact_deploy.export.mask_assembly import (
     image_mask_attributes,
     image_mask_function,
     mask_assembly_attributes,
     mask_assembly_function,
 )
+from yolact_deploy.ops.boxes import make_priors
 
 IMAGE_INPUT = "image"  # uint8 [B,H,W,3], BGR
 PROTOTYPE_MASKS = "postprocess/prototype_masks"  # [B,D,Hp,Wp], for re-scoring where `masks` have the image's size

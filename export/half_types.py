@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from ..errors import ModelFileError
+from yolact_deploy.errors import ModelFileError
 
 
 @dataclass(frozen=True)

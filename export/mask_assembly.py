@@ -6,10 +6,10 @@ from typing import Any
 
 import onnx
 
-from ..masks import MASK_THRESHOLD
-from ..metadata import IMAGE_SIZE_MASKS
-from ..types import WORD_BITS
-from .domain import MASK_ASSEMBLY, PLUGIN_ATTRIBUTES, parse_function
+from yolact_deploy.artifacts.metadata import IMAGE_SIZE_MASKS
+from yolact_deploy.export.domain import MASK_ASSEMBLY, PLUGIN_ATTRIBUTES, parse_function
+from yolact_deploy.ops.masks import MASK_THRESHOLD
+from yolact_deploy.types import WORD_BITS
 
 MASK_SIZE = "mask_size"  # attribute; a node without it makes masks at prototype size
 

@@ -7,10 +7,10 @@ import onnx.compose
 import torch
 from torch import nn
 
-from ..config import ModelConfig, PostprocessConfig
-from ..model import MaskIoUNet
-from ..postprocess import rescore_masks
-from .tracing import trace
+from yolact_deploy.config.model import ModelConfig, PostprocessConfig
+from yolact_deploy.export.tracing import trace
+from yolact_deploy.models.yolact import MaskIoUNet
+from yolact_deploy.ops.postprocess import rescore_masks
 
 _NAME = "postprocess/mask_scores"
 

@@ -14,9 +14,9 @@ from typing import Any
 import onnx
 from onnx import TensorProto, helper
 
-from ..errors import ModelFileError
-from .half_types import NO_LOSS, HalfType, WeightLoss, half_weight
-from .precision_rules import (
+from yolact_deploy.errors import ModelFileError
+from yolact_deploy.export.half_types import NO_LOSS, HalfType, WeightLoss, half_weight
+from yolact_deploy.export.precision_rules import (
     FP32_ANCESTRY,
     FP32_INPUTS,
     FP32_OPERATORS,

@@ -6,10 +6,10 @@ import onnx
 import torch
 from torch import nn
 
-from ..model import Yolact
-from ..stages import NETWORK_INPUT, RAW_OUTPUTS, feature_names
-from .deform_conv import with_form
-from .tracing import trace
+from yolact_deploy.artifacts.tensor_names import NETWORK_INPUT, RAW_OUTPUTS, feature_names
+from yolact_deploy.export.deform_conv import with_form
+from yolact_deploy.export.tracing import trace
+from yolact_deploy.models.yolact import Yolact
 
 
 class _Traced(nn.Module):

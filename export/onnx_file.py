@@ -6,9 +6,9 @@ from pathlib import Path
 
 import onnx
 
-from ..errors import ModelFileError
-from ..metadata import ModelMetadata
-from ..onnx_loading import load_onnx
+from yolact_deploy.artifacts.metadata import ModelMetadata
+from yolact_deploy.artifacts.onnx_file import load_onnx
+from yolact_deploy.errors import ModelFileError
 
 _MAX_REASON = 200  # characters of ONNX's own message
 

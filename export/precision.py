@@ -6,15 +6,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..dependencies import require
-from ..errors import ConfigError, ModelFileError, OutputError
-from ..files import check_output_path, write_bytes
-from ..metadata import ModelMetadata
+from yolact_deploy.artifacts.metadata import ModelMetadata
+from yolact_deploy.dependencies import require
+from yolact_deploy.errors import ConfigError, ModelFileError, OutputError
+from yolact_deploy.files import check_output_path, write_bytes
 
 if TYPE_CHECKING:
     import onnx
 
-    from .half_types import WeightLoss
+    from yolact_deploy.export.half_types import WeightLoss
 
 PRECISIONS = ("fp16", "bf16")
 # No kernel for its convolutions (ONNX Runtime 1.32): such a file is for TensorRT.
@@ -52,7 +52,7 @@ def convert_file(source: Path, output: Path, precision: str, force: bool = False
     """
     _check_precision(precision)
     require("onnx", "converting an ONNX file")
-    from .onnx_file import metadata_of, read_exported
+    from yolact_deploy.export.onnx_file import metadata_of, read_exported
 
     if output.exists() and source.exists() and output.samefile(source):
         raise OutputError(f"{output} is the file to convert: name another output")
@@ -78,9 +78,9 @@ def _check_precision(precision: str) -> None:
 def _convert(model: onnx.ModelProto, precision: str, source: object) -> tuple[onnx.ModelProto, WeightLoss]:
     _check_precision(precision)
     onnx = require("onnx", "converting an ONNX file")
-    from .half_types import HALF_TYPES
-    from .mixed_precision import cast_network
-    from .onnx_file import check_model, metadata_of
+    from yolact_deploy.export.half_types import HALF_TYPES
+    from yolact_deploy.export.mixed_precision import cast_network
+    from yolact_deploy.export.onnx_file import check_model, metadata_of
 
     metadata = metadata_of(model, source)
     if metadata.precision != "fp32":

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import OutputError
-from ..files import make_output_folder, user_cache, write_bytes
-from ..machine import GpuInfo
-from ..tensorrt_library import TensorRTLibrary
+from yolact_deploy.errors import OutputError
+from yolact_deploy.files import make_output_folder, user_cache, write_bytes
+from yolact_deploy.machine import GpuInfo
+from yolact_deploy.trt.library import TensorRTLibrary
 
 if TYPE_CHECKING:
     import tensorrt as trt

@@ -6,18 +6,24 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .._version import __version__
-from ..checkpoint import Checkpoint, read_checkpoint
-from ..config import ModelConfig, PostprocessConfig
-from ..dependencies import require
-from ..errors import ConfigError
-from ..files import check_output_path, write_bytes
-from ..images import read_image, sample_image
-from ..metadata import IMAGE_SIZE_MASKS, INPUT_KINDS, MASK_SIZES, PROTOTYPE_SIZE_MASKS, ModelMetadata
-from ..types import Image
+from yolact_deploy._version import __version__
+from yolact_deploy.artifacts.metadata import (
+    IMAGE_SIZE_MASKS,
+    INPUT_KINDS,
+    MASK_SIZES,
+    PROTOTYPE_SIZE_MASKS,
+    ModelMetadata,
+)
+from yolact_deploy.checkpoints.reader import Checkpoint, read_checkpoint
+from yolact_deploy.config.model import ModelConfig, PostprocessConfig
+from yolact_deploy.dependencies import require
+from yolact_deploy.errors import ConfigError
+from yolact_deploy.files import check_output_path, write_bytes
+from yolact_deploy.images import read_image, sample_image
+from yolact_deploy.types import Image
 
 if TYPE_CHECKING:
-    from .check import ExportCheck
+    from yolact_deploy.export.check import ExportCheck
 
 
 @dataclass(frozen=True)
@@ -73,7 +79,7 @@ def export_onnx(weights: Path, options: ExportOptions) -> ExportResult:
     output = check_output_path(options.output, options.force)
     for package in ("onnx", "onnxscript", "onnxruntime"):
         require(package, "exporting")
-    from .deform_conv import chosen_form  # this needs them
+    from yolact_deploy.export.deform_conv import chosen_form  # this needs them
 
     options = replace(options, deform_conv=chosen_form(options.deform_conv))
     image = read_image(options.check_image) if options.check_image is not None else sample_image()
@@ -82,10 +88,10 @@ def export_onnx(weights: Path, options: ExportOptions) -> ExportResult:
 
 
 def _export(checkpoint: Checkpoint, options: ExportOptions, output: Path, image: Image) -> ExportResult:
-    from .check import check_export  # these need the packages that were asked for above
-    from .graph import PROTOTYPE_MASKS, build_model
-    from .mask_scores import export_mask_scores
-    from .network import export_network
+    from yolact_deploy.export.check import check_export  # these need the packages that were asked for above
+    from yolact_deploy.export.graph import PROTOTYPE_MASKS, build_model
+    from yolact_deploy.export.mask_scores import export_mask_scores
+    from yolact_deploy.export.network import export_network
 
     config, batch = checkpoint.config, options.batch
     if options.class_names is not None:

@@ -11,8 +11,8 @@ import onnx
 import torch
 from torch import nn
 
-from ..errors import YolactDeployError
-from .domain import OPSET
+from yolact_deploy.errors import YolactDeployError
+from yolact_deploy.export.domain import OPSET
 
 
 def trace(

@@ -12,10 +12,10 @@ import pytest
 import torch
 
 from tests.seeded_weights import seeded_tensor
-from yolact_deploy.config import ModelConfig, PostprocessConfig
+from yolact_deploy.artifacts.metadata import DEFORM_CONV_FORMS
+from yolact_deploy.config.model import ModelConfig, PostprocessConfig
 from yolact_deploy.export.torch_to_onnx import ExportOptions, ExportResult, export_onnx
-from yolact_deploy.metadata import DEFORM_CONV_FORMS
-from yolact_deploy.model import Yolact
+from yolact_deploy.models.yolact import Yolact
 from yolact_deploy.types import Image
 
 ROOT = Path(__file__).parent.parent

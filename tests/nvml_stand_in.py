@@ -1,6 +1,6 @@
 """A stand-in for the module pynvml of nvidia-ml-py: the functions that the project calls, for GPUs made of dicts.
 
-`tests/benchmarks/telemetry/test_nvml.py` checks that the real module has each of them, with the same parameters.
+`tests/telemetry/test_nvml.py` checks that the real module has each of them, with the same parameters.
 """
 
 from __future__ import annotations

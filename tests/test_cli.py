@@ -15,7 +15,7 @@ from tests.conftest import ROOT
 from tests.running import Captured, assert_one_error_line, fails, run_process, succeeds
 from yolact_deploy import __version__, cli
 from yolact_deploy.commands.options import read_batch, read_class_names, read_config
-from yolact_deploy.config import NAMED_CONFIGS
+from yolact_deploy.config.model import NAMED_CONFIGS
 from yolact_deploy.errors import ConfigError, GateError, YolactDeployError
 
 COMMANDS = ("export", "bench", "compare", "infer", "inspect", "doctor", "weights", "weights list", "weights pull")

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.nvml_stand_in import FakeNvml, gpu
-from yolact_deploy import doctor, plugin_toolchain
-from yolact_deploy.benchmarks.telemetry import sources
+from yolact_deploy import doctor
 from yolact_deploy.doctor import Diagnosis, diagnose
+from yolact_deploy.telemetry import sources
+from yolact_deploy.trt import plugin_toolchain
 
 
 def findings(diagnosis: Diagnosis) -> dict[str, doctor.Finding]:

@@ -27,7 +27,7 @@ def test_the_wheel_has_the_linked_folders_and_the_data(wheel: Path) -> None:
         "export/graph.py",
         "export/fast_nms.py",
         "benchmarks/bench.py",
-        "benchmarks/telemetry/nvml.py",
+        "telemetry/nvml.py",
         "runtimes/onnxruntime.py",
         "py.typed",
     ):

@@ -11,11 +11,11 @@ import onnx
 import pytest
 import torch
 
-from yolact_deploy.boxes import make_priors
-from yolact_deploy.config import ModelConfig, PostprocessConfig
+from yolact_deploy.config.model import ModelConfig, PostprocessConfig
 from yolact_deploy.errors import CheckpointError, ImageError, ModelFileError, YolactDeployError
+from yolact_deploy.ops.boxes import make_priors
+from yolact_deploy.ops.preprocess import preprocess, preprocess_numpy
 from yolact_deploy.predictor import Predictor
-from yolact_deploy.preprocess import preprocess, preprocess_numpy
 from yolact_deploy.runtimes.base import batches
 from yolact_deploy.types import Detections, Image
 

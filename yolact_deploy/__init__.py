@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from .checkpoint import load_checkpoint
-    from .config import ModelConfig, PostprocessConfig
+    from .checkpoints.reader import load_checkpoint
+    from .config.model import ModelConfig, PostprocessConfig
     from .errors import YolactDeployError
-    from .model import Yolact
+    from .models.yolact import Yolact
     from .predictor import Predictor
     from .types import Detections, RawOutputs
 
@@ -32,13 +32,13 @@ __all__ = [
 
 _HOMES = {
     "Detections": "types",
-    "ModelConfig": "config",
-    "PostprocessConfig": "config",
+    "ModelConfig": "config.model",
+    "PostprocessConfig": "config.model",
     "Predictor": "predictor",
     "RawOutputs": "types",
-    "Yolact": "model",
+    "Yolact": "models.yolact",
     "YolactDeployError": "errors",
-    "load_checkpoint": "checkpoint",
+    "load_checkpoint": "checkpoints.reader",
 }
 
 

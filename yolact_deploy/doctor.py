@@ -13,7 +13,7 @@ from pathlib import Path
 from .dependencies import INSTALL_LINES
 from .errors import YolactDeployError
 from .machine import output_of
-from .plugin_library import BUILD_COMMAND, find_library, library_path, read_record
+from .trt.plugin_library import BUILD_COMMAND, find_library, library_path, read_record
 
 TEGRA_RELEASE = Path("/etc/nv_tegra_release")
 DEVICE_MODEL = Path("/proc/device-tree/model")
@@ -206,7 +206,7 @@ def _plugins() -> Finding:
 
 def _telemetry() -> Finding:
     """What `bench` can say of power, temperature and clocks here."""
-    from .benchmarks.telemetry import offered  # brings numpy, and `--help` imports this module
+    from .telemetry import offered  # brings numpy, and `--help` imports this module
 
     title, told = "power, temperature", offered()
     if not any({"power", "energy", "temperature"} & set(said) for _, said in told):
@@ -217,7 +217,7 @@ def _telemetry() -> Finding:
 
 
 def _cuda_compilers() -> tuple[str, ...]:
-    from .plugin_toolchain import compilers_of_wheels  # brings numpy, and `--help` imports this module
+    from .trt.plugin_toolchain import compilers_of_wheels  # brings numpy, and `--help` imports this module
 
     return ("nvcc", str(CUDA_HOME / "bin/nvcc"), *map(str, compilers_of_wheels()))
 

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from .images import checked_image
-from .masks import window_of
+from .ops.masks import window_of
 from .types import Detections, Image, MaskWindow, WindowedDetections
 
 Colour = tuple[int, int, int]  # BGR

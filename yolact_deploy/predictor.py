@@ -7,14 +7,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from .boxes import boxes_in_pixels
-from .config import ModelConfig, PostprocessConfig
+from .artifacts.manifest import ENGINE_SUFFIXES
+from .artifacts.metadata import ModelMetadata
+from .config.model import ModelConfig, PostprocessConfig
 from .dependencies import require
 from .errors import ModelFileError, YolactDeployError
 from .images import checked_image
-from .manifest import ENGINE_SUFFIXES
-from .masks import boolean_masks, mask_windows
-from .metadata import ModelMetadata
+from .ops.boxes import boxes_in_pixels
+from .ops.masks import boolean_masks, mask_windows
 from .runtimes.base import Runtime
 from .types import Detections, NetworkDetections, WindowedDetections
 

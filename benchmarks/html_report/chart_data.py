@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..stages import STAGES
-from . import charts
-from .view import KINDS, ModelView
+from yolact_deploy.benchmarks.html_report import charts
+from yolact_deploy.benchmarks.html_report.view import KINDS, ModelView
+from yolact_deploy.benchmarks.stages import STAGES
 
 MIN_CALLS = 5  # fewer make no distribution
 STAGE_TITLES = {"preprocess": "preprocess", "network": "network", "postprocess": "post-process", "masks": "masks"}

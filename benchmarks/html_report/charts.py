@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .svg import INK, PAPER, SOFT, Drawing, drawing, series_colour, stage_colour
+from yolact_deploy.benchmarks.html_report.svg import INK, PAPER, SOFT, Drawing, drawing, series_colour, stage_colour
 
 WIDTH, HEIGHT = 400, 260  # px; a phone shows it a little smaller, a wide screen a little larger
 SMALL_WIDTH, SMALL_HEIGHT = 320, 250

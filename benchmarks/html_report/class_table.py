@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .view import KINDS, ModelView, points
+from yolact_deploy.benchmarks.html_report.view import KINDS, ModelView, points
 
 
 @dataclass(frozen=True)

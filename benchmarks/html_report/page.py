@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ...dependencies import require
-from ..differences import PICTURES_PER_MODEL
-from . import chart_data, since, tables, texts, view
-from .charts import MIN_AP_SPAN
-from .class_table import class_rows
-from .view import Json, ModelView
+from yolact_deploy.benchmarks.differences import PICTURES_PER_MODEL
+from yolact_deploy.benchmarks.html_report import chart_data, since, tables, texts, view
+from yolact_deploy.benchmarks.html_report.charts import MIN_AP_SPAN
+from yolact_deploy.benchmarks.html_report.class_table import class_rows
+from yolact_deploy.benchmarks.html_report.view import Json, ModelView
+from yolact_deploy.dependencies import require
 
 FOLDER = Path(__file__).parent
 TEMPLATE = "report.html.j2"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..parity import POINT
-from .view import ABSENT, Json, text
+from yolact_deploy.benchmarks.html_report.view import ABSENT, Json, text
+from yolact_deploy.benchmarks.parity import POINT
 
 _STYLES = {"slower": "bad", "worse": "bad", "faster": "good", "better": "good"}
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ...dependencies import require
+from yolact_deploy.dependencies import require
 
 PURPOSE = "drawing the report"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .view import ABSENT, Json, ModelView, text
+from yolact_deploy.benchmarks.html_report.view import ABSENT, Json, ModelView, text
 
 _EN_DASH = "\N{EN DASH}"
 

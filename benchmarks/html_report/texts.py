@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from .view import ABSENT, Json, ModelView
+from yolact_deploy.benchmarks.html_report.view import ABSENT, Json, ModelView
 
 
 @dataclass(frozen=True)

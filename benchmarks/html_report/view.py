@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...console import size_text
-from ..parity import POINT
-from .charts import Series
-from .svg import SERIES_COLOURS
+from yolact_deploy.benchmarks.html_report.charts import Series
+from yolact_deploy.benchmarks.html_report.svg import SERIES_COLOURS
+from yolact_deploy.benchmarks.parity import POINT
+from yolact_deploy.console import size_text
 
 Json = dict[str, Any]
 

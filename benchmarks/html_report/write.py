@@ -6,12 +6,12 @@ import json
 import re
 from pathlib import Path
 
-from ..._version import __version__
-from ...dependencies import require
-from ...errors import OutputError
-from ...files import check_output_path, make_output_folder, write_text
-from .page import JSON_NAME, draw_page
-from .view import Json
+from yolact_deploy._version import __version__
+from yolact_deploy.benchmarks.html_report.page import JSON_NAME, draw_page
+from yolact_deploy.benchmarks.html_report.view import Json
+from yolact_deploy.dependencies import require
+from yolact_deploy.errors import OutputError
+from yolact_deploy.files import check_output_path, make_output_folder, write_text
 
 PAGE_NAME = "report.html"
 _MAKER = "yolact-deploy"

@@ -1,4 +1,4 @@
-// The box arithmetic of yolact_deploy/boxes.py, operation by operation in float32: whether an IoU is above the
+// The box arithmetic of yolact_deploy/ops/boxes.py, operation by operation in float32: whether an IoU is above the
 // threshold may hang on the last bit, so nothing here may be contracted to a fused multiply-add (see the compilers'
 // options).
 #pragma once

@@ -21,7 +21,7 @@ from yolact_deploy.benchmarks.accuracy import NOT_AVAILABLE, AveragePrecision, G
 from yolact_deploy.benchmarks.classes import ClassMapping, map_classes
 from yolact_deploy.benchmarks.dataset import Dataset, bundled_nano, load_dataset
 from yolact_deploy.benchmarks.results import ImageResult, encode_mask, run_images
-from yolact_deploy.config import ModelConfig
+from yolact_deploy.config.model import ModelConfig
 from yolact_deploy.predictor import Predictor
 
 OFFICIAL = DATA / "official_nano"

@@ -15,7 +15,7 @@ from tests.conftest import NANO, NANO_WEIGHTS
 from yolact_deploy.benchmarks import bench
 from yolact_deploy.benchmarks.bench import BenchOptions, BenchReport, choose_models, run_bench, timing_images
 from yolact_deploy.benchmarks.dataset import load_dataset
-from yolact_deploy.config import PostprocessConfig
+from yolact_deploy.config.model import PostprocessConfig
 from yolact_deploy.errors import DataError, ModelFileError, YolactDeployError
 from yolact_deploy.export.torch_to_onnx import ExportOptions, export_onnx
 
@@ -191,8 +191,8 @@ def test_bad_input_is_refused_before_anything_is_measured(
 def test_models_of_other_class_counts_are_refused(tmp_path: Path, nano_onnx: Path) -> None:
     import torch
 
-    from yolact_deploy.config import ModelConfig
-    from yolact_deploy.model import Yolact
+    from yolact_deploy.config.model import ModelConfig
+    from yolact_deploy.models.yolact import Yolact
 
     other = tmp_path / "yolact_nano_1_1.pth"
     torch.save(Yolact(ModelConfig.named("yolact_nano").with_num_classes(3)).state_dict(), other)

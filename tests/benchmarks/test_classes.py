@@ -6,7 +6,7 @@ import pytest
 
 from yolact_deploy.benchmarks.classes import ClassMapping, class_titles, map_classes
 from yolact_deploy.benchmarks.instances import Category
-from yolact_deploy.config import ModelConfig
+from yolact_deploy.config.model import ModelConfig
 from yolact_deploy.errors import DataError
 
 ANIMALS = ModelConfig(class_names=("dog", "cat", "hot dog"))

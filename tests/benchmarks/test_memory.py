@@ -13,7 +13,7 @@ from tests.conftest import NANO, NANO_WEIGHTS
 from yolact_deploy.benchmarks import memory
 from yolact_deploy.benchmarks.child import run_module
 from yolact_deploy.benchmarks.memory import main, measure_peak_memory, peak_memory
-from yolact_deploy.config import ModelConfig
+from yolact_deploy.config.model import ModelConfig
 from yolact_deploy.errors import YolactDeployError
 
 IMAGE = NANO / "images/000000001000.jpg"

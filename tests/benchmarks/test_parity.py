@@ -12,16 +12,7 @@ from hypothesis import strategies as st
 
 from tests.benchmarks.conftest import result
 from yolact_deploy.benchmarks.accuracy import NOT_AVAILABLE, Accuracy, AveragePrecision
-from yolact_deploy.benchmarks.parity import (
-    GATES,
-    Gate,
-    Matches,
-    Parity,
-    compare,
-    gate_for,
-    judge,
-    match_results,
-)
+from yolact_deploy.benchmarks.parity import GATES, Gate, Matches, Parity, compare, gate_for, judge, match_results
 from yolact_deploy.benchmarks.results import ImageResult
 from yolact_deploy.errors import YolactDeployError
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import DATA, PLUS_NANO_WEIGHTS
+from yolact_deploy.artifacts.metadata import DEFORM_CONV_FORMS
 from yolact_deploy.benchmarks.accuracy import Accuracy, GroundTruth
 from yolact_deploy.benchmarks.classes import map_classes
 from yolact_deploy.benchmarks.dataset import Dataset, bundled_nano, load_dataset
@@ -16,7 +17,6 @@ from yolact_deploy.benchmarks.parity import POINT, compare, gate_for, judge
 from yolact_deploy.benchmarks.results import ImageResult, run_images
 from yolact_deploy.export.precision import convert_file
 from yolact_deploy.export.torch_to_onnx import ExportResult
-from yolact_deploy.metadata import DEFORM_CONV_FORMS
 from yolact_deploy.predictor import Predictor
 
 Found = tuple[list[ImageResult], Accuracy]

@@ -12,9 +12,9 @@ from tests.conftest import NANO_WEIGHTS
 from yolact_deploy.benchmarks import bench
 from yolact_deploy.benchmarks.bench import BenchOptions, BenchReport, run_bench
 from yolact_deploy.benchmarks.report import alarms, to_json, to_markdown
-from yolact_deploy.benchmarks.telemetry import Monitor, Reading, summary
-from yolact_deploy.benchmarks.telemetry.reading import SourceFacts
-from yolact_deploy.benchmarks.telemetry.sources import SILENT
+from yolact_deploy.telemetry import Monitor, Reading, summary
+from yolact_deploy.telemetry.reading import SourceFacts
+from yolact_deploy.telemetry.sources import SILENT
 
 OPTIONS = BenchOptions(models=(NANO_WEIGHTS,), limit=2, device="cpu", threads=1, iterations=4, warmup=1, repeats=2)
 

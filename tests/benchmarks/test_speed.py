@@ -22,10 +22,10 @@ from yolact_deploy.benchmarks.synthetic import (
     write_synthetic_checkpoint,
 )
 from yolact_deploy.benchmarks.timing import Latency
-from yolact_deploy.checkpoint import load_checkpoint
-from yolact_deploy.config import ModelConfig
+from yolact_deploy.checkpoints.reader import load_checkpoint
+from yolact_deploy.config.model import ModelConfig
 from yolact_deploy.errors import YolactDeployError
-from yolact_deploy.preprocess import preprocess
+from yolact_deploy.ops.preprocess import preprocess
 
 NANO_CONFIG = ModelConfig.named("yolact_nano")
 

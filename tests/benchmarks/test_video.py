@@ -15,7 +15,7 @@ from yolact_deploy.benchmarks import drawing, video
 from yolact_deploy.benchmarks.drawing import made_up_detections, measure_drawing, read_size
 from yolact_deploy.benchmarks.video import StageCost, VideoResult, make_video, measure_video, print_result, to_json
 from yolact_deploy.errors import DataError, YolactDeployError
-from yolact_deploy.masks import mask_window
+from yolact_deploy.ops.masks import mask_window
 
 
 def frames_in(path: Path) -> int:

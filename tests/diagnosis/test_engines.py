@@ -14,13 +14,13 @@ from tests.cuda_stand_in import FakeGpu
 from tests.running import Captured, fails, succeeds
 from tests.runtimes.conftest import LARGE, SMALL, binding, gpu
 from yolact_deploy import cli
+from yolact_deploy.artifacts.manifest import Manifest
+from yolact_deploy.artifacts.tensor_names import tensor_stages
 from yolact_deploy.diagnosis.compare import CompareOptions, compare_models
 from yolact_deploy.export.engine import build_engine
 from yolact_deploy.export.engine_options import EngineOptions
-from yolact_deploy.manifest import Manifest
 from yolact_deploy.predictor import Predictor
 from yolact_deploy.runtimes.tensorrt import TensorRTRuntime
-from yolact_deploy.stages import tensor_stages
 from yolact_deploy.types import Image
 
 __all__ = ["binding", "gpu"]  # fixtures

@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import PLUS_NANO_WEIGHTS
 from tests.diagnosis.planted import align_corners, bypass, change, compare, disturb, in_function, initializer, poison
-from yolact_deploy.config import PostprocessConfig
+from yolact_deploy.config.model import PostprocessConfig
 from yolact_deploy.diagnosis.differences import difference
 from yolact_deploy.diagnosis.probes import open_probe
 from yolact_deploy.export.precision import convert_precision

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from tests.diagnosis.planted import compare
-from yolact_deploy import model as model_module
-from yolact_deploy import postprocess as postprocess_module
+from yolact_deploy.models import yolact as model_module
+from yolact_deploy.ops import postprocess as postprocess_module
 from yolact_deploy.runtimes import pytorch as runtime_module
 from yolact_deploy.types import Image
 

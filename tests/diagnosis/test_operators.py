@@ -9,12 +9,12 @@ import onnx
 import pytest
 
 from tests.conftest import PLUS_NANO_WEIGHTS
-from yolact_deploy.config import PostprocessConfig
+from yolact_deploy.artifacts.tensor_names import tensor_stages
+from yolact_deploy.config.model import PostprocessConfig
 from yolact_deploy.diagnosis.onnx_operators import OnnxGraph
 from yolact_deploy.diagnosis.operators import Namer, Operator, Structure, module_name
 from yolact_deploy.diagnosis.probes import Probe, open_probe
 from yolact_deploy.export.torch_to_onnx import ExportResult
-from yolact_deploy.stages import tensor_stages
 from yolact_deploy.types import Image
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.examples.cpp_build import Example, build_example
 from yolact_deploy.errors import MissingDependencyError
-from yolact_deploy.plugin_toolchain import find_headers, find_nvcc
+from yolact_deploy.trt.plugin_toolchain import find_headers, find_nvcc
 
 
 @pytest.fixture(scope="session")

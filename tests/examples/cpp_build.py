@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.conftest import ROOT
-from yolact_deploy.plugin_toolchain import Nvcc, TensorRTHeaders, find_tool
+from yolact_deploy.trt.plugin_toolchain import Nvcc, TensorRTHeaders, find_tool
 
 SOURCE = ROOT / "examples/cpp"
 HERE = Path(__file__).parent

@@ -12,16 +12,16 @@ import pytest
 import torch
 
 from tests.conftest import ROOT, seeded_state_dict
-from yolact_deploy.config import ModelConfig
+from yolact_deploy.artifacts.manifest import Manifest
+from yolact_deploy.config.model import ModelConfig
 from yolact_deploy.errors import ModelFileError, YolactDeployError
 from yolact_deploy.export.builder import input_range, output_ranges, parse_network
 from yolact_deploy.export.engine import build_engine
 from yolact_deploy.export.engine_options import EngineOptions, ImageSize
 from yolact_deploy.export.torch_to_onnx import ExportOptions, export_onnx
 from yolact_deploy.files import sha256_of
-from yolact_deploy.manifest import Manifest
 from yolact_deploy.predictor import Predictor
-from yolact_deploy.tensorrt_library import load_tensorrt
+from yolact_deploy.trt.library import load_tensorrt
 
 pytest.importorskip("tensorrt_rtx_bindings", reason='needs TensorRT for RTX: pip install "yolact-deploy[rtx]"')
 

@@ -27,10 +27,10 @@ from yolact_deploy.export.engine_options import EngineOptions, ImageSize
 from yolact_deploy.export.graph import PROTOTYPE_MASKS
 from yolact_deploy.export.torch_to_onnx import ExportOptions, export_onnx
 from yolact_deploy.files import sha256_of
-from yolact_deploy.inspection import inspect_file
+from yolact_deploy.inspection.model_file import inspect_file
 from yolact_deploy.machine import Machine
-from yolact_deploy.plugin_library import LibraryRecord, library_path, write_record
 from yolact_deploy.predictor import Predictor
+from yolact_deploy.trt.plugin_library import LibraryRecord, library_path, write_record
 
 
 @pytest.fixture(autouse=True)
@@ -236,7 +236,7 @@ def test_tensorrt_that_does_not_start(nano_onnx: Path, tmp_path: Path, monkeypat
 )
 def test_out_of_memory(nano_onnx: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     def fails(self: Builder, network: Any, config: Any) -> None:
-        from yolact_deploy.tensorrt_library import load_tensorrt
+        from yolact_deploy.trt.library import load_tensorrt
 
         load_tensorrt().logger.receive("ERROR", text)
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
 from tests.hard_cases import HARD_CASES, Case, random_case
-from yolact_deploy.config import PostprocessConfig
+from yolact_deploy.config.model import PostprocessConfig
 from yolact_deploy.export.domain import DOMAIN, DOMAIN_VERSION, FAST_NMS, MASK_ASSEMBLY, OPSET
 from yolact_deploy.export.fast_nms import fast_nms_attributes, fast_nms_function
 from yolact_deploy.export.mask_assembly import (
@@ -21,8 +21,8 @@ from yolact_deploy.export.mask_assembly import (
     mask_assembly_attributes,
     mask_assembly_function,
 )
-from yolact_deploy.masks import MASK_THRESHOLD
-from yolact_deploy.postprocess import assemble_masks, fast_nms, upsample_masks
+from yolact_deploy.ops.masks import MASK_THRESHOLD
+from yolact_deploy.ops.postprocess import assemble_masks, fast_nms, upsample_masks
 
 FLOAT, INT32 = TensorProto.FLOAT, TensorProto.INT32
 NMS_OUTPUTS = {"boxes": (FLOAT, 3), "scores": (FLOAT, 2), "classes": (INT32, 2), "coefs": (FLOAT, 3),
@@ -96,7 +96,7 @@ def test_fast_nms_at_full_size() -> None:
 
 
 def test_iou_exactly_at_the_threshold() -> None:
-    """As in tests/test_postprocess.py: an IoU of exactly 1/2 survives at 0.5, not below."""
+    """As in tests/ops/test_postprocess.py: an IoU of exactly 1/2 survives at 0.5, not below."""
     case = Case(
         torch.zeros(2, 4),
         torch.tensor([[0.1, 0.9], [0.2, 0.8]]),

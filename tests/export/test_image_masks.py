@@ -24,8 +24,8 @@ from yolact_deploy.export.engine_options import EngineOptions, ImageSize
 from yolact_deploy.export.onnx_file import metadata_of
 from yolact_deploy.export.precision import convert_file
 from yolact_deploy.export.torch_to_onnx import ExportOptions, ExportResult, export_onnx
-from yolact_deploy.inspection import inspect_onnx
-from yolact_deploy.model import Yolact
+from yolact_deploy.inspection.model_file import inspect_onnx
+from yolact_deploy.models.yolact import Yolact
 from yolact_deploy.predictor import Predictor
 from yolact_deploy.types import Image
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from tests.export.rounded import round_everything
+from yolact_deploy.artifacts.tensor_names import RAW_OUTPUTS
 from yolact_deploy.benchmarks.accuracy import Accuracy, GroundTruth
 from yolact_deploy.benchmarks.classes import map_classes
 from yolact_deploy.benchmarks.dataset import Dataset, bundled_nano, load_dataset
@@ -19,7 +20,6 @@ from yolact_deploy.benchmarks.results import ImageResult, run_images
 from yolact_deploy.export.precision import PRECISIONS, convert_file
 from yolact_deploy.predictor import Predictor
 from yolact_deploy.runtimes.onnxruntime import create_session
-from yolact_deploy.stages import RAW_OUTPUTS
 from yolact_deploy.types import Image
 
 

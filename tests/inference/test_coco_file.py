@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from tests.inference.results import grey, mask_of, result
-from yolact_deploy import class_names
-from yolact_deploy.config import ModelConfig
+from yolact_deploy.config import class_names
+from yolact_deploy.config.model import ModelConfig
 from yolact_deploy.errors import OutputError
 from yolact_deploy.inference.coco_file import CocoFile, category_ids
-from yolact_deploy.masks import window_of
+from yolact_deploy.ops.masks import window_of
 
 COCO = pytest.importorskip("pycocotools.coco").COCO
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis.extra import numpy as arrays
 
 from yolact_deploy.inference.rle import encode_rle
-from yolact_deploy.masks import window_of
+from yolact_deploy.ops.masks import window_of
 from yolact_deploy.types import BoolArray
 
 coding = pytest.importorskip("pycocotools.mask")

@@ -7,8 +7,8 @@ import pytest
 from tests.plugins.host_build import HostBuild, compile_host_build
 from tests.plugins.shell import Player, Toolchain, compile_player
 from yolact_deploy.errors import MissingDependencyError
-from yolact_deploy.plugin_build import PluginBuild, build_plugins
-from yolact_deploy.plugin_toolchain import ARCHITECTURES, find_headers, find_nvcc
+from yolact_deploy.trt.plugin_build import PluginBuild, build_plugins
+from yolact_deploy.trt.plugin_toolchain import ARCHITECTURES, find_headers, find_nvcc
 
 
 @pytest.fixture(scope="session")

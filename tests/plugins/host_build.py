@@ -11,7 +11,7 @@ import numpy as np
 
 from tests.conftest import ROOT
 from yolact_deploy.benchmarks.kernel_library import FastNmsSettings, FastNmsSizes, ImageSize, MaskSizes
-from yolact_deploy.config import PostprocessConfig
+from yolact_deploy.config.model import PostprocessConfig
 
 PLUGINS = ROOT / "plugins"
 COMPILER = "c++"

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.plugins.host_build import PLUGINS, HostBuild, LaunchShape, compile_host_build
-from yolact_deploy.plugin_build import KernelUsage, build_plugins
-from yolact_deploy.plugin_toolchain import ARCHITECTURES
+from yolact_deploy.trt.plugin_build import KernelUsage, build_plugins
+from yolact_deploy.trt.plugin_toolchain import ARCHITECTURES
 
 TABLE = PLUGINS / "ptxas.md"
 COMMAND = "python -m tests.plugins.ptxas_table"

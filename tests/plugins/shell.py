@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.plugins.host_build import COMPILER, FLAGS, PLUGINS
-from yolact_deploy.plugin_toolchain import Nvcc, TensorRTHeaders
+from yolact_deploy.trt.plugin_toolchain import Nvcc, TensorRTHeaders
 
 OPERATORS = ("fast_nms", "mask_assembly")
 SHELL = (

@@ -19,13 +19,13 @@ from tests.plugins.host_build import HostBuild
 from tests.plugins.shell import Player, Toolchain, compile_cuda_player
 from tests.plugins.test_mask_assembly import random_inputs
 from tests.plugins.test_shell import attributes_of, nms_inputs, own_attributes
-from yolact_deploy.config import PostprocessConfig
+from yolact_deploy.config.model import PostprocessConfig
 from yolact_deploy.export.domain import FAST_NMS, MASK_ASSEMBLY
 from yolact_deploy.export.mask_assembly import image_mask_attributes
 from yolact_deploy.machine import gpu_from_driver
-from yolact_deploy.masks import MASK_THRESHOLD, unpack_masks
-from yolact_deploy.plugin_build import PluginBuild, build_plugins
-from yolact_deploy.postprocess import assemble_masks, upsample_masks
+from yolact_deploy.ops.masks import MASK_THRESHOLD, unpack_masks
+from yolact_deploy.ops.postprocess import assemble_masks, upsample_masks
+from yolact_deploy.trt.plugin_build import PluginBuild, build_plugins
 from yolact_deploy.types import PackedMasks
 
 TOLERANCE = {np.float32: 1e-5, np.float16: 2e-3}

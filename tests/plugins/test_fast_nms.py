@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from tests.conftest import DATA
 from tests.hard_cases import HARD_CASES, Case, random_case
 from tests.plugins.host_build import ORDERS, HostBuild
-from yolact_deploy.config import PostprocessConfig
-from yolact_deploy.postprocess import fast_nms
+from yolact_deploy.config.model import PostprocessConfig
+from yolact_deploy.ops.postprocess import fast_nms
 
 FP32, FP16 = np.float32, np.float16
 TOLERANCE = {FP32: 1e-5, FP16: 2e-3}
@@ -134,7 +134,7 @@ def test_thread_orders_give_identical_bits(host_build: HostBuild, cross_class: b
 
 
 def test_iou_exactly_at_the_threshold(host_build: HostBuild) -> None:
-    """As in tests/test_postprocess.py: an IoU of exactly 1/2 survives at 0.5, not below."""
+    """As in tests/ops/test_postprocess.py: an IoU of exactly 1/2 survives at 0.5, not below."""
     priors = torch.tensor([[0.5, 0.5, 1.0, 1.0], [1.0, 0.5, 2.0, 1.0]])
     case = Case(torch.zeros(2, 4), torch.tensor([[0.1, 0.9], [0.2, 0.8]]), torch.zeros(2, 2), priors)
     for threshold, count in ((0.5, 2), (0.4999, 1)):

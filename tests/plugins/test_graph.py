@@ -11,16 +11,16 @@ import pytest
 import torch
 
 from tests.plugins.host_build import HostBuild
+from yolact_deploy.artifacts.tensor_names import RAW_OUTPUTS
 from yolact_deploy.benchmarks.accuracy import Accuracy, GroundTruth
 from yolact_deploy.benchmarks.classes import map_classes
 from yolact_deploy.benchmarks.dataset import bundled_nano, load_dataset
 from yolact_deploy.benchmarks.results import ImageResult, image_result
 from yolact_deploy.export.domain import DOMAIN
 from yolact_deploy.export.onnx_file import metadata_of
-from yolact_deploy.postprocess import network_detections
+from yolact_deploy.ops.postprocess import network_detections
 from yolact_deploy.predictor import Predictor
 from yolact_deploy.runtimes.onnxruntime import create_session, split_batch
-from yolact_deploy.stages import RAW_OUTPUTS
 from yolact_deploy.types import Detections, Image, NetworkDetections, PackedMasks, RawOutputs
 
 CLOSE = 1e-5

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.plugins.host_build import ORDERS, HostBuild
 from tests.plugins.test_mask_assembly import random_inputs
-from yolact_deploy.postprocess import MASK_THRESHOLD, assemble_masks
+from yolact_deploy.ops.postprocess import MASK_THRESHOLD, assemble_masks
 
 FP32, FP16 = np.float32, np.float16
 CLOSE = 1e-5  # a pixel that near the threshold may fall on either side

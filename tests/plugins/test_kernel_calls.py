@@ -17,9 +17,9 @@ from yolact_deploy.benchmarks import kernels
 from yolact_deploy.benchmarks.kernel_calls import FastNmsCall, ImageMaskCall, MaskCall
 from yolact_deploy.benchmarks.kernel_library import KernelLibrary
 from yolact_deploy.benchmarks.kernels import CudaClock, kernel_calls, measure, write_results
-from yolact_deploy.config import PostprocessConfig
+from yolact_deploy.config.model import PostprocessConfig
 from yolact_deploy.errors import ModelFileError, OutputError, YolactDeployError
-from yolact_deploy.plugin_library import library_path
+from yolact_deploy.trt.plugin_library import library_path
 
 
 @pytest.fixture(scope="module")

@@ -14,10 +14,10 @@ from tests.plugins.host_build import PLUGINS
 from tests.plugins.shell import Toolchain
 from yolact_deploy.errors import ModelFileError
 from yolact_deploy.files import sha256_of
-from yolact_deploy.plugin_build import PluginBuild
-from yolact_deploy.plugin_library import compiled_major, read_record
-from yolact_deploy.plugin_toolchain import ARCHITECTURES
-from yolact_deploy.runtimes.engine_file import load_plugins
+from yolact_deploy.trt.engine_file import load_plugins
+from yolact_deploy.trt.plugin_build import PluginBuild
+from yolact_deploy.trt.plugin_library import compiled_major, read_record
+from yolact_deploy.trt.plugin_toolchain import ARCHITECTURES
 
 MAX_REGISTERS = 72  # 900 threads of that many fill a multiprocessor's registers
 

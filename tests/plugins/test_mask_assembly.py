@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from tests.conftest import DATA
 from tests.plugins.host_build import ORDERS, HostBuild
-from yolact_deploy.config import PostprocessConfig
-from yolact_deploy.postprocess import assemble_masks, fast_nms
+from yolact_deploy.config.model import PostprocessConfig
+from yolact_deploy.ops.postprocess import assemble_masks, fast_nms
 
 FP32, FP16 = np.float32, np.float16
 TOLERANCE = {FP32: 1e-5, FP16: 2e-3}

@@ -8,7 +8,7 @@ import pytest
 
 from tests.plugins.host_build import HostBuild
 from tests.plugins.ptxas_table import COMMAND, REGISTER_SLACK, TABLE, KernelNeeds, differences, measure, parse, render
-from yolact_deploy.plugin_build import PluginBuild
+from yolact_deploy.trt.plugin_build import PluginBuild
 
 MOST_SHARED_BYTES = 48 * 1024  # what every GPU gives a block without being asked
 

@@ -7,12 +7,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from yolact_deploy import plugin_build, plugin_toolchain
 from yolact_deploy.errors import ConfigError, MissingDependencyError, ModelFileError, YolactDeployError
 from yolact_deploy.machine import GpuInfo
-from yolact_deploy.plugin_build import read_usage
-from yolact_deploy.plugin_library import LibraryRecord, find_library, library_path, read_record, write_record
-from yolact_deploy.plugin_toolchain import Nvcc, choose_architectures, cmake_architectures, find_headers, find_nvcc
+from yolact_deploy.trt import plugin_build, plugin_toolchain
+from yolact_deploy.trt.plugin_build import read_usage
+from yolact_deploy.trt.plugin_library import LibraryRecord, find_library, library_path, read_record, write_record
+from yolact_deploy.trt.plugin_toolchain import Nvcc, choose_architectures, cmake_architectures, find_headers, find_nvcc
 
 NVCC = Nvcc(Path("/cuda/bin/nvcc"), "13.0", (75, 80, 86, 87, 89, 90, 100, 110, 120), Path("/cuda"))
 

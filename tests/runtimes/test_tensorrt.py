@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 
 from tests.cuda_stand_in import FakeGpu
-from yolact_deploy.config import ModelConfig
+from yolact_deploy.artifacts.manifest import manifest_path
+from yolact_deploy.config.model import ModelConfig
 from yolact_deploy.errors import ImageError, ModelFileError, YolactDeployError
 from yolact_deploy.export.engine import build_engine
 from yolact_deploy.export.engine_options import EngineOptions, ImageSize
-from yolact_deploy.manifest import manifest_path
 from yolact_deploy.predictor import Predictor
-from yolact_deploy.runtimes.cuda import find_gpu
 from yolact_deploy.runtimes.tensorrt import TensorRTRuntime
-from yolact_deploy.tensorrt_library import installed_runtimes
+from yolact_deploy.trt.cuda import find_gpu
+from yolact_deploy.trt.library import installed_runtimes
 from yolact_deploy.types import Detections, Image
 
 
@@ -231,8 +231,8 @@ def test_a_foreign_engine(gpu: FakeGpu, tmp_path: Path) -> None:
 def test_neither_torch_nor_onnx_is_imported() -> None:
     script = (
         "import sys\n"
-        "import yolact_deploy.predictor, yolact_deploy.runtimes.tensorrt, yolact_deploy.runtimes.cuda\n"
-        "import yolact_deploy.engine_inspection\n"
+        "import yolact_deploy.predictor, yolact_deploy.runtimes.tensorrt, yolact_deploy.trt.cuda\n"
+        "import yolact_deploy.inspection.engine\n"
         "print(sorted({'torch', 'onnx', 'onnxruntime', 'tensorrt', 'pycuda', 'cuda'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

@@ -30,7 +30,7 @@ def run(
     verbose: Verbose = False,
 ) -> None:
     """Compile the TensorRT plugins, the fast path of Fast NMS and masks, for the GPU here or others."""
-    from ..plugin_build import build_plugins
+    from ..trt.plugin_build import build_plugins
 
     build = build_plugins(arch, tensorrt_include, output, listener=console.explain)
     console.show_table(

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from .. import console
-from ..tensorrt_library import LOGGER_NAME
+from ..trt.library import LOGGER_NAME
 
 if TYPE_CHECKING:
     from ..export.build_monitor import BuildListener

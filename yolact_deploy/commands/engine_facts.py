@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from .. import console
-from ..engine_inspection import EngineInfo
-from ..manifest import Manifest
+from ..artifacts.manifest import Manifest
+from ..inspection.engine import EngineInfo
 from .model_facts import Facts, model_facts
 
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .. import console
-from ..config import PostprocessConfig
+from ..artifacts.metadata import INPUT_KINDS, PROTOTYPE_SIZE_MASKS
+from ..config.model import PostprocessConfig
 from ..dependencies import require
 from ..errors import ConfigError, GateError
-from ..metadata import INPUT_KINDS, PROTOTYPE_SIZE_MASKS
 from .options import ClassNames, Config, Force, Verbose, read_batch, read_class_names, read_config
 
 if TYPE_CHECKING:

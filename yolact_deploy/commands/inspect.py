@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from .. import console
-from ..engine_inspection import EngineInfo
-from ..inspection import CheckpointInfo, OnnxInfo, TensorInfo, inspect_file
+from ..inspection.engine import EngineInfo
+from ..inspection.model_file import CheckpointInfo, OnnxInfo, TensorInfo, inspect_file
 from .engine_facts import engine_facts
 from .model_facts import Facts, model_facts, names_text, plus_facts
 from .options import Config, Json, Verbose, read_config

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..config import ModelConfig
-from ..metadata import ModelMetadata
+from ..artifacts.metadata import ModelMetadata
+from ..config.model import ModelConfig
 
 MAX_NAMES = 12  # class names shown without -v
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from .. import console
-from ..config import NAMED_CONFIGS, ModelConfig
+from ..config.model import NAMED_CONFIGS, ModelConfig
 from ..errors import ConfigError
 
 CONFIG_FILE_SUFFIXES = (".json", ".yaml", ".yml")

@@ -8,7 +8,15 @@ from typing import Annotated
 import typer
 
 from .. import console
-from ..weights import BASE_URL, BASE_URL_VARIABLE, DEFAULT_FOLDER, LocalWeights, find_release, list_local, pull
+from ..checkpoints.releases import (
+    BASE_URL,
+    BASE_URL_VARIABLE,
+    DEFAULT_FOLDER,
+    LocalWeights,
+    find_release,
+    list_local,
+    pull,
+)
 from .options import Json, Verbose
 
 SHORT_SHA256 = 12  # digits shown without -v

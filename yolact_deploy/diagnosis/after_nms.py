@@ -11,9 +11,9 @@ import importlib.util
 
 import numpy as np
 
-from ..boxes import make_priors
-from ..config import PostprocessConfig
-from ..stages import BOXES, MASK_SCORES, MASKS, RAW_OUTPUTS, SCORES
+from ..artifacts.tensor_names import BOXES, MASK_SCORES, MASKS, RAW_OUTPUTS, SCORES
+from ..config.model import PostprocessConfig
+from ..ops.boxes import make_priors
 from ..types import NetworkDetections
 from .culprit import Culprit
 from .detections import MatchedDetections
@@ -74,7 +74,7 @@ def explain(stage: str, reference: OwnDetections, suspect: OwnDetections) -> Cul
 def _reference(values: StageValues, priors: np.ndarray, postprocess: PostprocessConfig) -> NetworkDetections:
     import torch
 
-    from ..postprocess import network_detections
+    from ..ops.postprocess import network_detections
     from ..types import RawOutputs
 
     tensors = {name: torch.from_numpy(values.tensors[name].astype(np.float32)) for name in RAW_OUTPUTS}

@@ -7,10 +7,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..config import ModelConfig
+from ..artifacts.manifest import ENGINE_SUFFIXES
+from ..artifacts.metadata import ModelMetadata
+from ..config.model import ModelConfig
 from ..errors import ConfigError, ModelFileError, YolactDeployError
-from ..manifest import ENGINE_SUFFIXES
-from ..metadata import ModelMetadata
 from ..predictor import CHECKPOINT_SUFFIXES, DEVICES
 from ..types import Image
 from .probes import open_probe

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..masks import boolean_masks
-from ..matching import MATCH_SCORE, match_detections
-from ..stages import MASKS
+from ..artifacts.tensor_names import MASKS
+from ..ops.masks import boolean_masks
+from ..ops.matching import MATCH_SCORE, match_detections
 from ..types import NetworkDetections
 from .differences import EQUAL, NOT_COMPARABLE, Difference, difference
 

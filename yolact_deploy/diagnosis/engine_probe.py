@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ..config import ModelConfig, PostprocessConfig
-from ..metadata import INPUT_KINDS
-from ..preprocess import preprocess_numpy
+from ..artifacts.metadata import INPUT_KINDS
+from ..artifacts.tensor_names import NETWORK_INPUT, tensor_stages
+from ..config.model import ModelConfig, PostprocessConfig
+from ..ops.preprocess import preprocess_numpy
 from ..runtimes.onnxruntime import output_names, split_batch
 from ..runtimes.tensorrt import TensorRTRuntime
-from ..stages import NETWORK_INPUT, tensor_stages
 from ..types import Image
 from .operators import Structure
 from .probes import StageValues, effective_precision

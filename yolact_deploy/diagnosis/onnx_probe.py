@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from ..config import PostprocessConfig
+from ..artifacts.metadata import ModelMetadata
+from ..artifacts.onnx_file import load_onnx
+from ..artifacts.tensor_names import NETWORK_INPUT, pyramid_levels, tensor_stages
+from ..config.model import PostprocessConfig
 from ..dependencies import require
 from ..errors import ModelFileError, YolactDeployError
-from ..metadata import ModelMetadata
-from ..onnx_loading import load_onnx
-from ..preprocess import preprocess_numpy
+from ..ops.preprocess import preprocess_numpy
 from ..runtimes.onnxruntime import create_session, output_names, split_batch
-from ..stages import NETWORK_INPUT, pyramid_levels, tensor_stages
 from ..types import Image
 from .onnx_operators import OnnxGraph
 from .operators import Structure

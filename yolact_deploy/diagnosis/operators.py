@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from ..stages import BACKBONE_STAGES
+from ..artifacts.tensor_names import BACKBONE_STAGES
 
 HEAD = "prediction_layers.0."  # the layers that all FPN levels share
 OFFSETS = ".conv_offset_mask"  # the layer that says where a deformable convolution reads

@@ -9,10 +9,10 @@ from typing import Protocol
 
 import numpy as np
 
-from ..config import ModelConfig, PostprocessConfig
+from ..artifacts.manifest import ENGINE_SUFFIXES
+from ..artifacts.metadata import ModelMetadata
+from ..config.model import ModelConfig, PostprocessConfig
 from ..errors import ModelFileError
-from ..manifest import ENGINE_SUFFIXES
-from ..metadata import ModelMetadata
 from ..predictor import CHECKPOINT_SUFFIXES
 from ..types import Image, NetworkDetections
 from .operators import Structure

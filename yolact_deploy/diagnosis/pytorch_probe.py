@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..config import ModelConfig, PostprocessConfig
+from ..artifacts.tensor_names import BACKBONE_STAGES, NETWORK_INPUT, RAW_OUTPUTS, pyramid_levels
+from ..config.model import ModelConfig, PostprocessConfig
 from ..dependencies import require
-from ..model import Yolact
-from ..postprocess import network_detections
+from ..models.yolact import Yolact
+from ..ops.postprocess import network_detections
 from ..runtimes.pytorch import PyTorchRuntime
-from ..stages import BACKBONE_STAGES, NETWORK_INPUT, RAW_OUTPUTS, pyramid_levels
 from ..types import Image, RawOutputs
 from .operators import Structure
 from .probes import StageValues, effective_precision

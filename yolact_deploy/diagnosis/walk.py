@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ..config import PostprocessConfig
-from ..stages import BOXES, CONF, MASKS, NETWORK_INPUT, detection_stages, tensor_stages
+from ..artifacts.tensor_names import BOXES, CONF, MASKS, NETWORK_INPUT, detection_stages, tensor_stages
+from ..config.model import PostprocessConfig
 from ..types import Image
 from .after_nms import OwnDetections, explain
 from .culprit import Culprit, find_culprit

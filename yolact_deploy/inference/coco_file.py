@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from .. import class_names as data_sets
-from ..config import ModelConfig
+from ..config import class_names as data_sets
+from ..config.model import ModelConfig
 from ..errors import OutputError
 from ..files import check_output_path, temporary_beside
 from ..types import MaskWindow

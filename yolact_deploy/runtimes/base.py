@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ..metadata import ModelMetadata
+from ..artifacts.metadata import ModelMetadata
 from ..types import Image, NetworkDetections
 
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ..config import ModelConfig
+from ..artifacts.metadata import ModelMetadata
+from ..config.model import ModelConfig
 from ..dependencies import require
 from ..errors import ModelFileError, YolactDeployError
-from ..metadata import ModelMetadata
-from ..preprocess import preprocess_numpy
+from ..ops.preprocess import preprocess_numpy
 from ..types import Image, NetworkDetections, PackedMasks
 from .base import batches, counted_threads
 

@@ -9,13 +9,13 @@ import numpy as np
 import torch
 
 from .._version import __version__
-from ..checkpoint import read_checkpoint
-from ..config import ModelConfig, PostprocessConfig
+from ..artifacts.metadata import ModelMetadata
+from ..checkpoints.reader import read_checkpoint
+from ..config.model import ModelConfig, PostprocessConfig
 from ..errors import YolactDeployError
-from ..metadata import ModelMetadata
-from ..model import Yolact
-from ..postprocess import network_detections
-from ..preprocess import preprocess
+from ..models.yolact import Yolact
+from ..ops.postprocess import network_detections
+from ..ops.preprocess import preprocess
 from ..types import Image, NetworkDetections, RawOutputs
 from .base import batches, counted_threads
 

@@ -15,15 +15,15 @@ from pathlib import Path
 
 import numpy as np
 
-from ..config import ModelConfig, PostprocessConfig
+from ..artifacts.manifest import Manifest, TensorRange
+from ..artifacts.metadata import IMAGE_SIZE_MASKS, PROTOTYPE_SIZE_MASKS, ModelMetadata
+from ..config.model import ModelConfig, PostprocessConfig
 from ..errors import ImageError, ModelFileError, YolactDeployError
-from ..manifest import Manifest, TensorRange
-from ..metadata import IMAGE_SIZE_MASKS, PROTOTYPE_SIZE_MASKS, ModelMetadata
-from ..preprocess import preprocess_numpy
+from ..ops.preprocess import preprocess_numpy
+from ..trt.engine_file import open_engine, read_manifest, require_input
+from ..trt.engine_session import EngineSession, Shape, StageTimes
 from ..types import Image, NetworkDetections
 from .base import batches
-from .engine_file import open_engine, read_manifest, require_input
-from .engine_session import EngineSession, Shape, StageTimes
 from .onnxruntime import output_names, split_batch
 
 

@@ -23,9 +23,9 @@ from yolact_deploy.benchmarks.html_report.page import draw_page
 from yolact_deploy.benchmarks.parity import GATES, Matches, Parity, judge
 from yolact_deploy.benchmarks.report import to_json
 from yolact_deploy.benchmarks.stages import STAGES, Timing
-from yolact_deploy.benchmarks.telemetry import Spread, Telemetry, Throttling, Watched
 from yolact_deploy.benchmarks.timing import Latency
 from yolact_deploy.console import to_json as to_text
+from yolact_deploy.telemetry import Spread, Telemetry, Throttling, Watched
 
 Json = dict[str, Any]
 

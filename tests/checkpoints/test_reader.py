@@ -1,0 +1,289 @@
+"""Reading, recognising and refusing weight files."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from tests.conftest import NANO_WEIGHTS, PLUS_NANO_WEIGHTS, seeded_state_dict
+from yolact_deploy.checkpoints.architecture import Architecture
+from yolact_deploy.checkpoints.reader import load_checkpoint, read_checkpoint
+from yolact_deploy.config.model import NAMED_CONFIGS, BackboneConfig, ModelConfig
+from yolact_deploy.errors import CheckpointError
+from yolact_deploy.files import sha256_of
+from yolact_deploy.models.yolact import Yolact
+
+
+@pytest.fixture(scope="module")
+def nano_tensors() -> dict[str, torch.Tensor]:
+    return torch.load(NANO_WEIGHTS, weights_only=True)
+
+
+def small_config(**changes: object) -> ModelConfig:
+    """A thin network of a named structure, so that tests stay fast."""
+    return replace(ModelConfig.named("yolact_nano"), name="small", **changes)  # type: ignore[arg-type]
+
+
+def save(path: Path, tensors: object, **options: object) -> Path:
+    torch.save(tensors, path, **options)  # type: ignore[arg-type]
+    return path
+
+
+def refused(path: Path, *parts: str, **options: object) -> None:
+    """Assert that `path` is refused in one line that has all of `parts`."""
+    with pytest.raises(CheckpointError) as caught:
+        read_checkpoint(path, **options)  # type: ignore[arg-type]
+    message = str(caught.value)
+    assert "\n" not in message
+    for part in parts:
+        assert part in message
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_both_torch_formats(tmp_path: Path, nano_tensors: dict[str, torch.Tensor], zipped: bool) -> None:
+    path = save(tmp_path / "yolact_nano_1_2.pth", nano_tensors, _use_new_zipfile_serialization=zipped)
+    checkpoint = read_checkpoint(path)
+    assert checkpoint.file_format == ("zip" if zipped else "legacy")
+    assert checkpoint.config == ModelConfig.named("yolact_nano")
+    assert checkpoint.sha256 == sha256_of(path)
+    assert checkpoint.notes == checkpoint.dropped_keys == ()
+    for key, tensor in checkpoint.build().state_dict().items():
+        torch.testing.assert_close(tensor, nano_tensors[key], rtol=0, atol=0)
+
+
+def test_safetensors(tmp_path: Path, nano_tensors: dict[str, torch.Tensor]) -> None:
+    path = tmp_path / "yolact_nano_1_2.safetensors"
+    save_file(nano_tensors, path)
+    model, config = load_checkpoint(path)
+    assert config.name == "yolact_nano"
+    torch.testing.assert_close(model.state_dict()["proto_net.0.weight"], nano_tensors["proto_net.0.weight"])
+    path.write_bytes(path.read_bytes()[:2000])
+    refused(path, "not a readable .safetensors file")
+
+
+def test_model_is_ready_for_inference(nano_weights: Path) -> None:
+    model, _ = load_checkpoint(nano_weights)
+    assert not any(module.training for module in model.modules())
+
+
+def test_wrapped_and_parallel_state_dicts(tmp_path: Path, nano_tensors: dict[str, torch.Tensor]) -> None:
+    wrapped = {"state_dict": {f"module.{key}": value for key, value in nano_tensors.items()}, "epoch": 3}
+    checkpoint = read_checkpoint(save(tmp_path / "yolact_nano_1_2.pth", wrapped))
+    assert set(checkpoint.state_dict) == set(nano_tensors)
+
+
+def test_half_precision_weights_become_float32(tmp_path: Path, nano_tensors: dict[str, torch.Tensor]) -> None:
+    halved = {key: value.half() if value.is_floating_point() else value for key, value in nano_tensors.items()}
+    checkpoint = read_checkpoint(save(tmp_path / "yolact_nano_1_2.pth", halved))
+    assert {value.dtype for value in checkpoint.state_dict.values()} <= {torch.float32, torch.int64}
+
+
+def test_legacy_and_training_keys_are_dropped(tmp_path: Path, nano_tensors: dict[str, torch.Tensor]) -> None:
+    legacy = dict(nano_tensors)
+    legacy["backbone.layer1.0.conv1.weight"] = torch.zeros(3)
+    legacy["fpn.downsample_layers.2.weight"] = torch.zeros(64, 64, 3, 3)
+    legacy["fpn.downsample_layers.2.bias"] = torch.zeros(64)
+    del legacy["semantic_seg_conv.weight"], legacy["semantic_seg_conv.bias"]
+    checkpoint = read_checkpoint(save(tmp_path / "yolact_nano_1_2.pth", legacy))
+    assert set(checkpoint.dropped_keys) == set(legacy) - set(nano_tensors)
+    torch.testing.assert_close(checkpoint.build().fpn.pred_layers[0].bias, nano_tensors["fpn.pred_layers.0.bias"])
+
+
+@pytest.mark.parametrize("name", ["yolact_nano_22_4148.pth", "yolact_nano.pth", "yolact_nano_22_4148_interrupt.pth"])
+def test_configuration_from_the_file_name(tmp_path: Path, nano_tensors: dict[str, torch.Tensor], name: str) -> None:
+    checkpoint = read_checkpoint(save(tmp_path / name, nano_tensors))
+    assert checkpoint.config.name == "yolact_nano"
+    assert checkpoint.notes == ()
+
+
+def test_configuration_from_the_tensors(tmp_path: Path, nano_tensors: dict[str, torch.Tensor]) -> None:
+    checkpoint = read_checkpoint(save(tmp_path / "best.pth", nano_tensors))
+    assert checkpoint.config.name == "yolact_nano"
+    assert "assumed yolact_nano" in checkpoint.notes[0]
+
+
+@pytest.mark.parametrize("name", NAMED_CONFIGS)
+def test_every_named_configuration_is_recognised(tmp_path: Path, name: str) -> None:
+    config = NAMED_CONFIGS[name]
+    tensors = _zeros(config)
+    assert read_checkpoint(save(tmp_path / f"{name}_54_800000.pth", tensors)).config == config
+
+
+def _zeros(config: ModelConfig) -> dict[str, torch.Tensor]:
+    """A state dict of the right shapes that takes no room, in memory or in a file."""
+    with torch.device("meta"):
+        shapes = {key: tensor.shape for key, tensor in Yolact(config).state_dict().items()}
+    return {key: torch.zeros(()).expand(shape) for key, shape in shapes.items()}
+
+
+def test_an_ambiguous_file_is_said(tmp_path: Path) -> None:
+    tensors = _zeros(ModelConfig.named("yolact_im700"))
+    checkpoint = read_checkpoint(save(tmp_path / "mine.pth", tensors))
+    assert checkpoint.config.name == "yolact_base"
+    assert "also fit yolact_im400, yolact_im700" in checkpoint.notes[0]
+    checkpoint = read_checkpoint(save(tmp_path / "yolact_im700_parts_3_400.pth", tensors))
+    assert checkpoint.config.name == "yolact_im700"
+
+
+def test_a_custom_class_count_needs_no_option(tmp_path: Path) -> None:
+    tensors = seeded_state_dict(small_config().with_num_classes(3))
+    path = save(tmp_path / "yolact_nano_5_600.pth", tensors)
+    for options in ({}, {"num_classes": 3}, {"config": ModelConfig.named("yolact_nano")}):
+        checkpoint = read_checkpoint(path, **options)  # type: ignore[arg-type]
+        assert checkpoint.config.class_names == ("class 0", "class 1", "class 2")
+        assert "has 3 classes, yolact_nano has 6" in checkpoint.notes[0]
+    refused(
+        path, "checkpoint has 3 classes", "--num-classes says 80", "pass --num-classes 3 or leave it", num_classes=80
+    )
+
+
+def test_class_names_that_a_user_gave_must_fit(tmp_path: Path) -> None:
+    path = save(tmp_path / "mine.pth", seeded_state_dict(small_config().with_num_classes(3)))
+    config = small_config(class_names=("nut", "bolt"))
+    refused(path, "checkpoint has 3 classes, small has 2", config=config)
+
+
+def test_a_users_own_variant(tmp_path: Path) -> None:
+    config = small_config(backbone=BackboneConfig("darknet", (1, 1, 1, 1), 16), head_channels=24, num_prototypes=8)
+    path = save(tmp_path / "mine.pth", seeded_state_dict(config))
+    assert read_checkpoint(path, config).config == config
+    refused(path, "a YOLACT with DarkNet-", "of width 16", "--config FILE", '"num_prototypes": 8')
+
+
+def test_a_wrong_file_name_or_option_is_said(tmp_path: Path, nano_tensors: dict[str, torch.Tensor]) -> None:
+    path = save(tmp_path / "yolact_base_54_800000.pth", nano_tensors)
+    refused(path, "the file name says yolact_base", "ResNet-26 of width 16 backbone, not ResNet-101",
+            "pass --config yolact_nano")  # fmt: skip
+    path = save(tmp_path / "best.pth", nano_tensors)
+    refused(path, "yolact_darknet53 was asked for", "not DarkNet-53", config=ModelConfig.named("yolact_darknet53"))
+
+
+def test_plus_and_plain_are_not_mixed_up(tmp_path: Path, nano_tensors: dict[str, torch.Tensor]) -> None:
+    plain = save(tmp_path / "yolact_plus_nano_1_2.pth", nano_tensors)
+    refused(plain, "the file name says yolact_plus_nano", "nothing of YOLACT++", "pass --config yolact_nano")
+    for name in ("yolact_nano", "yolact_resnet50"):
+        refused(PLUS_NANO_WEIGHTS, f"{name} was asked for", "6 deformable convolutions and a mask-IoU net of",
+                f"it is a YOLACT++, {name} is a YOLACT", "pass --config yolact_plus_nano",
+                config=ModelConfig.named(name))  # fmt: skip
+
+
+def plus_config(mask_iou_channels: tuple[int, ...] = (8, 16, 32, 64), **backbone: object) -> ModelConfig:
+    plus = ModelConfig.named("yolact_plus_nano")
+    changed = replace(plus.backbone, **backbone)  # type: ignore[arg-type]
+    return replace(plus, name="mine", backbone=changed, mask_iou_channels=mask_iou_channels)
+
+
+def test_deformable_layers_that_do_not_fit_are_named() -> None:
+    config = plus_config(dcn_interval=2)  # the first block of each stage
+    refused(PLUS_NANO_WEIGHTS, "deformable convolutions in backbone.layers 1.1, 2.1, 3.1, where mine has plain ones",
+            config=config)  # fmt: skip
+    refused(PLUS_NANO_WEIGHTS, "plain convolutions in backbone.layers 0.1, where mine has deformable ones",
+            config=plus_config(dcn_layers=(1, 2, 2, 2)))  # fmt: skip
+    refused(PLUS_NANO_WEIGHTS, "a mask-IoU net of 8-16-32-64 channels, not a mask-IoU net of 8-16-32 channels",
+            config=plus_config((8, 16, 32)))  # fmt: skip
+    refused(PLUS_NANO_WEIGHTS, "a mask-IoU net of 8-16-32-64 channels, not no mask-IoU net", config=plus_config(()))
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        plus_config(),
+        plus_config((4, 8), dcn_interval=2),
+        plus_config(()),
+        plus_config(depths=(2, 3, 7, 3), dcn_layers=(0, 1, 5, 2), dcn_interval=3),
+        plus_config(dcn_layers=()),
+    ],
+)
+def test_a_users_own_plus_is_described_as_it_is_to_be_configured(tmp_path: Path, config: ModelConfig) -> None:
+    path = save(tmp_path / "mine.pth", seeded_state_dict(config))
+    assert read_checkpoint(path, config).config == config
+    found = Architecture.of(torch.load(path, weights_only=True), path)
+    hint = ModelConfig.from_dict({"base": "yolact_plus_nano", **json.loads(found.config_hint())})
+    assert hint.backbone.deformable_blocks == config.backbone.deformable_blocks
+    assert found.differences(hint) == found.differences(config) == []
+
+
+def test_deformable_layers_that_no_configuration_has(tmp_path: Path) -> None:
+    tensors = seeded_state_dict(plus_config(depths=(2, 3, 3, 2)))
+    for part in ("weight", "bias"):
+        del tensors[f"backbone.layers.1.1.conv2.conv_offset_mask.{part}"]
+        del tensors[f"backbone.layers.2.2.conv2.conv_offset_mask.{part}"]
+    path = save(tmp_path / "yolact_plus_nano_1_2.pth", tensors)
+    refused(path, "deformable convolutions in backbone.layers 1.2, 2.1, 3.0, 3.1: no dcn_layers and dcn_interval")
+
+
+def test_a_mask_dimension_that_contradicts_itself(tmp_path: Path, nano_tensors: dict[str, torch.Tensor]) -> None:
+    broken = dict(nano_tensors)
+    broken["prediction_layers.0.mask_layer.weight"] = torch.zeros(48, 64, 3, 3)
+    refused(save(tmp_path / "yolact_nano_1_2.pth", broken), "32 prototypes, but 16 mask coefficients")
+
+
+def test_missing_additional_and_misshapen_tensors(tmp_path: Path, nano_tensors: dict[str, torch.Tensor]) -> None:
+    path = tmp_path / "yolact_nano_1_2.pth"
+    without = {key: value for key, value in nano_tensors.items() if key != "backbone.bn1.weight"}
+    refused(save(path, without), "it lacks backbone.bn1.weight")
+    refused(save(path, {**nano_tensors, "extra.weight": torch.zeros(1)}), "extra.weight")
+    refused(
+        save(path, {**nano_tensors, "backbone.bn1.weight": torch.zeros(3)}), "backbone.bn1.weight is [3], expected [16]"
+    )
+    broken = {**nano_tensors, "backbone.bn1.weight": torch.full((16,), float("nan"))}
+    refused(save(path, broken), "backbone.bn1.weight holds NaN")
+
+
+class _RunsCode:
+    def __reduce__(self) -> tuple[object, ...]:
+        return os.system, ("touch pwned",)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_pickle_that_runs_code_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, zipped: bool) -> None:
+    monkeypatch.chdir(tmp_path)
+    refused(save(tmp_path / "evil.pth", {"a": _RunsCode()}, _use_new_zipfile_serialization=zipped), "could run code")
+    (tmp_path / "plain.pth").write_bytes(pickle.dumps(_RunsCode()))
+    refused(tmp_path / "plain.pth", "a plain pickle could run code")
+    assert not (tmp_path / "pwned").exists()
+
+
+def test_a_whole_pickled_model_is_refused_by_name(tmp_path: Path) -> None:
+    refused(save(tmp_path / "model.pth", torch.nn.Conv2d(1, 1, 1)), "it holds torch.nn.modules.conv.Conv2d")
+
+
+@pytest.mark.parametrize(
+    ("tensors", "looks_like"),
+    [
+        ({"fc.weight": torch.zeros(1)}, "an image classifier"),
+        ({"roi_heads.box.weight": torch.zeros(1)}, "a torchvision R-CNN"),
+        ({"model.0.conv.weight": torch.zeros(1)}, "an Ultralytics YOLO"),
+        ({"layer.w": torch.zeros(1)}, "something else (1 tensors: layer.w"),
+    ],
+)
+def test_another_architecture_is_said(tmp_path: Path, tensors: dict[str, torch.Tensor], looks_like: str) -> None:
+    refused(save(tmp_path / "other.pth", tensors), looks_like)
+
+
+def test_files_that_are_no_checkpoints(tmp_path: Path) -> None:
+    path = tmp_path / "file.pth"
+    refused(path, "No such file")
+    refused(tmp_path, "Is a directory")
+    path.write_bytes(b"")
+    refused(path, "is empty")
+    path.write_text("<html>404</html>")
+    refused(path, "is not a PyTorch checkpoint")
+    refused(save(path, [torch.zeros(1)]), "holds a list, not a state dict")
+    refused(save(path, {"lr": 0.1}), "holds no state dict")
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+@pytest.mark.parametrize("share", [0.001, 0.1, 0.5, 0.999])
+def test_truncated_files(tmp_path: Path, nano_tensors: dict[str, torch.Tensor], zipped: bool, share: float) -> None:
+    path = save(tmp_path / "cut.pth", nano_tensors, _use_new_zipfile_serialization=zipped)
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * share)])
+    refused(path, "damaged or cut off")

@@ -1,0 +1,1 @@
+"""What a written file says of itself."""

@@ -1,0 +1,206 @@
+"""`model.engine.json`: what an engine was built from, with what and for what, so that nobody runs the wrong one.
+
+The engine itself stays a plain plan, which every TensorRT tool reads. The manifest catches mix-ups; it is no
+signature, and whoever can replace both files can make the pair fit.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import ModelFileError
+from ..files import sha256_of
+from ..machine import GpuInfo, Machine, runtime_title
+from ..trt.plugin_library import BUILD_COMMAND
+from .metadata import ModelMetadata
+
+ENGINE_SUFFIXES = (".engine", ".plan", ".trt")
+MANIFEST_SUFFIX = ".json"  # after the engine's whole name
+FORMAT = "1"  # grows when a reader of this version could misread a manifest
+HARDWARE_COMPATIBILITIES = ("none", "ampere+", "same-compute-capability")
+
+
+@dataclass(frozen=True)
+class FileRecord:
+    """A file at the time of the build."""
+
+    name: str  # as it was given
+    sha256: str
+
+
+@dataclass(frozen=True)
+class TensorRange:
+    """An input or output of an engine. Fixed shapes have equal `min`, `opt` and `max`."""
+
+    name: str
+    dtype: str  # NumPy's name
+    min: tuple[int, ...]
+    opt: tuple[int, ...]
+    max: tuple[int, ...]
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether only one shape is possible."""
+        return self.min == self.max
+
+    def describe(self) -> str:
+        """Such as "[1,64,64,3] to [1,1080,1920,3]"."""
+        low, high = (str(list(shape)).replace(" ", "") for shape in (self.min, self.max))
+        return low if self.is_fixed else f"{low} to {high}"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Everything that is known of an engine."""
+
+    metadata: ModelMetadata  # of the model; `precision` is that of the engine
+    engine: FileRecord
+    onnx: FileRecord
+    plugins: FileRecord | None  # the plugin library, where its nodes are plugins
+    built_on: Machine
+    compute_capabilities: tuple[str, ...]  # that were asked for; empty: the library's default, or the GPU of the build
+    version_compatible: bool
+    hardware_compatibility: str  # one of HARDWARE_COMPATIBILITIES
+    inputs: tuple[TensorRange, ...]
+    outputs: tuple[TensorRange, ...]
+    options: dict[str, Any]  # of the build
+    seconds: float  # that it took
+    command: str  # that makes this engine again
+    tool_version: str
+
+    def to_json(self) -> str:
+        """The text of the file."""
+        values = {name: value for name, value in vars(self).items() if name != "metadata"}
+        plain = {
+            name: asdict(value) if hasattr(value, "__dataclass_fields__") else value for name, value in values.items()
+        }
+        plain["inputs"] = [asdict(tensor) for tensor in self.inputs]
+        plain["outputs"] = [asdict(tensor) for tensor in self.outputs]
+        plain["checkpoint"] = asdict(FileRecord(self.metadata.checkpoint_name, self.metadata.checkpoint_sha256))
+        return json.dumps({"format": FORMAT, **plain, "model": self.metadata.to_props()}, indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str, source: object) -> Manifest:
+        """The inverse of `to_json`; `source` names the file in errors.
+
+        Raises ModelFileError when it is damaged, not ours or of a newer format.
+        """
+        try:
+            values = json.loads(text)
+            if not isinstance(values, dict) or "format" not in values:
+                raise ModelFileError(f"{source} is no manifest of yolact-deploy: build the engine again")
+            if values["format"] != FORMAT:
+                raise ModelFileError(
+                    f"{source} has format {values['format']}, this version reads {FORMAT}: "
+                    "update yolact-deploy, or build the engine again"
+                )
+            return _parse(values, source)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            reason = f"{type(error).__name__}: {error}"
+            raise ModelFileError(f"{source} is damaged ({reason}): build the engine again") from None
+
+    @classmethod
+    def read(cls, engine: Path) -> Manifest:
+        """The manifest beside `engine`. Raises ModelFileError when it is missing or cannot be used."""
+        path = manifest_path(engine)
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise ModelFileError(f"cannot read {path} ({reason}): build the engine again") from None
+        return cls.from_json(text, path)
+
+    def check_file(self, engine: Path) -> None:
+        """Raises ModelFileError when `engine` is not, byte for byte, the file that this manifest was written for."""
+        if sha256_of(engine) != self.engine.sha256:
+            raise self._refusal(engine, "is another file than the one that its manifest describes, or a truncated one")
+
+    def check_library(self, engine: Path, runtime: str, version: str) -> None:
+        """Raises ModelFileError when the library here cannot run this engine."""
+        built = self.built_on
+        same = built.runtime == runtime and _release(built.version) == _release(version)
+        newer = self.version_compatible and built.runtime == runtime and _release(built.version) <= _release(version)
+        if not same and not newer:
+            raise self._refusal(
+                engine, f"was built with {built.describe()}; here is {runtime_title(runtime)} {version}"
+            )
+
+    def check_gpu(self, engine: Path, gpu: GpuInfo) -> None:
+        """Raises ModelFileError when this engine was built for other GPUs than `gpu`."""
+        if self.built_on.runtime == "tensorrt-rtx":
+            # Without a choice it builds for compute capability 8.0 and everything later.
+            wanted = self.compute_capabilities
+            fits = gpu.compute_capability in wanted if wanted else _release(gpu.compute_capability) >= (8, 0)
+            target = f"compute capability {', '.join(wanted) or '8.0 or later'}"
+        else:
+            fits = self._fits_gpu_of_build(gpu)
+            target = f"{self.built_on.gpu} (compute capability {self.built_on.compute_capability})"
+        if not fits:
+            here = f"{gpu.name} (compute capability {gpu.compute_capability})"
+            raise self._refusal(engine, f"was built for {target}; here is {here}")
+
+    def _fits_gpu_of_build(self, gpu: GpuInfo) -> bool:
+        if self.hardware_compatibility == "ampere+":
+            return _release(gpu.compute_capability) >= (8, 0)
+        built = self.built_on
+        same_capability = built.compute_capability in (None, gpu.compute_capability)
+        if self.hardware_compatibility == "same-compute-capability":
+            return same_capability
+        return same_capability and built.gpu in (None, gpu.name)
+
+    def check_plugins(self, engine: Path) -> None:
+        """Raises ModelFileError when the plugin library that this engine needs is missing or another one."""
+        if self.plugins is None:
+            return
+        path = Path(self.plugins.name)
+        if not path.is_file():
+            raise self._refusal(
+                engine, f"needs the plugin library {path}, which is not here (`{BUILD_COMMAND}` makes one)"
+            )
+        if sha256_of(path) != self.plugins.sha256:
+            raise self._refusal(engine, f"was built with another plugin library than the {path} that is here")
+
+    def _refusal(self, engine: Path, reason: str) -> ModelFileError:
+        return ModelFileError(f"{engine} {reason}: rebuild it with `{self.command}`")
+
+
+def manifest_path(engine: Path) -> Path:
+    """Where the manifest of `engine` is."""
+    return engine.with_name(engine.name + MANIFEST_SUFFIX)
+
+
+def _parse(values: dict[str, Any], source: object) -> Manifest:
+    plugins = values["plugins"]
+    hardware = str(values["hardware_compatibility"])
+    if hardware not in HARDWARE_COMPATIBILITIES:
+        raise ValueError(f"hardware_compatibility {hardware!r}")
+    return Manifest(
+        metadata=ModelMetadata.from_props(values["model"], source),
+        engine=FileRecord(**values["engine"]),
+        onnx=FileRecord(**values["onnx"]),
+        plugins=None if plugins is None else FileRecord(**plugins),
+        built_on=Machine(**values["built_on"]),
+        compute_capabilities=tuple(str(value) for value in values["compute_capabilities"]),
+        version_compatible=bool(values["version_compatible"]),
+        hardware_compatibility=hardware,
+        inputs=tuple(_parse_range(value) for value in values["inputs"]),
+        outputs=tuple(_parse_range(value) for value in values["outputs"]),
+        options=dict(values["options"]),
+        seconds=float(values["seconds"]),
+        command=str(values["command"]),
+        tool_version=str(values["tool_version"]),
+    )
+
+
+def _parse_range(values: dict[str, Any]) -> TensorRange:
+    low, best, high = (tuple(int(size) for size in values[key]) for key in ("min", "opt", "max"))
+    return TensorRange(str(values["name"]), str(values["dtype"]), low, best, high)
+
+
+def _release(version: str) -> tuple[int, ...]:
+    """The first three numbers of a version: later ones count builds of the same release."""
+    return tuple(int(number) for number in re.findall(r"\d+", version)[:3])

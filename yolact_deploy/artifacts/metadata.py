@@ -1,0 +1,91 @@
+"""What an exported file says of itself, so that nobody has to know the command that made it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..config.model import ModelConfig, PostprocessConfig
+from ..errors import ModelFileError, YolactDeployError
+
+FORMAT_KEY = "yolact_deploy.format"
+FORMATS = ("1", "2")  # the newest grows when a reader of this version could misread a file
+INPUT_KINDS = ("image", "tensor")
+PROTOTYPE_SIZE_MASKS, IMAGE_SIZE_MASKS = MASK_SIZES = ("prototype", "image")
+DEFORM_CONV_FORMS = ("gridsample", "onnx")  # of deformable convolutions, see export/deform_conv.py
+
+
+@dataclass(frozen=True)
+class ModelMetadata:
+    """Everything that a consumer of an exported model needs."""
+
+    config: ModelConfig
+    postprocess: PostprocessConfig
+    input_kind: str  # "image": uint8 [B,H,W,3] BGR, any size; "tensor": float32 [B,3,S,S] RGB, normalised
+    precision: str  # of the network: fp32, fp16, ...
+    checkpoint_name: str
+    checkpoint_sha256: str
+    tool_version: str
+    deform_conv: str = "none"  # one of DEFORM_CONV_FORMS, or none where nothing is deformable
+    # "prototype": float32 [B,D,Hp,Wp], soft; "image": int32 [B,D,H,ceil(W/32)], see types.PackedMasks
+    mask_size: str = PROTOTYPE_SIZE_MASKS
+
+    @property
+    def format(self) -> str:
+        """The oldest of FORMATS that can say this: format 1 knows masks at prototype size only."""
+        return FORMATS[0] if self.mask_size == PROTOTYPE_SIZE_MASKS else FORMATS[1]
+
+    def to_props(self) -> dict[str, str]:
+        """Entries for ONNX `metadata_props`."""
+        return {
+            FORMAT_KEY: self.format,
+            "yolact_deploy.version": self.tool_version,
+            "yolact_deploy.config": json.dumps(self.config.to_dict()),
+            "yolact_deploy.postprocess": json.dumps(self.postprocess.to_dict()),
+            "yolact_deploy.class_names": json.dumps(self.config.class_names),
+            "yolact_deploy.input": self.input_kind,
+            "yolact_deploy.precision": self.precision,
+            "yolact_deploy.deform_conv": self.deform_conv,
+            "yolact_deploy.masks": self.mask_size,
+            "yolact_deploy.checkpoint": self.checkpoint_name,
+            "yolact_deploy.checkpoint_sha256": self.checkpoint_sha256,
+        }
+
+    @classmethod
+    def from_props(cls, props: Mapping[str, str], source: object) -> ModelMetadata:
+        """The inverse of `to_props`; `source` names the file in errors.
+
+        Raises ModelFileError when the entries are not ours, of a newer format, or damaged.
+        """
+        if FORMAT_KEY not in props:
+            raise ModelFileError(
+                f"{source} was not made by yolact-deploy (it has no {FORMAT_KEY} metadata): "
+                "export it from a checkpoint with `yolact-deploy export`"
+            )
+        if props[FORMAT_KEY] not in FORMATS:
+            raise ModelFileError(
+                f"{source} has format {props[FORMAT_KEY]}, this version reads {' and '.join(FORMATS)}: "
+                "update yolact-deploy, or export again"
+            )
+        try:
+            return cls(
+                config=ModelConfig.from_dict(json.loads(props["yolact_deploy.config"])),
+                postprocess=PostprocessConfig.from_dict(json.loads(props["yolact_deploy.postprocess"])),
+                input_kind=props["yolact_deploy.input"],
+                precision=props["yolact_deploy.precision"],
+                checkpoint_name=props["yolact_deploy.checkpoint"],
+                checkpoint_sha256=props["yolact_deploy.checkpoint_sha256"],
+                tool_version=props["yolact_deploy.version"],
+                deform_conv=props.get("yolact_deploy.deform_conv", "none"),
+                mask_size=_mask_size(props.get("yolact_deploy.masks", PROTOTYPE_SIZE_MASKS)),
+            )
+        except (KeyError, ValueError, AttributeError, YolactDeployError) as error:
+            raise ModelFileError(f"{source} has damaged yolact-deploy metadata ({error}): export it again") from None
+
+
+def _mask_size(text: str) -> str:
+    """Raises ValueError for what is none of MASK_SIZES."""
+    if text not in MASK_SIZES:
+        raise ValueError(f"masks {text!r}")
+    return text

@@ -1,0 +1,1 @@
+"""From a download to a state dict of the official keys."""

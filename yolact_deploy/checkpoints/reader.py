@@ -1,0 +1,163 @@
+"""Official checkpoints, safely: file -> state dict -> the configuration that it was trained with -> model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from ..config.model import NAMED_CONFIGS, ModelConfig
+from ..errors import CheckpointError
+from ..files import sha256_of
+from ..models.yolact import Yolact
+from .architecture import Architecture
+from .state_dict import read_state_dict
+
+# Present in official checkpoints, used by training alone: a stripped checkpoint may lack them.
+_TRAINING_ONLY = ("semantic_seg_conv.",)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint that fits its configuration."""
+
+    path: Path
+    state_dict: dict[str, torch.Tensor]  # official keys, float32, without `dropped_keys`
+    config: ModelConfig
+    sha256: str  # of the file
+    file_format: str  # "zip", "legacy" or "safetensors"
+    dropped_keys: tuple[str, ...]  # legacy keys that the official loader drops too
+    notes: tuple[str, ...]  # what was assumed, for people to read
+
+    def build(self) -> Yolact:
+        """The model with these weights, in eval mode."""
+        model = Yolact(self.config)
+        model.load_state_dict(self.state_dict, strict=False)  # `read_checkpoint` has compared all keys and shapes
+        return model.eval()
+
+
+def load_checkpoint(
+    path: str | Path, config: ModelConfig | None = None, num_classes: int | None = None
+) -> tuple[Yolact, ModelConfig]:
+    """The model in a checkpoint file, ready for inference, and its configuration; see `read_checkpoint`."""
+    checkpoint = read_checkpoint(path, config, num_classes)
+    return checkpoint.build(), checkpoint.config
+
+
+def read_checkpoint(path: str | Path, config: ModelConfig | None = None, num_classes: int | None = None) -> Checkpoint:
+    """Read an official .pth (torch's zip or legacy format) or a .safetensors file, without running code from it.
+
+    The configuration is found from the file name (`yolact_base_54_800000.pth`) and the tensors' shapes unless `config`
+    is given; the class count comes from the tensors, and `num_classes`, where given, must agree with it.
+
+    Raises CheckpointError for a file that is missing, damaged, of another architecture, or does not fit.
+    """
+    path = Path(path)
+    tensors, file_format = read_state_dict(path)
+    found = Architecture.of(tensors, path)
+    if num_classes is not None and num_classes != found.num_classes:
+        raise CheckpointError(
+            f"checkpoint has {found.num_classes} classes, --num-classes says {num_classes}: "
+            f"pass --num-classes {found.num_classes} or leave it out"
+        )
+    notes: list[str] = []
+    if config is None:
+        config = _find_config(path, found, notes)
+    else:
+        _check_structure(found, config, f"{config.name} was asked for")
+    config = _fit_classes(config, found, notes)
+    dropped = tuple(key for key in tensors if _is_legacy(key, config))
+    state_dict = {key: tensor for key, tensor in tensors.items() if key not in dropped}
+    _check_shapes(state_dict, config, path)
+    return Checkpoint(path, state_dict, config, sha256_of(path), file_format, dropped, tuple(notes))
+
+
+def _is_legacy(key: str, config: ModelConfig) -> bool:
+    """Keys of v1.0 checkpoints that the official `load_weights` deletes."""
+    if key.startswith("backbone.layer") and not key.startswith("backbone.layers"):
+        return True
+    parts = key.split(".")
+    return parts[:2] == ["fpn", "downsample_layers"] and int(parts[2]) >= config.num_downsample
+
+
+def _find_config(path: Path, found: Architecture, notes: list[str]) -> ModelConfig:
+    """The configuration of a file: by its name where that is one of ours, by its tensors otherwise."""
+    name = path.stem.removesuffix("_interrupt")
+    parts = name.rsplit("_", 2)  # the official form: configuration, epoch, iteration
+    if len(parts) == 3 and parts[1].isdigit() and parts[2].isdigit():
+        name = parts[0]
+    if name in NAMED_CONFIGS:
+        config = NAMED_CONFIGS[name]
+        _check_structure(found, config, f"the file name says {name}")
+        return config
+    fitting = [config for config in NAMED_CONFIGS.values() if not found.differences(config)]
+    if not fitting:
+        raise CheckpointError(
+            f"{path.name}: the tensors are a {found.describe()}, which no named configuration has; describe it in a "
+            f"file and pass --config FILE, starting from {found.config_hint()}"
+        )
+    prefixes = [config for config in fitting if name.startswith(config.name)]
+    same_classes = [config for config in fitting if config.num_classes == found.num_classes]
+    chosen = max(prefixes, key=lambda config: len(config.name)) if prefixes else (same_classes or fitting)[0]
+    others = [config.name for config in fitting if config is not chosen]
+    alternatives = f" (its tensors also fit {', '.join(others)}, which differ in anchors or image size)"
+    notes.append(
+        f"the file name names no configuration; assumed {chosen.name}{alternatives if others else ''}: "
+        "pass --config to choose"
+    )
+    return chosen
+
+
+def _check_structure(found: Architecture, config: ModelConfig, claim: str) -> None:
+    differences = found.differences(config)
+    if not differences:
+        return
+    fitting = [other.name for other in NAMED_CONFIGS.values() if not found.differences(other)]
+    advice = f"pass --config {fitting[0]}" if fitting else f"pass a --config FILE with {found.config_hint()}"
+    raise CheckpointError(f"{claim}, but the checkpoint has {'; '.join(differences)}: {advice}")
+
+
+def _fit_classes(config: ModelConfig, found: Architecture, notes: list[str]) -> ModelConfig:
+    """`config` with the checkpoint's class count; names of our own are no claim, names that a user gave are."""
+    if config.num_classes == found.num_classes:
+        return config
+    is_default = NAMED_CONFIGS.get(config.name) == config
+    if not is_default:
+        raise CheckpointError(
+            f"checkpoint has {found.num_classes} classes, {config.name} has {config.num_classes}: "
+            f"set num_classes to {found.num_classes} or leave it out"
+        )
+    notes.append(
+        f"checkpoint has {found.num_classes} classes, {config.name} has {config.num_classes}: "
+        "classes are numbered; pass --class-names to name them"
+    )
+    return config.with_num_classes(found.num_classes)
+
+
+def _check_shapes(state_dict: dict[str, torch.Tensor], config: ModelConfig, path: Path) -> None:
+    """Raise CheckpointError unless keys and shapes are those of `config`'s model and every value is finite."""
+    with torch.device("meta"):
+        expected = Yolact(config).state_dict()
+    missing = [
+        key
+        for key in expected
+        if key not in state_dict and not key.startswith(_TRAINING_ONLY) and not key.endswith("num_batches_tracked")
+    ]
+    unexpected = [key for key in state_dict if key not in expected]
+    for keys, what in ((missing, "lacks"), (unexpected, "has besides what the model knows")):
+        if keys:
+            more = f" and {len(keys) - 3} more" if len(keys) > 3 else ""
+            raise CheckpointError(
+                f"{path.name} does not fit {config.name}: it {what} {', '.join(keys[:3])}{more}; pass another --config"
+            )
+    for key, tensor in state_dict.items():
+        if tensor.shape != expected[key].shape:
+            raise CheckpointError(
+                f"{path.name} does not fit {config.name}: {key} is {list(tensor.shape)}, expected "
+                f"{list(expected[key].shape)}; pass the right --config"
+            )
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            raise CheckpointError(
+                f"{path.name}: {key} holds NaN or infinite values; the training diverged or it is damaged"
+            )

@@ -1,0 +1,1 @@
+"""What a model is: sizes, backbone, class names, thresholds."""

@@ -1,0 +1,84 @@
+"""What a backbone is: its family, its size, and which of its convolutions are deformable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..errors import ConfigError
+
+BACKBONE_KINDS = ("resnet", "darknet")
+
+
+@dataclass(frozen=True)
+class Normalization:
+    """How pixels 0..255 become network input: (pixel - mean) / std, a value a channel in BGR order."""
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+_NORMALIZATIONS = {  # official data/config.py, one a backbone family
+    "resnet": Normalization(mean=(103.94, 116.78, 123.68), std=(57.38, 57.12, 58.40)),
+    "darknet": Normalization(mean=(0.0, 0.0, 0.0), std=(255.0, 255.0, 255.0)),
+}
+
+
+@dataclass(frozen=True)
+class BackboneConfig:
+    """A backbone by its family, depth and width. The last three stages feed the FPN."""
+
+    kind: str = "resnet"  # one of BACKBONE_KINDS
+    depths: tuple[int, ...] = (3, 4, 23, 3)  # residual blocks a stage
+    width: int = 64  # channels: ResNet's stem, DarkNet's first stage
+    dcn_layers: tuple[int, ...] = ()  # a stage: how many of its last blocks may be deformable; empty: none anywhere
+    dcn_interval: int = 1  # of these only every so many blocks of the stage, the first counted as 0
+
+    def __post_init__(self) -> None:
+        if self.kind not in BACKBONE_KINDS:
+            raise ConfigError(f"unknown backbone kind {self.kind!r}: use one of {', '.join(BACKBONE_KINDS)}")
+        if len(self.depths) < 3 or min(self.depths) < 1:
+            raise ConfigError(f"backbone depths {list(self.depths)}: at least three stages of one block or more")
+        if self.width < 2 or self.width % 2:
+            raise ConfigError(f"backbone width {self.width}: an even number, 2 or more")
+        self._check_deformable()
+
+    def _check_deformable(self) -> None:
+        if self.dcn_interval < 1:
+            raise ConfigError(f"dcn_interval {self.dcn_interval}: 1 or more")
+        if not self.dcn_layers:
+            return
+        stated = f"dcn_layers {list(self.dcn_layers)}"
+        if self.kind != "resnet":
+            raise ConfigError(f"{stated}: only a resnet has deformable convolutions")
+        if len(self.dcn_layers) != len(self.depths):
+            raise ConfigError(f"{stated}: one number for each of the {len(self.depths)} stages")
+        if any(not 0 <= count <= depth for count, depth in zip(self.dcn_layers, self.depths, strict=True)):
+            raise ConfigError(f"{stated}: between 0 and the stage's blocks, {list(self.depths)}")
+
+    @property
+    def deformable_blocks(self) -> tuple[tuple[int, int], ...]:
+        """Stage and block of every deformable convolution, as in `backbone.layers.STAGE.BLOCK.conv2`.
+
+        The official rule (backbone.py, `_make_layer`): among the last `dcn_layers` blocks of a stage those whose
+        number is a multiple of `dcn_interval`.
+        """
+        return tuple(
+            (stage, block)
+            for stage, (depth, count) in enumerate(zip(self.depths, self.dcn_layers, strict=False))
+            for block in range(depth - count, depth)
+            if block % self.dcn_interval == 0
+        )
+
+    @property
+    def normalization(self) -> Normalization:
+        """What the family was trained to see."""
+        return _NORMALIZATIONS[self.kind]
+
+    def describe(self) -> str:
+        """A name that people know, such as ResNet-50; deformable convolutions are not part of it."""
+        if self.kind == "darknet":
+            layers = 2 * sum(self.depths) + len(self.depths) + 2  # the stem, the downsamplings, the classifier
+            name = f"DarkNet-{layers}"
+        else:
+            name = f"ResNet-{3 * sum(self.depths) + 2}"
+        return name if self.width == 64 else f"{name} of width {self.width}"

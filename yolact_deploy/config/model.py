@@ -1,0 +1,291 @@
+"""What a model is and how its outputs become detections: frozen values, passed and never reached for."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ..errors import ConfigError
+from . import class_names as names
+from .backbone import BackboneConfig, Normalization
+from .values import checked_fields, read_mapping
+
+_RESNET101 = BackboneConfig()
+_RESNET50 = BackboneConfig(depths=(3, 4, 6, 3))
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """A YOLACT or YOLACT++ network. The defaults are the official `yolact_base`."""
+
+    name: str = "yolact_base"
+    backbone: BackboneConfig = _RESNET101
+    image_size: int = 550  # network input side S, px
+    class_names: tuple[str, ...] = names.COCO  # one a class, background not counted
+    scales: tuple[tuple[float, ...], ...] = ((24,), (48,), (96,), (192,), (384,))  # anchor sizes a level, px
+    aspect_ratios: tuple[float, ...] = (1, 0.5, 2)  # width / height
+    square_anchors: bool = True  # the official v1 bug that its weights depend on: height = width
+    fpn_channels: int = 256
+    proto_channels: int = 256
+    head_channels: int = 256
+    num_prototypes: int = 32  # K
+    # Of each stride-2 layer of the mask-IoU net (YOLACT++), which re-scores masks; empty: there is no such net.
+    mask_iou_channels: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not 32 <= self.image_size <= 4096:
+            raise ConfigError(f"image_size {self.image_size}: between 32 and 4096 px")
+        if len(self.scales) < 3 or not all(self.scales):
+            raise ConfigError("scales: one list of anchor sizes for each FPN level, three levels or more")
+        if len({len(level) for level in self.scales}) != 1:
+            raise ConfigError("scales: every level needs the same number, because the head is shared")
+        if min(min(level) for level in self.scales) <= 0 or not self.aspect_ratios or min(self.aspect_ratios) <= 0:
+            raise ConfigError("scales and aspect_ratios must be positive")
+        if not self.class_names:
+            raise ConfigError("class_names is empty: a model has at least one class")
+        for field in ("fpn_channels", "proto_channels", "head_channels", "num_prototypes"):
+            if getattr(self, field) < 1:
+                raise ConfigError(f"{field} must be 1 or more")
+        self._check_mask_iou_net()
+
+    def _check_mask_iou_net(self) -> None:
+        if self.mask_iou_channels and min(self.mask_iou_channels) < 1:
+            raise ConfigError(f"mask_iou_channels {list(self.mask_iou_channels)}: 1 or more each")
+        size = self.proto_size
+        for _ in self.mask_iou_channels:
+            size = (size - 1) // 2  # 3x3, stride 2, no padding
+        if size < 1:
+            raise ConfigError(
+                f"mask_iou_channels: {len(self.mask_iou_channels)} layers leave nothing of masks of "
+                f"{self.proto_size} px: give fewer"
+            )
+
+    @property
+    def num_classes(self) -> int:
+        """C: classes without background."""
+        return len(self.class_names)
+
+    @property
+    def anchors_per_cell(self) -> int:
+        """A: anchors at each position of a level."""
+        return len(self.scales[0]) * len(self.aspect_ratios)
+
+    @property
+    def rescores_masks(self) -> bool:
+        """Whether masks have scores of their own (YOLACT++)."""
+        return bool(self.mask_iou_channels)
+
+    @property
+    def is_plus(self) -> bool:
+        """Whether anything of YOLACT++ is in the network: deformable convolutions or the mask-IoU net."""
+        return self.rescores_masks or bool(self.backbone.deformable_blocks)
+
+    @property
+    def num_downsample(self) -> int:
+        """FPN levels above the three that come from the backbone."""
+        return len(self.scales) - 3
+
+    @property
+    def normalization(self) -> Normalization:
+        """What the backbone was trained to see."""
+        return self.backbone.normalization
+
+    @property
+    def level_sizes(self) -> tuple[int, ...]:
+        """Side of each FPN level, cells. Every stride-2 layer of the network halves and rounds up."""
+        halvings = len(self.backbone.depths) - (1 if self.backbone.kind == "resnet" else 2)
+        size = self.image_size
+        for _ in range(halvings - 1):
+            size = -(-size // 2)
+        sizes = []
+        for _ in self.scales:
+            size = -(-size // 2)
+            sizes.append(size)
+        return tuple(sizes)
+
+    @property
+    def num_priors(self) -> int:
+        """N: anchors of all levels."""
+        return sum(size * size for size in self.level_sizes) * self.anchors_per_cell
+
+    @property
+    def proto_size(self) -> int:
+        """Hp = Wp: side of the prototypes, px."""
+        return 2 * self.level_sizes[0]
+
+    @property
+    def has_generic_names(self) -> bool:
+        """Whether the class names are numbers because nobody gave any."""
+        return self.class_names == names.generic(self.num_classes)
+
+    def with_num_classes(self, num_classes: int) -> ModelConfig:
+        """The same network for another number of classes, whose names are then not known."""
+        if num_classes < 1:
+            raise ConfigError(f"num_classes {num_classes}: 1 or more")
+        if num_classes == self.num_classes:
+            return self
+        return replace(self, class_names=names.generic(num_classes))
+
+    def with_class_names(self, class_names: tuple[str, ...]) -> ModelConfig:
+        """The same network with its classes named; the count must stay."""
+        if len(class_names) != self.num_classes:
+            raise ConfigError(
+                f"{len(class_names)} class names given, the model has {self.num_classes} classes: give one a class"
+            )
+        return replace(self, class_names=class_names)
+
+    @classmethod
+    def named(cls, name: str) -> ModelConfig:
+        """The official configuration `name` (with or without `_config`), `yolact_nano` or `yolact_plus_nano`.
+
+        Raises ConfigError, listing the valid names, for any other.
+        """
+        config = NAMED_CONFIGS.get(name.removesuffix("_config"))
+        if config is None:
+            close = difflib.get_close_matches(name, NAMED_CONFIGS, n=1)
+            hint = f" (did you mean {close[0]}?)" if close else ""
+            raise ConfigError(f"unknown configuration {name!r}{hint}: use one of {', '.join(NAMED_CONFIGS)}")
+        return config
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> ModelConfig:
+        """A configuration from plain values: any field of this class, plus `base`, the named configuration that
+        gives the rest, and `num_classes` where names are not known.
+
+        Raises ConfigError for an unknown field (listing the valid ones) or a value of the wrong type.
+        """
+        values = dict(values)
+        base = cls.named(str(values.pop("base"))) if "base" in values else cls()
+        num_classes = values.pop("num_classes", None)
+        fields = checked_fields(cls, values, extra=("base", "num_classes"))
+        if "backbone" in fields:
+            if not isinstance(fields["backbone"], Mapping):
+                raise ConfigError("backbone: give its fields, such as kind, depths and width, as a mapping")
+            fields["backbone"] = replace(base.backbone, **checked_fields(BackboneConfig, fields["backbone"]))
+        config = replace(base, **fields)
+        if num_classes is not None:
+            if not isinstance(num_classes, int) or isinstance(num_classes, bool):
+                raise ConfigError(f"num_classes {num_classes!r}: a whole number")
+            if "class_names" in fields and num_classes != config.num_classes:
+                raise ConfigError(f"num_classes is {num_classes}, class_names has {config.num_classes} names")
+            config = config.with_num_classes(num_classes)
+        return config
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> ModelConfig:
+        """A configuration from a JSON or YAML file; see `from_dict`. Its name is the file's unless it says one."""
+        path = Path(path)
+        values = read_mapping(path)
+        try:
+            return cls.from_dict({"name": path.stem, **values})
+        except ConfigError as error:
+            raise ConfigError(f"{path}: {error}") from None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values that `from_dict` reads back."""
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True)
+class PostprocessConfig:
+    """Fast NMS. The defaults are those of the official `eval.py`."""
+
+    score_threshold: float = 0.05  # a prior whose best class is not above it is dropped
+    iou_threshold: float = 0.5  # a detection falls when it overlaps a better one of its class by more
+    top_k: int = 200  # candidates a class (cross-class: in all)
+    max_detections: int = 100  # detections an image (cross-class: `top_k`, as in the official code)
+    cross_class: bool = False  # suppress across classes, each prior by its best class only
+
+    def __post_init__(self) -> None:
+        for field in ("score_threshold", "iou_threshold"):
+            if not 0.0 <= getattr(self, field) <= 1.0:
+                raise ConfigError(f"{field} {getattr(self, field)}: between 0 and 1")
+        for field in ("top_k", "max_detections"):
+            if not 1 <= getattr(self, field) <= 1024:
+                raise ConfigError(f"{field} {getattr(self, field)}: between 1 and 1024")
+
+    @property
+    def output_count(self) -> int:
+        """D: rows of the outputs. The official cross-class result is cut at `top_k`, not at `max_detections`."""
+        return self.top_k if self.cross_class else self.max_detections
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> PostprocessConfig:
+        """The inverse of `to_dict`; raises ConfigError for unknown fields."""
+        return cls(**checked_fields(cls, values))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values that `from_dict` reads back."""
+        return dataclasses.asdict(self)
+
+
+def _scaled_scales(image_size: int) -> tuple[tuple[float, ...], ...]:
+    """The official rule for other image sizes: anchors scaled from 550 px and truncated."""
+    return tuple(tuple(int(scale / 550 * image_size) for scale in level) for level in ModelConfig().scales)
+
+
+def _three_scales(scales: tuple[int, ...]) -> tuple[tuple[float, ...], ...]:
+    """YOLACT++: each scale and two more, a third of an octave apart."""
+    return tuple(tuple(scale * 2 ** (step / 3) for step in range(3)) for scale in scales)
+
+
+_MASK_IOU_CHANNELS = (8, 16, 32, 64, 128)
+_PLUS_SCALES = _three_scales((24, 48, 96, 192, 384))
+
+NAMED_CONFIGS: dict[str, ModelConfig] = {
+    config.name: config
+    for config in (
+        ModelConfig(),
+        ModelConfig(name="yolact_im400", image_size=400, scales=_scaled_scales(400)),
+        ModelConfig(name="yolact_im700", image_size=700, scales=_scaled_scales(700)),
+        ModelConfig(name="yolact_resnet50", backbone=_RESNET50),
+        ModelConfig(name="yolact_darknet53", backbone=BackboneConfig(kind="darknet", depths=(1, 2, 8, 8, 4))),
+        ModelConfig(
+            name="yolact_resnet50_pascal",
+            backbone=_RESNET50,
+            class_names=names.PASCAL,
+            scales=((32,), (64,), (128,), (256,), (512,)),
+            square_anchors=False,
+        ),
+        ModelConfig(
+            name="yolact_nano",
+            backbone=BackboneConfig(depths=(2, 2, 2, 2), width=16),
+            image_size=256,
+            class_names=names.SHAPES,
+            scales=((11,), (22,), (44,), (89,), (178,)),
+            fpn_channels=64,
+            proto_channels=64,
+            head_channels=64,
+        ),
+        ModelConfig(
+            name="yolact_plus_base",
+            backbone=replace(_RESNET101, dcn_layers=(0, 4, 23, 3), dcn_interval=3),
+            scales=_PLUS_SCALES,
+            square_anchors=False,
+            mask_iou_channels=_MASK_IOU_CHANNELS,
+        ),
+        ModelConfig(
+            name="yolact_plus_resnet50",
+            backbone=replace(_RESNET50, dcn_layers=(0, 4, 6, 3)),
+            scales=_PLUS_SCALES,
+            square_anchors=False,
+            mask_iou_channels=_MASK_IOU_CHANNELS,
+        ),
+        ModelConfig(
+            name="yolact_plus_nano",
+            backbone=BackboneConfig(depths=(2, 2, 2, 2), width=16, dcn_layers=(0, 2, 2, 2)),
+            image_size=256,
+            class_names=names.SHAPES,
+            scales=_three_scales((11, 22, 44, 89, 178)),
+            square_anchors=False,
+            fpn_channels=64,
+            proto_channels=64,
+            head_channels=64,
+            mask_iou_channels=_MASK_IOU_CHANNELS[:4],  # small masks: one layer fewer than officially
+        ),
+    )
+}

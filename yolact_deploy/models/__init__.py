@@ -1,0 +1,1 @@
+"""The networks: all that needs `nn.Module`."""

@@ -1,0 +1,1 @@
+"""Numbers in, numbers out. Every change here needs a parity run."""

@@ -1,0 +1,164 @@
+"""Masks as models give them -> masks at image size on the host, without a framework."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import ImageError
+from ..types import WORD_BITS, BoolArray, FloatArray, IntArray, MaskWindow, NetworkDetections, PackedMasks
+from .boxes import crop_windows
+
+MASK_THRESHOLD = 0.5  # a pixel of a soft mask above it belongs to the instance
+_NOTHING = MaskWindow(slice(0, 0), slice(0, 0), np.zeros((0, 0), np.bool_))
+
+
+@dataclass(frozen=True)
+class _Axis:
+    """Bilinear interpolation along one axis, `align_corners=False`: output i mixes two neighbouring sources."""
+
+    left: IntArray  # [size] source index, never the last unless there is only one
+    right: IntArray  # [size]
+    left_weight: FloatArray  # [size]
+    right_weight: FloatArray  # [size]
+
+    def reach(self, low: int, high: int) -> slice:
+        """The outputs that source pixels [low, high) can touch."""
+        start, stop = np.searchsorted(self.left, (low - 1, high), side="left")
+        return slice(int(start), int(stop))
+
+
+@functools.lru_cache(maxsize=8)  # a stream has one or two image sizes
+def _axis(source: int, size: int) -> _Axis:
+    """From `source` to `size` px, at the positions that PyTorch computes in float32."""
+    position = (np.arange(size, dtype=np.float32) + np.float32(0.5)) * np.float32(source / size) - np.float32(0.5)
+    position = np.clip(position, np.float32(0), np.float32(source - 1))
+    left = np.minimum(position.astype(np.int64), max(source - 2, 0))
+    right_weight = (position - left).astype(np.float32)
+    return _Axis(left, np.minimum(left + 1, source - 1), 1 - right_weight, right_weight)
+
+
+def boolean_masks(found: NetworkDetections, height: int, width: int) -> BoolArray:
+    """The masks of `found` as [D,height,width] bool, whatever size the model gives them.
+
+    Raises ImageError when that many masks of that size do not fit into memory.
+    """
+    if isinstance(found.masks, PackedMasks):
+        return unpack_masks(found.masks, height, width)
+    return masks_at_image_size(found.masks, found.boxes, height, width)
+
+
+def mask_windows(found: NetworkDetections, height: int, width: int) -> tuple[MaskWindow, ...]:
+    """The masks of `found` as `boolean_masks` gives them, each only where it is set."""
+    windows = [_NOTHING] * len(found)
+    if isinstance(found.masks, PackedMasks):
+        for index, words in enumerate(found.masks.words):
+            high, wide = mask_window(words != 0)
+            bits = unpack_masks(PackedMasks(words[None, high, wide]), *_packed_size(high, wide))[0]
+            windows[index] = window_of(bits, high.start, wide.start * WORD_BITS)
+        return tuple(windows)
+    for index, high, wide, soft in _upsampled(found.masks, found.boxes, height, width):
+        windows[index] = window_of(soft > MASK_THRESHOLD, high.start, wide.start)
+    return tuple(windows)
+
+
+def _packed_size(high: slice, wide: slice) -> tuple[int, int]:
+    """Height and width in px of a rectangle of words."""
+    return high.stop - high.start, (wide.stop - wide.start) * WORD_BITS
+
+
+def words_of_row(width: int) -> int:
+    """How many words a row of packed masks of `width` px takes."""
+    return -(-width // WORD_BITS)
+
+
+def unpack_masks(masks: PackedMasks, height: int, width: int) -> BoolArray:
+    """Masks of an image of `height` x `width` px -> [D,height,width] bool. Raises ImageError as `boolean_masks`."""
+    count = len(masks)
+    assert masks.words.shape[1:] == (height, words_of_row(width)), "masks of another image"
+    little = np.ascontiguousarray(masks.words.astype("<i4", copy=False))
+    try:
+        bits = np.unpackbits(little.view(np.uint8), axis=-1, count=width, bitorder="little")
+    except MemoryError:
+        raise _too_many(count, height, width) from None
+    return bits.view(np.bool_)
+
+
+def _too_many(count: int, height: int, width: int) -> ImageError:
+    return ImageError(
+        f"{count} masks of {width}x{height} px need {count * height * width / 2**30:.1f} GiB: "
+        "raise the score threshold, or scale the image down"
+    )
+
+
+def masks_at_image_size(masks: FloatArray, boxes: FloatArray, height: int, width: int) -> BoolArray:
+    """Cropped masks at prototype size -> thresholded masks at image size.
+
+    masks [D,Hp,Wp] after sigmoid and crop, boxes [D,4] relative, image size in px; returns [D,height,width] bool.
+    Equals bilinear upsampling of the whole mask (`align_corners=False`) and `> 0.5`, but works only where a mask's
+    box lets it be other than zero.
+
+    Raises ImageError when that many masks of that size do not fit into memory.
+    """
+    try:
+        result = np.zeros((len(masks), height, width), np.bool_)
+    except MemoryError:
+        raise _too_many(len(masks), height, width) from None
+    for index, high, wide, soft in _upsampled(masks, boxes, height, width):
+        np.greater(soft, MASK_THRESHOLD, out=result[index, high, wide])
+    return result
+
+
+def _upsampled(
+    masks: FloatArray, boxes: FloatArray, height: int, width: int
+) -> Iterator[tuple[int, slice, slice, FloatArray]]:
+    """Of each mask: its index, the rows and columns of the image where its box lets it be other than zero, and its
+    values there."""
+    _, proto_height, proto_width = masks.shape
+    if height == 0 or width == 0:
+        return
+    rows, columns = _axis(proto_height, height), _axis(proto_width, width)
+    windows = crop_windows(boxes, proto_height, proto_width).tolist()
+    for index, (x1, y1, x2, y2) in enumerate(windows):
+        if x1 >= x2 or y1 >= y2:
+            continue
+        high, wide = rows.reach(y1, y2), columns.reach(x1, x2)
+        # Weighted sums, not two matrix products: BLAS would be no faster here, and its idle threads spin on the cores
+        # that the next image's network needs.
+        top, bottom = max(y1 - 1, 0), min(y2 + 1, proto_height)
+        strip = _mix(masks[index, top:bottom], columns, wide, first=0, dim=1)
+        yield index, high, wide, _mix(strip, rows, high, first=top, dim=0)
+
+
+def _mix(source: FloatArray, axis: _Axis, outputs: slice, first: int, dim: int) -> FloatArray:
+    """The outputs along dimension `dim` of `source` [.,.], which starts at source index `first`."""
+    shape = (-1, 1) if dim == 0 else (1, -1)
+    mixed = source.take(axis.left[outputs] - first, axis=dim)
+    mixed *= axis.left_weight[outputs].reshape(shape)
+    right = source.take(axis.right[outputs] - first, axis=dim)
+    right *= axis.right_weight[outputs].reshape(shape)
+    mixed += right
+    return mixed
+
+
+def mask_window(mask: BoolArray) -> tuple[slice, slice]:
+    """Rows and columns of the smallest rectangle that holds all of a mask [H,W]; empty slices when nothing is set."""
+    rows = np.flatnonzero(mask.any(axis=1))
+    if rows.size == 0:
+        return slice(0, 0), slice(0, 0)
+    high = slice(int(rows[0]), int(rows[-1]) + 1)
+    columns = np.flatnonzero(mask[high].any(axis=0))
+    return high, slice(int(columns[0]), int(columns[-1]) + 1)
+
+
+def window_of(mask: BoolArray, top: int = 0, left: int = 0) -> MaskWindow:
+    """The smallest window that holds all of `mask`, whose own first pixel is the image's (`top`, `left`)."""
+    high, wide = mask_window(mask)
+    inside = mask[high, wide]
+    if inside.size == 0:
+        return _NOTHING
+    rows, columns = slice(top + high.start, top + high.stop), slice(left + wide.start, left + wide.stop)
+    return MaskWindow(rows, columns, np.ascontiguousarray(inside))

@@ -1,0 +1,1 @@
+"""Everything that touches NVIDIA's libraries."""

@@ -1,0 +1,158 @@
+"""One engine in execution: its context, a stream, and memory for the largest batch, all of it reused in every call."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..artifacts.manifest import TensorRange
+from ..errors import YolactDeployError
+from .cuda import Bytes, DeviceBuffer
+from .engine_file import OpenEngine
+from .library import readable, shape_of
+
+if TYPE_CHECKING:
+    import tensorrt as trt
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class StageTimes:
+    """Where the time of one call went, in milliseconds."""
+
+    host_to_device: float  # by events on the stream
+    gpu: float  # by events: the engine's own work
+    device_to_host: float  # by events
+    enqueue: float  # by the host's clock: handing the engine's work to the GPU
+
+
+@dataclass(frozen=True)
+class _Binding:
+    """One input or output: memory on both sides, large enough for the largest shape."""
+
+    name: str
+    dtype: np.dtype[Any]
+    device: DeviceBuffer
+    host: Bytes  # pinned
+
+    def raw(self, shape: Shape) -> Bytes:
+        """The host's bytes that an array of `shape` takes."""
+        return self.host[: int(np.prod(shape, dtype=np.int64)) * self.dtype.itemsize]
+
+    def array(self, shape: Shape) -> np.ndarray:
+        """The host's memory as an array of `shape`."""
+        return self.raw(shape).view(self.dtype).reshape(shape)
+
+
+class EngineSession:
+    """Runs batches, each inside `backend.current()`, in one thread at a time. Nothing is allocated after the start."""
+
+    def __init__(self, opened: OpenEngine, source: Path, largest: TensorRange, fetched: Collection[str]) -> None:
+        """largest: the engine's input; `source` names the file in errors. fetched: names of the outputs that `run`
+        brings to the host; an engine that was built to be looked into has more.
+
+        Raises YolactDeployError when there is not enough GPU memory.
+        """
+        context = opened.engine.create_execution_context()
+        if context is None:
+            raise YolactDeployError(f"{source}: not enough GPU memory for {opened.library.title} to run it")
+        self._opened = opened
+        self._source = source
+        self._context: trt.IExecutionContext = context
+        self._backend = opened.backend
+        self._stream = self._backend.create_stream()
+        self._events = [self._backend.create_event() for _ in range(4)]
+        context.set_input_shape(largest.name, largest.max)
+        self._input = self._bind(largest.name, largest.max)
+        shapes = {name: shape_of(context.get_tensor_shape(name)) for name in opened.output_names}
+        self._outputs = [self._bind(name, shape) for name, shape in shapes.items() if name in fetched]
+        self._unfetched = [self._bind_device(name, shape) for name, shape in shapes.items() if name not in fetched]
+        self._shape: Shape = ()
+        self._output_shapes: dict[str, Shape] = {}
+        self._calls_with_shape = 0
+        self._launch: Callable[[], None] | None = None  # the captured graph, where there is one
+        self._may_capture = True
+        self._enqueue_ms = 0.0
+
+    def _bind(self, name: str, largest: Shape) -> _Binding:
+        device = self._bind_device(name, largest)
+        dtype = np.dtype(self._opened.dtype(name))
+        return _Binding(name, dtype, device, self._backend.allocate_pinned(device.nbytes))
+
+    def _bind_device(self, name: str, largest: Shape) -> DeviceBuffer:
+        nbytes = max(int(np.prod(largest, dtype=np.int64)) * np.dtype(self._opened.dtype(name)).itemsize, 1)
+        device = self._backend.allocate(nbytes)
+        if not self._context.set_tensor_address(name, device.address):
+            raise YolactDeployError(f"{self._opened.library.title} refuses memory for {name}")
+        return device
+
+    def run(self, batch: np.ndarray) -> dict[str, np.ndarray]:
+        """The engine's outputs by name, in pinned memory that the next call overwrites.
+
+        `batch` has a shape of the profile. Raises YolactDeployError when CUDA or TensorRT fails.
+        """
+        backend, stream, events = self._backend, self._stream, self._events
+        self._set_shape(batch.shape)
+        np.copyto(self._input.array(self._shape), batch)
+        backend.record(events[0], stream)
+        backend.copy_to_device(self._input.device, self._input.raw(self._shape), stream)
+        backend.record(events[1], stream)
+        self._enqueue()
+        backend.record(events[2], stream)
+        for output in self._outputs:
+            backend.copy_to_host(output.raw(self._output_shapes[output.name]), output.device, stream)
+        backend.record(events[3], stream)
+        backend.synchronize(stream)
+        return {output.name: output.array(self._output_shapes[output.name]) for output in self._outputs}
+
+    def stage_times(self) -> StageTimes:
+        """The times of the last call."""
+        before_copy, before_work, after_work, after_copy = self._events
+        elapsed = self._backend.elapsed_ms
+        return StageTimes(
+            host_to_device=elapsed(before_copy, before_work),
+            gpu=elapsed(before_work, after_work),
+            device_to_host=elapsed(after_work, after_copy),
+            enqueue=self._enqueue_ms,
+        )
+
+    def _set_shape(self, shape: Shape) -> None:
+        """Tell the engine what comes; a captured graph is for one shape."""
+        if shape == self._shape:
+            return
+        self._launch, self._calls_with_shape = None, 0
+        if not self._context.set_input_shape(self._input.name, shape):
+            raise YolactDeployError(f"{self._source}: TensorRT refuses the input shape {list(shape)}")
+        self._shape = shape
+        self._output_shapes = {
+            output.name: shape_of(self._context.get_tensor_shape(output.name)) for output in self._outputs
+        }
+
+    def _enqueue(self) -> None:
+        """Hand the engine's work to the stream; from the second call with one shape on as a CUDA graph.
+
+        The first call with a shape is not captured, because TensorRT may set things up in it.
+        """
+        if self._launch is None and self._may_capture and self._calls_with_shape == 1:
+            self._launch = self._backend.capture(self._execute, self._stream)
+            self._may_capture = self._launch is not None
+        self._calls_with_shape = min(self._calls_with_shape + 1, 2)
+        start = time.perf_counter()
+        (self._launch or self._execute)()
+        self._enqueue_ms = (time.perf_counter() - start) * 1e3
+
+    def _execute(self) -> None:
+        assert self._opened is not None
+        with self._opened.library.logger.collecting() as errors:
+            done = self._context.execute_async_v3(self._stream.handle)
+        if not done:
+            shape = str(list(self._shape)).replace(" ", "")
+            # A plugin's own message comes first, such as that its library was built for other GPUs.
+            reason = f" ({readable(errors[0])})" if errors else ""
+            raise YolactDeployError(f"{self._source}: TensorRT failed to run input {shape}{reason}; -v shows its log")
