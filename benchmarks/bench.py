@@ -9,29 +9,29 @@ from functools import partial
 from pathlib import Path
 
 from yolact_deploy.artifacts.metadata import ModelMetadata
-from yolact_deploy.benchmarks.accuracy import Accuracy, GroundTruth
-from yolact_deploy.benchmarks.bench_report import BenchReport, DetectionCounts, ModelReport
-from yolact_deploy.benchmarks.classes import ClassMapping, class_titles
-from yolact_deploy.benchmarks.comparison import check_names, compare_runs
-from yolact_deploy.benchmarks.dataset import DataImage, Dataset, bundled_nano, load_dataset
-from yolact_deploy.benchmarks.differences import ImageDifference, largest_differences
+from yolact_deploy.benchmarks.accuracy.average_precision import Accuracy, GroundTruth
+from yolact_deploy.benchmarks.accuracy.classes import ClassMapping, class_titles
+from yolact_deploy.benchmarks.accuracy.dataset import DataImage, Dataset, bundled_nano, load_dataset
+from yolact_deploy.benchmarks.accuracy.differences import ImageDifference, largest_differences
+from yolact_deploy.benchmarks.accuracy.image_results import ImageResult, run_images
+from yolact_deploy.benchmarks.accuracy.parity import Parity, Verdict, compare, gate_for, judge
 from yolact_deploy.benchmarks.hardware import available_cores, describe_hardware
-from yolact_deploy.benchmarks.json_report import to_json
-from yolact_deploy.benchmarks.load import (
+from yolact_deploy.benchmarks.options import BenchOptions
+from yolact_deploy.benchmarks.performance.load import (
     Throughput,
     measure_arrivals,
     measure_streams,
     pytorch_threads_kept,
     threads_each,
 )
-from yolact_deploy.benchmarks.memory import MemoryUse, measure_peak_memory
-from yolact_deploy.benchmarks.options import BenchOptions
-from yolact_deploy.benchmarks.parity import Parity, Verdict, compare, gate_for, judge
-from yolact_deploy.benchmarks.results import ImageResult, run_images
-from yolact_deploy.benchmarks.saved import read_saved, saved_run
+from yolact_deploy.benchmarks.performance.memory import MemoryUse, measure_peak_memory
+from yolact_deploy.benchmarks.performance.pipeline_stages import Timing
+from yolact_deploy.benchmarks.performance.timed_model import TimedModel, Watching, time_in_turns
+from yolact_deploy.benchmarks.regression.comparison import check_names, compare_runs
+from yolact_deploy.benchmarks.regression.saved import read_saved, saved_run
+from yolact_deploy.benchmarks.report.json_report import to_json
+from yolact_deploy.benchmarks.report.model import BenchReport, DetectionCounts, ModelReport
 from yolact_deploy.benchmarks.selection import check_models, choose_models, config_of, model_names, open_model
-from yolact_deploy.benchmarks.stages import Timing
-from yolact_deploy.benchmarks.timed_model import TimedModel, Watching, time_in_turns
 from yolact_deploy.dependencies import require
 from yolact_deploy.errors import YolactDeployError
 from yolact_deploy.files import sha256_of

@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from yolact_deploy.benchmarks.parity import gate_for
-from yolact_deploy.benchmarks.timing import DEFAULT_WARMUP, Schedule
+from yolact_deploy.benchmarks.accuracy.parity import gate_for
+from yolact_deploy.benchmarks.performance.timing import DEFAULT_WARMUP, Schedule
 from yolact_deploy.config.model import ModelConfig
 from yolact_deploy.errors import YolactDeployError
 

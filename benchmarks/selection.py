@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from yolact_deploy.benchmarks.classes import ClassMapping, map_classes
-from yolact_deploy.benchmarks.dataset import Dataset, bundled_nano
+from yolact_deploy.benchmarks.accuracy.classes import ClassMapping, map_classes
+from yolact_deploy.benchmarks.accuracy.dataset import Dataset, bundled_nano
 from yolact_deploy.benchmarks.options import BenchOptions
 from yolact_deploy.config.model import ModelConfig
 from yolact_deploy.errors import ModelFileError, YolactDeployError

@@ -35,10 +35,11 @@ def test_the_wheel_has_the_linked_folders_and_the_data(wheel: Path) -> None:
     for file in ("CMakeLists.txt", "common/block.h", "fast_nms/launch.cu", "mask_assembly/plugin.cc"):
         assert f"yolact_deploy/plugins/{file}" in names
     for file in ("macros.html.j2", "report.css", "report.html.j2", "report.js"):
-        assert f"yolact_deploy/benchmarks/html_report/{file}" in names
+        assert f"yolact_deploy/benchmarks/report/html/{file}" in names
     data = {name for name in names if name.startswith("yolact_deploy/benchmarks/data/nano/")}
     assert sum(name.endswith(".jpg") for name in data) == 64
     assert sum(name.endswith((".pth", "instances.json")) for name in data) == 2
+    assert not [name for name in names if "/scripts/" in name]
     assert not [name for name in names if name.startswith(("tests/", "export/", "benchmarks/", "plugins/"))]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from yolact_deploy.benchmarks import core_wait
+from yolact_deploy.benchmarks.performance import core_wait
 
 
 class Clock:

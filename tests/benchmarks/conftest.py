@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from yolact_deploy.benchmarks.results import ImageResult, image_result
+from yolact_deploy.benchmarks.accuracy.image_results import ImageResult, image_result
 from yolact_deploy.types import Detections
 
 Content = dict[str, Any]

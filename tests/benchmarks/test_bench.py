@@ -13,8 +13,8 @@ import pytest
 from tests.benchmarks.conftest import MakeFolder
 from tests.conftest import NANO, NANO_WEIGHTS
 from yolact_deploy.benchmarks import bench
+from yolact_deploy.benchmarks.accuracy.dataset import load_dataset
 from yolact_deploy.benchmarks.bench import BenchOptions, BenchReport, choose_models, run_bench, timing_images
-from yolact_deploy.benchmarks.dataset import load_dataset
 from yolact_deploy.config.model import PostprocessConfig
 from yolact_deploy.errors import DataError, ModelFileError, YolactDeployError
 from yolact_deploy.export.torch_to_onnx import ExportOptions, export_onnx

@@ -12,10 +12,10 @@ import torch
 
 from tests.conftest import NANO_WEIGHTS, PLUS_NANO_WEIGHTS
 from tests.export.test_torch_to_onnx import assert_same, dims
-from yolact_deploy.benchmarks.accuracy import Accuracy, GroundTruth
-from yolact_deploy.benchmarks.classes import map_classes
-from yolact_deploy.benchmarks.dataset import bundled_nano, load_dataset
-from yolact_deploy.benchmarks.results import run_images
+from yolact_deploy.benchmarks.accuracy.average_precision import Accuracy, GroundTruth
+from yolact_deploy.benchmarks.accuracy.classes import map_classes
+from yolact_deploy.benchmarks.accuracy.dataset import bundled_nano, load_dataset
+from yolact_deploy.benchmarks.accuracy.image_results import run_images
 from yolact_deploy.errors import ConfigError, ModelFileError
 from yolact_deploy.export.check import DETECTION_TOLERANCES, check_export
 from yolact_deploy.export.domain import MASK_ASSEMBLY

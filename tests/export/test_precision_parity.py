@@ -12,11 +12,11 @@ import torch
 
 from tests.export.rounded import round_everything
 from yolact_deploy.artifacts.tensor_names import RAW_OUTPUTS
-from yolact_deploy.benchmarks.accuracy import Accuracy, GroundTruth
-from yolact_deploy.benchmarks.classes import map_classes
-from yolact_deploy.benchmarks.dataset import Dataset, bundled_nano, load_dataset
-from yolact_deploy.benchmarks.parity import compare, gate_for, judge
-from yolact_deploy.benchmarks.results import ImageResult, run_images
+from yolact_deploy.benchmarks.accuracy.average_precision import Accuracy, GroundTruth
+from yolact_deploy.benchmarks.accuracy.classes import map_classes
+from yolact_deploy.benchmarks.accuracy.dataset import Dataset, bundled_nano, load_dataset
+from yolact_deploy.benchmarks.accuracy.image_results import ImageResult, run_images
+from yolact_deploy.benchmarks.accuracy.parity import compare, gate_for, judge
 from yolact_deploy.export.precision import PRECISIONS, convert_file
 from yolact_deploy.predictor import Predictor
 from yolact_deploy.runtimes.onnxruntime import create_session

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.conftest import ROOT
-from yolact_deploy.benchmarks.kernel_library import FastNmsSettings, FastNmsSizes, ImageSize, MaskSizes
+from yolact_deploy.benchmarks.scripts.kernel_library import FastNmsSettings, FastNmsSizes, ImageSize, MaskSizes
 from yolact_deploy.config.model import PostprocessConfig
 
 PLUGINS = ROOT / "plugins"

@@ -12,10 +12,10 @@ import torch
 
 from tests.plugins.host_build import HostBuild
 from yolact_deploy.artifacts.tensor_names import RAW_OUTPUTS
-from yolact_deploy.benchmarks.accuracy import Accuracy, GroundTruth
-from yolact_deploy.benchmarks.classes import map_classes
-from yolact_deploy.benchmarks.dataset import bundled_nano, load_dataset
-from yolact_deploy.benchmarks.results import ImageResult, image_result
+from yolact_deploy.benchmarks.accuracy.average_precision import Accuracy, GroundTruth
+from yolact_deploy.benchmarks.accuracy.classes import map_classes
+from yolact_deploy.benchmarks.accuracy.dataset import bundled_nano, load_dataset
+from yolact_deploy.benchmarks.accuracy.image_results import ImageResult, image_result
 from yolact_deploy.export.domain import DOMAIN
 from yolact_deploy.export.onnx_file import metadata_of
 from yolact_deploy.ops.postprocess import network_detections

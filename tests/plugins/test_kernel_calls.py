@@ -13,10 +13,10 @@ import pytest
 import torch
 
 from tests.plugins.shell import Toolchain, compile_c_interface
-from yolact_deploy.benchmarks import kernels
-from yolact_deploy.benchmarks.kernel_calls import FastNmsCall, ImageMaskCall, MaskCall
-from yolact_deploy.benchmarks.kernel_library import KernelLibrary
-from yolact_deploy.benchmarks.kernels import CudaClock, kernel_calls, measure, write_results
+from yolact_deploy.benchmarks.scripts import kernels
+from yolact_deploy.benchmarks.scripts.kernel_calls import FastNmsCall, ImageMaskCall, MaskCall
+from yolact_deploy.benchmarks.scripts.kernel_library import KernelLibrary
+from yolact_deploy.benchmarks.scripts.kernels import CudaClock, kernel_calls, measure, write_results
 from yolact_deploy.config.model import PostprocessConfig
 from yolact_deploy.errors import ModelFileError, OutputError, YolactDeployError
 from yolact_deploy.trt.plugin_library import library_path

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests.cuda_stand_in import FakeGpu
-from yolact_deploy.benchmarks import report
 from yolact_deploy.benchmarks.bench import BenchOptions, run_bench
-from yolact_deploy.benchmarks.device_times import DEVICE_REGIONS
-from yolact_deploy.benchmarks.stages import Timing
+from yolact_deploy.benchmarks.performance.device_times import DEVICE_REGIONS
+from yolact_deploy.benchmarks.performance.pipeline_stages import Timing
+from yolact_deploy.benchmarks.report import text as report
 from yolact_deploy.export.engine import build_engine
 from yolact_deploy.export.engine_options import EngineOptions
 

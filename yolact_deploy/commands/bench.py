@@ -35,10 +35,10 @@ def run(
     verbose: Verbose = False,
 ) -> None:
     """Measure models side by side: speed, accuracy, and parity with the reference, which is a gate."""
-    from ..benchmarks import report
     from ..benchmarks.bench import BenchOptions, run_bench
-    from ..benchmarks.comparison import read_percentage
-    from ..benchmarks.html_report.write import check_report_folder, write_report
+    from ..benchmarks.regression.comparison import read_percentage
+    from ..benchmarks.report import text as report
+    from ..benchmarks.report.html.write import check_report_folder, write_report
 
     for target in (json, markdown):
         console.check_target(target)

@@ -1,0 +1,1 @@
+"""What a model finds, and whether it is right."""

@@ -1,0 +1,220 @@
+"""How long a call takes: rounds of calls after a warm-up, wall-clock time of each call, and what is typical of them."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from yolact_deploy.benchmarks.performance.core_wait import CoreWait
+from yolact_deploy.errors import YolactDeployError
+
+MIN_ITERATIONS = 10
+MIN_SECONDS = 3.0
+MAX_ITERATIONS = 300  # enough for percentiles of a call that takes microseconds
+DEFAULT_WARMUP = 5
+LATER_WARMUP = 2  # before a round that is not the first: caches are cold again, nothing else is
+ADVANCE_SECONDS = 0.05  # progress is said no more often, so that saying it costs nothing
+_MS = 1e3
+
+Advance = Callable[[int, int], None]  # how much is done, of how much
+Timer = Callable[[Callable[[], object]], float]  # makes a call and says how long it took, s
+
+
+@dataclass(frozen=True)
+class Round:
+    """One uninterrupted row of calls, one after the other."""
+
+    seconds: tuple[float, ...]  # of each call
+    started: tuple[float, ...]  # when each began, s on the clock `time.perf_counter`; empty where unknown
+    wall: float  # from the start of the first to the end of the last, s
+    waited: tuple[float, ...] = ()  # of each call, s: waiting for a core that other processes had; empty where unknown
+
+    @property
+    def on_core(self) -> tuple[float, ...]:
+        """The time of each call without that waiting, s; empty where it is unknown."""
+        pairs = zip(self.seconds, self.waited, strict=True) if self.waited else ()
+        return tuple(max(seconds - waited, 0.0) for seconds, waited in pairs)
+
+
+def share_waited(rounds: Sequence[Round]) -> float | None:
+    """How much of the calls' time went by waiting for a core that other processes had, 0..1; None where unknown."""
+    total = sum(sum(each.seconds) for each in rounds)
+    if not total or not all(each.waited for each in rounds):
+        return None
+    return 1 - sum(sum(each.on_core) for each in rounds) / total
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Time of a call, ms."""
+
+    p50: float
+    p90: float
+    p95: float
+    p99: float
+    min: float
+    max: float
+    mean: float
+    iterations: int
+    samples: tuple[float, ...] = ()  # of each call, in the order measured
+    started: tuple[float, ...] = ()  # when each call began, s since the start of the measurement; empty where unknown
+    rounds: tuple[float, ...] = ()  # median of each round: how well the measurement repeats
+    waited: float | None = None  # share of the time, 0..1, spent waiting for cores that other processes had; or unknown
+    rounds_on_core: tuple[float, ...] = ()  # as `rounds`, without that waiting; empty where unknown
+
+    @classmethod
+    def of(cls, seconds: Sequence[float], started: Sequence[float] = ()) -> Latency:
+        """From single measurements of one round, s."""
+        return cls.of_rounds([Round(tuple(seconds), tuple(started), float(sum(seconds)))])
+
+    @classmethod
+    def of_rounds(cls, rounds: Sequence[Round], origin: float = 0.0) -> Latency:
+        """Percentiles of all calls together. origin: start of the measurement on the clock of `Round.started`, s."""
+        ms = np.asarray([seconds for each in rounds for seconds in each.seconds], np.float64) * _MS
+        is_known = all(each.waited for each in rounds)
+        p50, p90, p95, p99 = (float(value) for value in np.percentile(ms, (50, 90, 95, 99)))
+        return cls(
+            p50=p50,
+            p90=p90,
+            p95=p95,
+            p99=p99,
+            min=float(ms.min()),
+            max=float(ms.max()),
+            mean=float(ms.mean()),
+            iterations=len(ms),
+            samples=tuple(ms.tolist()),
+            started=tuple(start - origin for each in rounds for start in each.started),
+            rounds=tuple(statistics.median(each.seconds) * _MS for each in rounds),
+            waited=share_waited(rounds),
+            rounds_on_core=tuple(statistics.median(each.on_core) * _MS for each in rounds) if is_known else (),
+        )
+
+    def fps(self, images: int = 1) -> float:
+        """Images a second at the median, when a call handles `images` of them."""
+        return images * _MS / self.p50 if self.p50 else float("inf")
+
+
+@dataclass(frozen=True)
+class Part:
+    """How often to measure in one round."""
+
+    at_least: int  # calls
+    at_most: float  # calls
+    seconds: float  # after which no call begins, once `at_least` are done
+
+    def goes_on(self, done: int, elapsed: float) -> bool:
+        """Whether another call is due after `done` of them in `elapsed` s."""
+        return done < self.at_least or (elapsed < self.seconds and done < self.at_most)
+
+    def advance(self, done: int, elapsed: float) -> float:
+        """The share of the round that is over, 0..1."""
+        if self.at_least >= self.at_most:
+            return done / self.at_least
+        in_time = elapsed / self.seconds if self.seconds else 0.0
+        return min(done / self.at_least, max(in_time, done / self.at_most), 1.0)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How often to measure, in all rounds together: a number of calls, or a time, or (neither) at least 10 calls and at
+    least 3 s, but no more than 300 calls."""
+
+    iterations: int | None = None  # calls
+    warmup: int = DEFAULT_WARMUP  # calls before, not measured
+    duration: float | None = None  # s
+    rounds: int = 1
+
+    def __post_init__(self) -> None:
+        if self.iterations is not None and self.duration is not None:
+            raise YolactDeployError("a number of iterations and a duration exclude each other: give one of them")
+        if self.iterations is not None and self.iterations < 1:
+            raise YolactDeployError(f"iterations {self.iterations}: 1 or more")
+        if self.duration is not None and not 0 < self.duration < math.inf:
+            raise YolactDeployError(f"duration {self.duration:g} s: more than 0")
+        if self.warmup < 0:
+            raise YolactDeployError(f"warmup {self.warmup}: 0 or more")
+        if self.rounds < 1:
+            raise YolactDeployError(f"repeats {self.rounds}: 1 or more")
+
+    def parts(self) -> list[Part]:
+        """What each round measures; no more rounds than calls."""
+        if self.iterations is not None:
+            count = min(self.rounds, self.iterations)
+            calls = [(self.iterations + index) // count for index in range(count)]
+            return [Part(call, call, 0.0) for call in calls]
+        count = self.rounds
+        if self.duration is not None:
+            return [Part(1, math.inf, self.duration / count)] * count
+        return [Part(-(-MIN_ITERATIONS // count), -(-MAX_ITERATIONS // count), MIN_SECONDS / count)] * count
+
+    def warmup_of(self, index: int) -> int:
+        """Calls before round `index`, not measured."""
+        return self.warmup if index == 0 else min(self.warmup, LATER_WARMUP)
+
+
+def by_clock(call: Callable[[], object]) -> float:
+    """The time of a call that has finished its work, on whatever device, when it returns: s."""
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def measure_round(
+    call: Callable[[int], object],
+    part: Part,
+    warmup: int = 0,
+    first: int = 0,
+    advance: Advance = lambda done, total: None,
+    timer: Timer = by_clock,
+) -> Round:
+    """Time `call(first)`, `call(first + 1)`, ... after `warmup` calls. Progress is in percent."""
+    for index in range(warmup):
+        call(first + index)
+    seconds: list[float] = []
+    started: list[float] = []
+    waited: list[float] = []
+    with CoreWait() as core:
+        start = now = said = time.perf_counter()
+        while part.goes_on(len(seconds), now - start):
+            before = core.seconds()
+            started.append(time.perf_counter())
+            index = first + len(seconds)
+            seconds.append(timer(lambda index=index: call(index)))  # type: ignore[misc]
+            now = time.perf_counter()
+            waited.append(core.seconds() - before)
+            if now - said >= ADVANCE_SECONDS:
+                said = now
+                advance(int(part.advance(len(seconds), now - start) * 100), 100)
+        caused = core.caused_by_others(waited)
+    advance(100, 100)
+    return Round(tuple(seconds), tuple(started), now - start, caused)
+
+
+def measure_latency(
+    call: Callable[[int], object],
+    schedule: Schedule,
+    advance: Advance = lambda done, total: None,
+    timer: Timer = by_clock,
+) -> Latency:
+    """The latency of `call(index)`, all rounds one after the other; index goes on counting from round to round."""
+    rounds: list[Round] = []
+    parts = schedule.parts()
+    origin = time.perf_counter()
+    for index, part in enumerate(parts):
+        first = sum(len(each.seconds) for each in rounds)
+        rounds.append(
+            measure_round(
+                call,
+                part,
+                schedule.warmup_of(index),
+                first,
+                lambda done, total, index=index: advance((index * total + done) // len(parts), total),  # type: ignore[misc]
+                timer,
+            )
+        )
+    return Latency.of_rounds(rounds, origin)

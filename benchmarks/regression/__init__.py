@@ -1,0 +1,1 @@
+"""`bench --compare`: this run against a saved one."""

@@ -1,0 +1,1 @@
+"""One result, several outputs: terminal, Markdown, JSON, HTML."""

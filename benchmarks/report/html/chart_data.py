@@ -1,0 +1,101 @@
+"""The numbers of a report's JSON that its charts show. What an older file lacks is left out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from yolact_deploy.benchmarks.performance.pipeline_stages import STAGES
+from yolact_deploy.benchmarks.report.html import charts
+from yolact_deploy.benchmarks.report.html.view import KINDS, ModelView
+
+MIN_CALLS = 5  # fewer make no distribution
+STAGE_TITLES = {"preprocess": "preprocess", "network": "network", "postprocess": "post-process", "masks": "masks"}
+DEVICE_TITLES = {"host_to_device": "to the GPU", "gpu": "GPU", "device_to_host": "to the host"}
+SIZES = {"small": "small\n< 32² px", "medium": "medium\n< 96² px", "large": "large"}
+CURVES = {"ap50": "IoU 0.50", "ap75": "IoU 0.75", "ap": "mean of IoU 0.50 to 0.95"}
+
+
+def speed_charts(models: Sequence[ModelView]) -> dict[str, str]:
+    """Speed against accuracy; without a chart where no model has an AP."""
+    found = {}
+    for kind in KINDS:
+        series = [model.series([model.fps], [ap]) for model in models if (ap := model.ap(kind)) is not None]
+        if series:
+            found[kind] = charts.speed_accuracy(series, kind)
+    return found
+
+
+def latency_charts(models: Sequence[ModelView]) -> dict[str, str]:
+    """Distribution and time line, of the models that kept their single calls."""
+    kept = [model for model in models if len(model.latency.get("samples", ())) >= MIN_CALLS]
+    if not kept:
+        return {}
+    lines = [model.series(*_relative_times(model)) for model in kept if model.latency.get("started")]
+    found = {"shares": charts.latency_shares([model.series(model.latency["samples"], ()) for model in kept])}
+    if lines:
+        found["time line"] = charts.time_line(lines, wide=False)
+        found["wide time line"] = charts.time_line(lines, wide=True)
+    return found
+
+
+def _relative_times(model: ModelView) -> tuple[list[float], list[float]]:
+    """When each call began, and its latency over the median; NaN where another model had its turn in between."""
+    samples, started = np.asarray(model.latency["samples"]), np.asarray(model.latency["started"])
+    idle = np.diff(started) - samples[:-1] / 1e3  # s, between two calls
+    breaks = np.flatnonzero(idle > 0.25) + 1
+    x = np.insert(started, breaks, started[breaks])
+    y = np.insert(samples / np.median(samples), breaks, np.nan)
+    return x.tolist(), y.tolist()
+
+
+def stage_chart(models: Sequence[ModelView]) -> str:
+    """Stages of the models that have them; empty when none has."""
+    staged = [model for model in models if model.json["timing"]["stages"]]
+    if not staged:
+        return ""
+    stages = [[model.json["timing"]["stages"][stage]["p50"] for stage in STAGES] for model in staged]
+    return charts.stage_bars([model.letter for model in staged], stages, [model.latency["p50"] for model in staged])
+
+
+def device_chart(models: Sequence[ModelView]) -> str:
+    """Times on the GPU; empty when no model has them."""
+    timed = [model for model in models if model.json["timing"].get("device")]
+    if not timed:
+        return ""
+    stages = [[model.json["timing"]["device"][name]["p50"] for name in DEVICE_TITLES] for model in timed]
+    return charts.stage_bars([model.letter for model in timed], stages, [None] * len(timed))
+
+
+def precision_recall_charts(models: Sequence[ModelView]) -> dict[str, dict[str, str]]:
+    """kind -> title of the curve -> chart, where there are curves."""
+    found: dict[str, dict[str, str]] = {}
+    for kind in KINDS:
+        for key, title in CURVES.items():
+            curves = [(model, _curve(model, kind, key)) for model in models]
+            series = [model.series(np.linspace(0, 1, len(curve)).tolist(), curve) for model, curve in curves if curve]
+            if series:
+                words = f"{kind} precision against recall, {title}, a line a model"
+                found.setdefault(kind, {})[title] = charts.precision_recall(series, f"{kind}-{key}", words)
+    return found
+
+
+def _curve(model: ModelView, kind: str, key: str) -> list[float]:
+    return model.json["accuracy"][kind].get("curves", {}).get(key, [])
+
+
+def size_charts(models: Sequence[ModelView]) -> dict[str, str]:
+    """AP by size of the objects, of each kind that has any."""
+    found = {}
+    for kind in KINDS:
+        values = [[_or_nan(model.ap(kind, size)) for size in SIZES] for model in models]
+        if np.isfinite(values).any():
+            series = [model.series((), row) for model, row in zip(models, values, strict=True)]
+            found[kind] = charts.size_bars(series, list(SIZES.values()), kind)
+    return found
+
+
+def _or_nan(value: float | None) -> float:
+    return math.nan if value is None else value

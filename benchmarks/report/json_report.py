@@ -1,0 +1,104 @@
+"""A benchmark's report as JSON; `saved` reads it again."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from yolact_deploy.benchmarks.accuracy.average_precision import NOT_AVAILABLE
+from yolact_deploy.benchmarks.performance.device_times import DEVICE_REGIONS
+from yolact_deploy.benchmarks.performance.load import LOAD_REGIONS
+from yolact_deploy.benchmarks.performance.pipeline_stages import REGIONS
+from yolact_deploy.benchmarks.performance.timing import Latency
+from yolact_deploy.benchmarks.regression.comparison import MIN_WAITED
+from yolact_deploy.benchmarks.regression.saved import JSON_FORMAT
+from yolact_deploy.benchmarks.report.comparison_table import comparison_notes, comparison_summary
+from yolact_deploy.benchmarks.report.model import BenchReport, ModelReport
+from yolact_deploy.telemetry import words
+
+
+def to_json(report: BenchReport) -> dict[str, Any]:
+    """Plain values with stable keys: AP as fractions (null where not available), times in ms, memory in bytes."""
+    comparison = _plain(report.comparison)
+    if report.comparison is not None:
+        comparison["passed"] = report.comparison.passed
+        comparison["summary"] = comparison_summary(report.comparison)
+        comparison["notes"] = comparison_notes(report.comparison)
+    return {
+        "format": JSON_FORMAT,
+        "passed": report.passed,
+        "reference": report.reference,
+        "data": {"description": report.data, "folder": str(report.data_folder)},
+        "hardware": _plain(report.hardware),
+        "options": _plain(report.options),
+        "measured_regions": {**REGIONS, **DEVICE_REGIONS, **LOAD_REGIONS},
+        "models": [_model_json(model) for model in report.models],
+        "comparison": comparison,
+        "notes": [*report.notes, *waiting_notes(report), *alarms(report)],
+    }
+
+
+def waiting_notes(report: BenchReport) -> list[str]:
+    """Which models are slower than they need be, because other processes had the cores."""
+    return [
+        f"{model.name}: end to end, {waited:.0%} of the time went by waiting for a core that other processes had"
+        for model in report.models
+        if (waited := model.timing.end_to_end.waited) is not None and waited >= MIN_WAITED
+    ]
+
+
+def alarms(report: BenchReport) -> list[str]:
+    """What nobody should overlook: models that find nothing, and every criterion that is not met."""
+    lines = [
+        f"{model.name} DETECTS NOTHING on all {model.detections.images} images: its speed and parity mean nothing"
+        for model in report.models
+        if model.detects_nothing
+    ]
+    for model in report.models:
+        if model.verdict is not None:
+            lines += [f"{model.name}: {failure}" for failure in model.verdict.failures]
+    lines += words.alarms(report.telemetry)
+    return lines + list(report.comparison.failures if report.comparison else ())
+
+
+def _model_json(model: ModelReport) -> dict[str, Any]:
+    timing = model.timing
+    count = timing.images_per_call
+    network = timing.network
+    plain = _plain(model)
+    plain["detections"]["per_image"] = model.detections.per_image
+    plain["detects_nothing"] = model.detects_nothing
+    plain["timing"]["end_to_end_fps"] = timing.fps
+    plain["timing"]["network_fps"] = network.fps(count) if network else None
+    for kind in ("box", "mask"):
+        precision = plain["accuracy"][kind]
+        classes = precision.pop("per_class")
+        plain["accuracy"][kind] = {key: _available(value) for key, value in precision.items()}
+        plain["accuracy"][kind]["per_class"] = {name: _available(value) for name, value in classes}
+    if model.parity is not None and model.verdict is not None:
+        plain["parity"]["matches"]["rate"] = model.parity.matches.rate
+        plain["verdict"]["passed"] = model.verdict.passed
+    return plain
+
+
+def _available(value: float) -> float | None:
+    return None if value == NOT_AVAILABLE else value
+
+
+def _plain(value: Any) -> Any:
+    """Dataclasses as dicts, tuples as lists, paths as texts; single measurements with four digits."""
+    if isinstance(value, Latency):
+        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        single = {
+            name: [round(item, 4) for item in fields[name]]
+            for name in ("samples", "started", "rounds", "rounds_on_core")
+        }
+        return {**fields, **single}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, Path) else value

@@ -1,0 +1,106 @@
+"""Runs that are read again: what was saved, and every damage to it."""
+
+from __future__ import annotations
+
+import json
+import math
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.benchmarks.report.test_text import GOOD
+from yolact_deploy.benchmarks.regression.comparison import compare_runs
+from yolact_deploy.benchmarks.regression.saved import read_saved, saved_run
+from yolact_deploy.benchmarks.report.json_report import to_json
+from yolact_deploy.errors import DataError
+
+
+def test_a_run_read_again_is_the_run(tmp_path: Path) -> None:
+    path = tmp_path / "old.json"
+    path.write_text(json.dumps(to_json(GOOD)))
+    run = read_saved(path)
+    assert run == saved_run(to_json(GOOD))
+    saved = run.models["net.onnx"]
+    assert (saved.end_to_end.value, saved.end_to_end.rounds) == (20.0, (20.0, 20.5))
+    assert (saved.throughput.value, saved.throughput.rounds) == (48.0, (47.0, 49.0))
+    assert (saved.box_ap, saved.mask_ap, saved.match_rate) == (0.5, 0.25, 0.999)
+    assert run.date == "2026-01-01T00:00:00"
+
+
+def damaged(change: Callable[[Any], object]) -> str:
+    value = json.loads(json.dumps(to_json(GOOD)))
+    change(value)
+    return json.dumps(value)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "is no JSON, or damaged"),
+        ('{"format": 2,', "is no JSON, or damaged"),
+        ("[" * 100_000, "is no JSON, or damaged"),
+        ("[]", "is not the JSON of a benchmark"),
+        ('{"images": []}', "is not the JSON of a benchmark"),
+        (damaged(lambda value: value.update(format=1)), "has format 1, this version compares with format 2"),
+        (damaged(lambda value: value.update(format="x")), "has format 'x'"),
+        (damaged(lambda value: value.update(models=5)), "is damaged"),
+        (damaged(lambda value: value["models"][0].pop("timing")), "is damaged .'timing' is missing"),
+        (damaged(lambda value: value["models"][0].update(timing=None)), "is damaged"),
+        (damaged(lambda value: value["models"][1]["timing"]["end_to_end"].update(p50="fast")), "is damaged"),
+        (
+            damaged(lambda value: value["models"][1]["timing"]["end_to_end"].update(p50=-1)),
+            "-1 where a measured number",
+        ),
+        (damaged(lambda value: value["hardware"].pop("versions")), "is damaged"),
+    ],
+)
+def test_files_that_are_no_run_are_refused_in_one_line(tmp_path: Path, content: str, message: str) -> None:
+    path = tmp_path / "old.json"
+    path.write_text(content)
+    with pytest.raises(DataError, match=message) as caught:
+        read_saved(path)
+    assert "\n" not in str(caught.value)
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Where everything in a JSON value is."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path] * bool(path) + [place for key, item in inner for place in places(item, (*path, key))]
+
+
+ODD: list[Any] = [None, 0, -1, 1e-320, 1e308, math.nan, math.inf, 10**400, "x", [], {}, [1], {"a": 1}, True]
+
+
+@given(st.sampled_from(places(json.loads(json.dumps(to_json(GOOD))))), st.sampled_from(ODD))
+@settings(max_examples=600, deadline=None)
+def test_whatever_is_damaged_is_compared_or_refused(place: tuple[Any, ...], odd: Any) -> None:
+    value = json.loads(json.dumps(to_json(GOOD)))
+    inner = value
+    for key in place[:-1]:
+        inner = inner[key]
+    inner[place[-1]] = odd
+    good = saved_run(to_json(GOOD))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "old.json"
+        path.write_text(json.dumps(value))
+        try:
+            comparison = compare_runs(read_saved(path), good, "old.json", 0.05)
+        except DataError:
+            return
+    numbers = [change.band for model in comparison.models for change in model.changes if change.band is not None]
+    assert all(math.isfinite(number) for number in numbers)
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no such file to compare with"):
+        read_saved(tmp_path / "none.json")
+    with pytest.raises(DataError, match=r"cannot read .*: Is a directory"):
+        read_saved(tmp_path)
+    (tmp_path / "picture.png").write_bytes(b"\x89PNG\xff\xfe")
+    with pytest.raises(DataError, match="is no JSON"):
+        read_saved(tmp_path / "picture.png")
