@@ -27,7 +27,7 @@ $(VENV)/.installed: pyproject.toml setup.py Makefile
 		$(PIP) torch==$(TORCH)
 	@echo "torch==$(TORCH)" > $(VENV)/constraints.txt
 	$(PIP) --constraint $(VENV)/constraints.txt --editable ".[$(EXTRAS)]"
-# For tests/export/test_tensorrt_calls.py. Not beside the other packages: there they would pass for TensorRT itself.
+# For tests/export/engine/test_tensorrt_calls.py. Not beside the other packages: there they would pass for TensorRT itself.
 	-$(PIP) --no-deps --target $(VENV)/tensorrt-stubs --upgrade tensorrt-stubs==10.13.0.35.1
 # TensorRT's headers, to compile the plugins in tests/plugins; the package's own dependencies are not needed for that.
 	-$(PIP) --no-deps kernel-lens==2.0.1

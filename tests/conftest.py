@@ -14,7 +14,7 @@ import torch
 from tests.seeded_weights import seeded_tensor
 from yolact_deploy.artifacts.metadata import DEFORM_CONV_FORMS
 from yolact_deploy.config.model import ModelConfig, PostprocessConfig
-from yolact_deploy.export.torch_to_onnx import ExportOptions, ExportResult, export_onnx
+from yolact_deploy.export.graph.torch_to_onnx import ExportOptions, ExportResult, export_onnx
 from yolact_deploy.models.yolact import Yolact
 from yolact_deploy.types import Image
 

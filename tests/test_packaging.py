@@ -24,8 +24,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_has_the_linked_folders_and_the_data(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     for file in (
-        "export/graph.py",
-        "export/fast_nms.py",
+        "export/graph/assemble.py",
+        "export/graph/fast_nms.py",
         "benchmarks/bench.py",
         "telemetry/nvml.py",
         "runtimes/onnxruntime.py",
@@ -46,7 +46,7 @@ def test_the_wheel_has_the_linked_folders_and_the_data(wheel: Path) -> None:
 def test_the_installed_wheel_works_elsewhere(wheel: Path, tmp_path: Path) -> None:
     zipfile.ZipFile(wheel).extractall(tmp_path / "site")
     code = (
-        "import sys; sys.path.insert(0, 'site'); import yolact_deploy, yolact_deploy.export.graph\n"
+        "import sys; sys.path.insert(0, 'site'); import yolact_deploy, yolact_deploy.export.graph.assemble\n"
         "from pathlib import Path; home = Path(yolact_deploy.__file__).parent; assert 'site' in home.parts, home\n"
         "weights = home / 'benchmarks/data/nano/yolact_nano_22_4148.pth'\n"
         "from yolact_deploy.cli import main; main(['export', str(weights), '-o', 'nano.onnx'])"

@@ -17,7 +17,7 @@ from yolact_deploy.benchmarks.accuracy.dataset import load_dataset
 from yolact_deploy.benchmarks.bench import BenchOptions, BenchReport, choose_models, run_bench, timing_images
 from yolact_deploy.config.model import PostprocessConfig
 from yolact_deploy.errors import DataError, ModelFileError, YolactDeployError
-from yolact_deploy.export.torch_to_onnx import ExportOptions, export_onnx
+from yolact_deploy.export.graph.torch_to_onnx import ExportOptions, export_onnx
 
 QUICK = BenchOptions(models=(), limit=4, threads=1, device="cpu", iterations=1, warmup=0)
 

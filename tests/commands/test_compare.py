@@ -19,7 +19,7 @@ from tests.running import Captured, fails, succeeds
 from yolact_deploy import cli
 from yolact_deploy.artifacts.tensor_names import feature_names
 from yolact_deploy.config.model import ModelConfig
-from yolact_deploy.export.precision import convert_file
+from yolact_deploy.export.precision.convert import convert_file
 
 
 @pytest.fixture

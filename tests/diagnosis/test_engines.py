@@ -17,8 +17,8 @@ from yolact_deploy import cli
 from yolact_deploy.artifacts.manifest import Manifest
 from yolact_deploy.artifacts.tensor_names import tensor_stages
 from yolact_deploy.diagnosis.compare import CompareOptions, compare_models
-from yolact_deploy.export.engine import build_engine
-from yolact_deploy.export.engine_options import EngineOptions
+from yolact_deploy.export.engine.build import build_engine
+from yolact_deploy.export.engine.options import EngineOptions
 from yolact_deploy.predictor import Predictor
 from yolact_deploy.runtimes.tensorrt import TensorRTRuntime
 from yolact_deploy.types import Image

@@ -12,8 +12,8 @@ from tests.diagnosis.planted import align_corners, bypass, change, compare, dist
 from yolact_deploy.config.model import PostprocessConfig
 from yolact_deploy.diagnosis.differences import difference
 from yolact_deploy.diagnosis.probes import open_probe
-from yolact_deploy.export.precision import convert_precision
-from yolact_deploy.export.torch_to_onnx import ExportResult
+from yolact_deploy.export.graph.torch_to_onnx import ExportResult
+from yolact_deploy.export.precision.convert import convert_precision
 from yolact_deploy.types import Image
 
 FAULTS = {

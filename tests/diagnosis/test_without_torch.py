@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from tests.conftest import ROOT
-from yolact_deploy.export.precision import convert_file
+from yolact_deploy.export.precision.convert import convert_file
 
 WITHOUT_TORCH = """
 import importlib.util, sys

@@ -16,7 +16,7 @@ from yolact_deploy.benchmarks.accuracy.average_precision import Accuracy, Ground
 from yolact_deploy.benchmarks.accuracy.classes import map_classes
 from yolact_deploy.benchmarks.accuracy.dataset import bundled_nano, load_dataset
 from yolact_deploy.benchmarks.accuracy.image_results import ImageResult, image_result
-from yolact_deploy.export.domain import DOMAIN
+from yolact_deploy.export.graph.domain import DOMAIN
 from yolact_deploy.export.onnx_file import metadata_of
 from yolact_deploy.ops.postprocess import network_detections
 from yolact_deploy.predictor import Predictor

@@ -14,9 +14,9 @@ from tests.plugins.host_build import HostBuild
 from tests.plugins.shell import Player, Toolchain, compile_failing_library
 from tests.plugins.test_mask_assembly import random_inputs
 from yolact_deploy.config.model import PostprocessConfig
-from yolact_deploy.export.domain import FAST_NMS, MASK_ASSEMBLY, PLUGIN_ATTRIBUTES
-from yolact_deploy.export.fast_nms import fast_nms_attributes
-from yolact_deploy.export.mask_assembly import image_mask_attributes, mask_assembly_attributes
+from yolact_deploy.export.graph.domain import FAST_NMS, MASK_ASSEMBLY, PLUGIN_ATTRIBUTES
+from yolact_deploy.export.graph.fast_nms import fast_nms_attributes
+from yolact_deploy.export.graph.mask_assembly import image_mask_attributes, mask_assembly_attributes
 
 Attributes = dict[str, float | int | str]
 

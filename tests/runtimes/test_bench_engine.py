@@ -11,8 +11,8 @@ from yolact_deploy.benchmarks.bench import BenchOptions, run_bench
 from yolact_deploy.benchmarks.performance.device_times import DEVICE_REGIONS
 from yolact_deploy.benchmarks.performance.pipeline_stages import Timing
 from yolact_deploy.benchmarks.report import text as report
-from yolact_deploy.export.engine import build_engine
-from yolact_deploy.export.engine_options import EngineOptions
+from yolact_deploy.export.engine.build import build_engine
+from yolact_deploy.export.engine.options import EngineOptions
 
 
 @pytest.fixture

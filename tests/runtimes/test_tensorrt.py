@@ -15,8 +15,8 @@ from tests.cuda_stand_in import FakeGpu
 from yolact_deploy.artifacts.manifest import manifest_path
 from yolact_deploy.config.model import ModelConfig
 from yolact_deploy.errors import ImageError, ModelFileError, YolactDeployError
-from yolact_deploy.export.engine import build_engine
-from yolact_deploy.export.engine_options import EngineOptions, ImageSize
+from yolact_deploy.export.engine.build import build_engine
+from yolact_deploy.export.engine.options import EngineOptions, ImageSize
 from yolact_deploy.predictor import Predictor
 from yolact_deploy.runtimes.tensorrt import TensorRTRuntime
 from yolact_deploy.trt.cuda import find_gpu

@@ -13,7 +13,7 @@ FORMAT_KEY = "yolact_deploy.format"
 FORMATS = ("1", "2")  # the newest grows when a reader of this version could misread a file
 INPUT_KINDS = ("image", "tensor")
 PROTOTYPE_SIZE_MASKS, IMAGE_SIZE_MASKS = MASK_SIZES = ("prototype", "image")
-DEFORM_CONV_FORMS = ("gridsample", "onnx")  # of deformable convolutions, see export/deform_conv.py
+DEFORM_CONV_FORMS = ("gridsample", "onnx")  # of deformable convolutions, see export/graph/deform_conv.py
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from ..errors import ConfigError
 from .options import Force, Verbose
 
 if TYPE_CHECKING:
-    from ..export.engine import EngineResult
+    from ..export.engine.build import EngineResult
 
 SIZE = "WIDTHxHEIGHT"
 
@@ -68,8 +68,8 @@ def run(
 ) -> None:
     """Build a TensorRT engine, and a manifest beside it that says what it is."""
     require("onnx", "building an engine")
-    from ..export.engine import build_engine
-    from ..export.engine_options import EngineOptions, read_batch_range, read_bytes, read_size
+    from ..export.engine.build import build_engine
+    from ..export.engine.options import EngineOptions, read_batch_range, read_bytes, read_size
     from .build_progress import build_progress
 
     options = EngineOptions(

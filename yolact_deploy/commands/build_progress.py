@@ -16,7 +16,7 @@ from .. import console
 from ..trt.library import LOGGER_NAME
 
 if TYPE_CHECKING:
-    from ..export.build_monitor import BuildListener
+    from ..export.engine.build_monitor import BuildListener
 
 MAX_DEPTH = 3  # deeper phases come and go faster than one can read
 

@@ -13,7 +13,7 @@ from ..errors import ConfigError
 from .options import Force, Verbose
 
 if TYPE_CHECKING:
-    from ..export.precision import ConversionResult
+    from ..export.precision.convert import ConversionResult
 
 
 def run(
@@ -32,7 +32,7 @@ def run(
     if len(wanted) != 1:
         raise ConfigError("name one precision: --fp16 or --bf16")
     require("onnx", "converting an ONNX file")
-    from ..export.precision import convert_file
+    from ..export.precision.convert import convert_file
 
     _show(convert_file(model, output, str(wanted.pop()), force))
 

@@ -15,7 +15,7 @@ from ..errors import ConfigError, GateError
 from .options import ClassNames, Config, Force, Verbose, read_batch, read_class_names, read_config
 
 if TYPE_CHECKING:
-    from ..export.torch_to_onnx import ExportResult
+    from ..export.graph.torch_to_onnx import ExportResult
 
 DEFAULTS = PostprocessConfig()
 
@@ -64,7 +64,7 @@ def run(
     if input_kind not in INPUT_KINDS:
         raise ConfigError(f"--input {input_kind}: use one of {', '.join(INPUT_KINDS)}")
     require("torch", "exporting")
-    from ..export.torch_to_onnx import ExportOptions, export_onnx
+    from ..export.graph.torch_to_onnx import ExportOptions, export_onnx
 
     options = ExportOptions(
         output=output,

@@ -15,8 +15,8 @@ from yolact_deploy.benchmarks.accuracy.classes import map_classes
 from yolact_deploy.benchmarks.accuracy.dataset import Dataset, bundled_nano, load_dataset
 from yolact_deploy.benchmarks.accuracy.image_results import ImageResult, run_images
 from yolact_deploy.benchmarks.accuracy.parity import POINT, compare, gate_for, judge
-from yolact_deploy.export.precision import convert_file
-from yolact_deploy.export.torch_to_onnx import ExportResult
+from yolact_deploy.export.graph.torch_to_onnx import ExportResult
+from yolact_deploy.export.precision.convert import convert_file
 from yolact_deploy.predictor import Predictor
 
 Found = tuple[list[ImageResult], Accuracy]

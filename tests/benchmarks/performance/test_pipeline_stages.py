@@ -17,7 +17,7 @@ from yolact_deploy.benchmarks.performance.split import extract, split_graph
 from yolact_deploy.benchmarks.performance.timed_model import time_model
 from yolact_deploy.benchmarks.performance.timing import Schedule
 from yolact_deploy.errors import ModelFileError, YolactDeployError
-from yolact_deploy.export.torch_to_onnx import ExportOptions, export_onnx
+from yolact_deploy.export.graph.torch_to_onnx import ExportOptions, export_onnx
 from yolact_deploy.predictor import Predictor
 from yolact_deploy.runtimes.onnxruntime import create_session
 from yolact_deploy.types import Image, NetworkDetections, PackedMasks

@@ -23,7 +23,7 @@ from yolact_deploy.images import read_image, sample_image
 from yolact_deploy.types import Image
 
 if TYPE_CHECKING:
-    from yolact_deploy.export.check import ExportCheck
+    from yolact_deploy.export.graph.check import ExportCheck
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def export_onnx(weights: Path, options: ExportOptions) -> ExportResult:
     output = check_output_path(options.output, options.force)
     for package in ("onnx", "onnxscript", "onnxruntime"):
         require(package, "exporting")
-    from yolact_deploy.export.deform_conv import chosen_form  # this needs them
+    from yolact_deploy.export.graph.deform_conv import chosen_form  # this needs them
 
     options = replace(options, deform_conv=chosen_form(options.deform_conv))
     image = read_image(options.check_image) if options.check_image is not None else sample_image()
@@ -88,10 +88,10 @@ def export_onnx(weights: Path, options: ExportOptions) -> ExportResult:
 
 
 def _export(checkpoint: Checkpoint, options: ExportOptions, output: Path, image: Image) -> ExportResult:
-    from yolact_deploy.export.check import check_export  # these need the packages that were asked for above
-    from yolact_deploy.export.graph import PROTOTYPE_MASKS, build_model
-    from yolact_deploy.export.mask_scores import export_mask_scores
-    from yolact_deploy.export.network import export_network
+    from yolact_deploy.export.graph.assemble import PROTOTYPE_MASKS, build_model
+    from yolact_deploy.export.graph.check import check_export  # these need the packages that were asked for above
+    from yolact_deploy.export.graph.mask_scores import export_mask_scores
+    from yolact_deploy.export.graph.network import export_network
 
     config, batch = checkpoint.config, options.batch
     if options.class_names is not None:

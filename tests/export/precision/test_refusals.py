@@ -14,8 +14,8 @@ from onnx import TensorProto, numpy_helper
 from tests.running import Captured, fails, succeeds
 from yolact_deploy import cli
 from yolact_deploy.errors import ConfigError, ModelFileError, OutputError, YolactDeployError
-from yolact_deploy.export.half_types import HALF_TYPES
-from yolact_deploy.export.precision import PRECISIONS, convert_file, convert_precision
+from yolact_deploy.export.precision.convert import PRECISIONS, convert_file, convert_precision
+from yolact_deploy.export.precision.half_types import HALF_TYPES
 
 
 @pytest.fixture(scope="module")

@@ -21,8 +21,8 @@ pytest.importorskip("mypy", reason="mypy is not installed")
 
 STUBS = Path(os.environ.get("TENSORRT_STUBS", Path(sys.prefix) / "tensorrt-stubs"))
 CALLERS = (
-    "export/builder.py",
-    "export/timing_cache.py",
+    "export/engine/builder.py",
+    "export/engine/timing_cache.py",
     "runtimes/engine_file.py",
     "runtimes/engine_session.py",
     "engine_inspection.py",

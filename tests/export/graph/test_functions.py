@@ -13,9 +13,9 @@ from onnx import TensorProto, helper
 
 from tests.hard_cases import HARD_CASES, Case, random_case
 from yolact_deploy.config.model import PostprocessConfig
-from yolact_deploy.export.domain import DOMAIN, DOMAIN_VERSION, FAST_NMS, MASK_ASSEMBLY, OPSET
-from yolact_deploy.export.fast_nms import fast_nms_attributes, fast_nms_function
-from yolact_deploy.export.mask_assembly import (
+from yolact_deploy.export.graph.domain import DOMAIN, DOMAIN_VERSION, FAST_NMS, MASK_ASSEMBLY, OPSET
+from yolact_deploy.export.graph.fast_nms import fast_nms_attributes, fast_nms_function
+from yolact_deploy.export.graph.mask_assembly import (
     image_mask_attributes,
     image_mask_function,
     mask_assembly_attributes,

@@ -14,10 +14,10 @@ from tests.conftest import seeded_state_dict
 from yolact_deploy.artifacts.tensor_names import NETWORK_INPUT, RAW_OUTPUTS, feature_names
 from yolact_deploy.checkpoints.reader import read_checkpoint
 from yolact_deploy.config.model import ModelConfig
-from yolact_deploy.export.debug_outputs import add_debug_outputs
-from yolact_deploy.export.network import export_network
-from yolact_deploy.export.precision import convert_precision
-from yolact_deploy.export.tracing import trace
+from yolact_deploy.export.engine.debug_outputs import add_debug_outputs
+from yolact_deploy.export.graph.network import export_network
+from yolact_deploy.export.graph.tracing import trace
+from yolact_deploy.export.precision.convert import convert_precision
 from yolact_deploy.models.yolact import Yolact
 from yolact_deploy.runtimes.onnxruntime import create_session
 from yolact_deploy.types import Image

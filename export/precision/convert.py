@@ -14,7 +14,7 @@ from yolact_deploy.files import check_output_path, write_bytes
 if TYPE_CHECKING:
     import onnx
 
-    from yolact_deploy.export.half_types import WeightLoss
+    from yolact_deploy.export.precision.half_types import WeightLoss
 
 PRECISIONS = ("fp16", "bf16")
 # No kernel for its convolutions (ONNX Runtime 1.32): such a file is for TensorRT.
@@ -78,9 +78,9 @@ def _check_precision(precision: str) -> None:
 def _convert(model: onnx.ModelProto, precision: str, source: object) -> tuple[onnx.ModelProto, WeightLoss]:
     _check_precision(precision)
     onnx = require("onnx", "converting an ONNX file")
-    from yolact_deploy.export.half_types import HALF_TYPES
-    from yolact_deploy.export.mixed_precision import cast_network
     from yolact_deploy.export.onnx_file import check_model, metadata_of
+    from yolact_deploy.export.precision.half_types import HALF_TYPES
+    from yolact_deploy.export.precision.mixed_precision import cast_network
 
     metadata = metadata_of(model, source)
     if metadata.precision != "fp32":

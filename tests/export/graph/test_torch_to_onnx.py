@@ -16,8 +16,8 @@ from tests.conftest import NANO, NANO_WEIGHTS, seeded_state_dict
 from yolact_deploy.artifacts.metadata import ModelMetadata
 from yolact_deploy.config.model import ModelConfig, PostprocessConfig
 from yolact_deploy.errors import CheckpointError, ConfigError, ImageError, OutputError
-from yolact_deploy.export import check as check_module
-from yolact_deploy.export.torch_to_onnx import ExportOptions, ExportResult, export_onnx
+from yolact_deploy.export.graph import check as check_module
+from yolact_deploy.export.graph.torch_to_onnx import ExportOptions, ExportResult, export_onnx
 from yolact_deploy.files import sha256_of
 from yolact_deploy.images import read_image
 from yolact_deploy.predictor import Predictor

@@ -22,10 +22,10 @@ from tests.tensorrt_stand_in import (
 )
 from yolact_deploy import machine
 from yolact_deploy.errors import ConfigError, ModelFileError, YolactDeployError
-from yolact_deploy.export.engine import EngineResult, build_engine
-from yolact_deploy.export.engine_options import EngineOptions, ImageSize
-from yolact_deploy.export.graph import PROTOTYPE_MASKS
-from yolact_deploy.export.torch_to_onnx import ExportOptions, export_onnx
+from yolact_deploy.export.engine.build import EngineResult, build_engine
+from yolact_deploy.export.engine.options import EngineOptions, ImageSize
+from yolact_deploy.export.graph.assemble import PROTOTYPE_MASKS
+from yolact_deploy.export.graph.torch_to_onnx import ExportOptions, export_onnx
 from yolact_deploy.files import sha256_of
 from yolact_deploy.inspection.model_file import inspect_file
 from yolact_deploy.machine import Machine
@@ -124,7 +124,7 @@ def test_hardware_compatibility_is_not_for_jetson(
 ) -> None:
     monkeypatch.setattr(machine, "TEGRA_RELEASE", tmp_path)
     monkeypatch.setattr(machine, "is_jetson", lambda: True)
-    monkeypatch.setattr("yolact_deploy.export.engine_options.is_jetson", lambda: True)
+    monkeypatch.setattr("yolact_deploy.export.engine.options.is_jetson", lambda: True)
     with pytest.raises(YolactDeployError, match="on a Jetson is not supported by TensorRT 11"):
         build(nano_onnx, tmp_path, hardware_compatibility="ampere+")
 

@@ -11,9 +11,9 @@ from onnx import TensorProto, helper, numpy_helper
 from yolact_deploy.artifacts.metadata import IMAGE_SIZE_MASKS, ModelMetadata
 from yolact_deploy.artifacts.tensor_names import FLOAT_IMAGE, NETWORK_INPUT
 from yolact_deploy.config.model import ModelConfig
-from yolact_deploy.export.domain import DOMAIN, DOMAIN_VERSION, FAST_NMS, MASK_ASSEMBLY, OPSET, inlined
-from yolact_deploy.export.fast_nms import fast_nms_attributes, fast_nms_function
-from yolact_deploy.export.mask_assembly import (
+from yolact_deploy.export.graph.domain import DOMAIN, DOMAIN_VERSION, FAST_NMS, MASK_ASSEMBLY, OPSET, inlined
+from yolact_deploy.export.graph.fast_nms import fast_nms_attributes, fast_nms_function
+from yolact_deploy.export.graph.mask_assembly import (
     image_mask_attributes,
     image_mask_function,
     mask_assembly_attributes,

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from yolact_deploy.config.model import ModelConfig, PostprocessConfig
-from yolact_deploy.export.tracing import trace
+from yolact_deploy.export.graph.tracing import trace
 from yolact_deploy.models.yolact import MaskIoUNet
 from yolact_deploy.ops.postprocess import rescore_masks
 

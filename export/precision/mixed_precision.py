@@ -15,8 +15,8 @@ import onnx
 from onnx import TensorProto, helper
 
 from yolact_deploy.errors import ModelFileError
-from yolact_deploy.export.half_types import NO_LOSS, HalfType, WeightLoss, half_weight
-from yolact_deploy.export.precision_rules import (
+from yolact_deploy.export.precision.half_types import NO_LOSS, HalfType, WeightLoss, half_weight
+from yolact_deploy.export.precision.rules import (
     FP32_ANCESTRY,
     FP32_INPUTS,
     FP32_OPERATORS,

@@ -7,7 +7,7 @@ from pathlib import Path
 import onnx
 import pytest
 
-from yolact_deploy.export.precision import PRECISIONS, convert_precision
+from yolact_deploy.export.precision.convert import PRECISIONS, convert_precision
 
 trt = pytest.importorskip("tensorrt_rtx_bindings", reason="needs TensorRT for RTX: the extra rtx")
 

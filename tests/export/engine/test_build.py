@@ -15,10 +15,10 @@ from tests.conftest import ROOT, seeded_state_dict
 from yolact_deploy.artifacts.manifest import Manifest
 from yolact_deploy.config.model import ModelConfig
 from yolact_deploy.errors import ModelFileError, YolactDeployError
-from yolact_deploy.export.builder import input_range, output_ranges, parse_network
-from yolact_deploy.export.engine import build_engine
-from yolact_deploy.export.engine_options import EngineOptions, ImageSize
-from yolact_deploy.export.torch_to_onnx import ExportOptions, export_onnx
+from yolact_deploy.export.engine.build import build_engine
+from yolact_deploy.export.engine.builder import input_range, output_ranges, parse_network
+from yolact_deploy.export.engine.options import EngineOptions, ImageSize
+from yolact_deploy.export.graph.torch_to_onnx import ExportOptions, export_onnx
 from yolact_deploy.files import sha256_of
 from yolact_deploy.predictor import Predictor
 from yolact_deploy.trt.library import load_tensorrt
@@ -88,7 +88,7 @@ def test_time_and_memory(
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
 def test_the_network_that_the_parser_made(nano_dynamic_onnx: Path, tmp_path: Path, precision: str) -> None:
-    from yolact_deploy.export.precision import convert_precision
+    from yolact_deploy.export.precision.convert import convert_precision
 
     model = onnx.load(nano_dynamic_onnx)
     if precision != "fp32":
@@ -118,7 +118,7 @@ def test_a_network_input(nano_weights: Path, tmp_path: Path) -> None:
 
 
 def test_a_half_precision_file_is_built_as_it_is(nano_onnx: Path, tmp_path: Path) -> None:
-    from yolact_deploy.export.precision import convert_file
+    from yolact_deploy.export.precision.convert import convert_file
 
     half = convert_file(nano_onnx, tmp_path / "half.onnx", "fp16").path
     result = build_engine(half, EngineOptions(tmp_path / "half.engine"))

@@ -10,14 +10,14 @@ import onnx
 import pytest
 import torch
 
-from tests.export.rounded import round_everything
+from tests.export.precision.rounded import round_everything
 from yolact_deploy.artifacts.tensor_names import RAW_OUTPUTS
 from yolact_deploy.benchmarks.accuracy.average_precision import Accuracy, GroundTruth
 from yolact_deploy.benchmarks.accuracy.classes import map_classes
 from yolact_deploy.benchmarks.accuracy.dataset import Dataset, bundled_nano, load_dataset
 from yolact_deploy.benchmarks.accuracy.image_results import ImageResult, run_images
 from yolact_deploy.benchmarks.accuracy.parity import compare, gate_for, judge
-from yolact_deploy.export.precision import PRECISIONS, convert_file
+from yolact_deploy.export.precision.convert import PRECISIONS, convert_file
 from yolact_deploy.predictor import Predictor
 from yolact_deploy.runtimes.onnxruntime import create_session
 from yolact_deploy.types import Image

@@ -19,7 +19,7 @@ from torch import nn
 
 from yolact_deploy.artifacts.metadata import DEFORM_CONV_FORMS
 from yolact_deploy.errors import ConfigError, ModelFileError
-from yolact_deploy.export.domain import OPSET
+from yolact_deploy.export.graph.domain import OPSET
 from yolact_deploy.models.deform_conv import ModulatedDeformConv
 from yolact_deploy.runtimes.onnxruntime import create_session
 

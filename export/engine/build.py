@@ -13,8 +13,8 @@ from yolact_deploy.artifacts.manifest import ENGINE_SUFFIXES, FileRecord, Manife
 from yolact_deploy.artifacts.metadata import ModelMetadata
 from yolact_deploy.dependencies import require
 from yolact_deploy.errors import ModelFileError, YolactDeployError
-from yolact_deploy.export.build_monitor import BuildListener, SilentListener
-from yolact_deploy.export.engine_options import EngineOptions
+from yolact_deploy.export.engine.build_monitor import BuildListener, SilentListener
+from yolact_deploy.export.engine.options import EngineOptions
 from yolact_deploy.files import atomic_path, check_output_path, sha256_of
 from yolact_deploy.machine import GpuInfo, Machine, gpu_from_driver, jetpack_version
 from yolact_deploy.runtimes.onnxruntime import output_names
@@ -50,7 +50,12 @@ def build_engine(source: Path, options: EngineOptions, listener: BuildListener |
     library = load_tensorrt(options.runtime)
     options.check_supported(library)
     require("onnx", "building an engine")
-    from yolact_deploy.export.builder import build_plan, input_range, output_ranges, parse_network  # these need onnx
+    from yolact_deploy.export.engine.builder import (  # these need onnx
+        build_plan,
+        input_range,
+        output_ranges,
+        parse_network,
+    )
 
     machine = describe_machine(library)
     gpu = None if machine.gpu is None else GpuInfo(machine.gpu, machine.compute_capability or "")
@@ -86,7 +91,7 @@ def _prepare(
     model, metadata, digest = _read(source, options)
     _prepare_deform_conv(library, metadata, source)
     if options.debug_outputs:
-        from yolact_deploy.export.debug_outputs import add_debug_outputs
+        from yolact_deploy.export.engine.debug_outputs import add_debug_outputs
 
         add_debug_outputs(model, metadata.config, source)
     plugins = _load_plugins(library, _plugin_path(library, options, gpu))
@@ -138,7 +143,7 @@ def _read(source: Path, options: EngineOptions) -> tuple[onnx.ModelProto, ModelM
             raise ModelFileError(
                 f"{source} is already {metadata.precision}: build it without --{wanted}, or the fp32 file"
             )
-        from yolact_deploy.export.precision import convert_precision
+        from yolact_deploy.export.precision.convert import convert_precision
 
         model = convert_precision(model, wanted, source)
         metadata = replace(metadata, precision=wanted)
@@ -187,7 +192,7 @@ def _load_plugins(library: TensorRTLibrary, path: Path | None) -> FileRecord | N
 
 def _leave_to_plugins(model: onnx.ModelProto) -> None:
     """Take the function bodies out: which of function and plugin a parser prefers differs between releases."""
-    from yolact_deploy.export.domain import DOMAIN
+    from yolact_deploy.export.graph.domain import DOMAIN
 
     others = [function for function in model.functions if function.domain != DOMAIN]
     del model.functions[:]

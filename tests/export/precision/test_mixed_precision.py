@@ -8,9 +8,9 @@ import onnxruntime as ort
 import pytest
 from onnx import TensorProto
 
-from tests.export.rounded import tensor_types
-from yolact_deploy.export.half_types import HALF_TYPES
-from yolact_deploy.export.mixed_precision import cast_network
+from tests.export.precision.rounded import tensor_types
+from yolact_deploy.export.precision.half_types import HALF_TYPES
+from yolact_deploy.export.precision.mixed_precision import cast_network
 
 # A deformable sampling step: a learned offset becomes a grid, the grid samples the input, a convolution follows.
 DEFORMABLE = """

@@ -11,17 +11,17 @@ import pytest
 import torch
 
 from tests.conftest import PLUS_NANO_WEIGHTS, seeded_state_dict
-from tests.export.test_torch_to_onnx import assert_same, dims
+from tests.export.graph.test_torch_to_onnx import assert_same, dims
 from yolact_deploy.artifacts.metadata import DEFORM_CONV_FORMS
 from yolact_deploy.checkpoints.reader import load_checkpoint
 from yolact_deploy.config.model import ModelConfig, PostprocessConfig
 from yolact_deploy.errors import ConfigError, ModelFileError
-from yolact_deploy.export import deform_conv as deform_conv_module
-from yolact_deploy.export.deform_conv import chosen_form, with_form
-from yolact_deploy.export.engine import build_engine
-from yolact_deploy.export.engine_options import EngineOptions
-from yolact_deploy.export.precision import convert_precision
-from yolact_deploy.export.torch_to_onnx import ExportOptions, ExportResult, export_onnx
+from yolact_deploy.export.engine.build import build_engine
+from yolact_deploy.export.engine.options import EngineOptions
+from yolact_deploy.export.graph import deform_conv as deform_conv_module
+from yolact_deploy.export.graph.deform_conv import chosen_form, with_form
+from yolact_deploy.export.graph.torch_to_onnx import ExportOptions, ExportResult, export_onnx
+from yolact_deploy.export.precision.convert import convert_precision
 from yolact_deploy.models.deform_conv import ModulatedDeformConv
 from yolact_deploy.predictor import Predictor
 from yolact_deploy.runtimes.onnxruntime import create_session

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from yolact_deploy.artifacts.tensor_names import NETWORK_INPUT, RAW_OUTPUTS, feature_names
-from yolact_deploy.export.deform_conv import with_form
-from yolact_deploy.export.tracing import trace
+from yolact_deploy.export.graph.deform_conv import with_form
+from yolact_deploy.export.graph.tracing import trace
 from yolact_deploy.models.yolact import Yolact
 
 

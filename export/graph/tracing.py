@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from yolact_deploy.errors import YolactDeployError
-from yolact_deploy.export.domain import OPSET
+from yolact_deploy.export.graph.domain import OPSET
 
 
 def trace(

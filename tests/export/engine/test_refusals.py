@@ -15,10 +15,10 @@ import onnx
 import pytest
 
 from yolact_deploy.errors import ConfigError, MissingDependencyError, ModelFileError, OutputError, YolactDeployError
-from yolact_deploy.export import engine as engine_module
-from yolact_deploy.export.build_monitor import SilentListener
-from yolact_deploy.export.engine import build_engine
-from yolact_deploy.export.engine_options import EngineOptions, ImageSize, read_batch_range, read_bytes, read_size
+from yolact_deploy.export.engine import build as engine_module
+from yolact_deploy.export.engine.build import build_engine
+from yolact_deploy.export.engine.build_monitor import SilentListener
+from yolact_deploy.export.engine.options import EngineOptions, ImageSize, read_batch_range, read_bytes, read_size
 
 pytest.importorskip("tensorrt_rtx_bindings", reason='needs TensorRT for RTX: pip install "yolact-deploy[rtx]"')
 

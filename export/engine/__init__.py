@@ -1,0 +1,1 @@
+"""An exported graph to a TensorRT engine."""

@@ -1,0 +1,1 @@
+"""A checkpoint to one end-to-end ONNX graph."""

@@ -1,0 +1,1 @@
+"""An exported graph in another precision."""
