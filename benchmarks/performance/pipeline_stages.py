@@ -224,7 +224,7 @@ class OnnxStages:
 
     def postprocess(self, raw: dict[str, np.ndarray]) -> list[NetworkDetections]:
         """See `StagedModel`."""
-        from yolact_deploy.runtimes.onnxruntime import split_batch
+        from yolact_deploy.artifacts.outputs import split_batch
 
         return split_batch(self._run(self._postprocess, raw), len(raw[RAW_OUTPUTS[0]]))
 

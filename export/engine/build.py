@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 from yolact_deploy._version import __version__
 from yolact_deploy.artifacts.manifest import ENGINE_SUFFIXES, FileRecord, Manifest, manifest_path
 from yolact_deploy.artifacts.metadata import ModelMetadata
+from yolact_deploy.artifacts.outputs import output_names
 from yolact_deploy.dependencies import require
 from yolact_deploy.errors import ModelFileError, YolactDeployError
 from yolact_deploy.export.engine.build_monitor import BuildListener, SilentListener
 from yolact_deploy.export.engine.options import EngineOptions
 from yolact_deploy.files import atomic_path, check_output_path, sha256_of
 from yolact_deploy.machine import GpuInfo, Machine, gpu_from_driver, jetpack_version
-from yolact_deploy.runtimes.onnxruntime import output_names
 from yolact_deploy.trt.cuda import open_backend
 from yolact_deploy.trt.engine_file import load_plugins
 from yolact_deploy.trt.library import TensorRTLibrary, load_tensorrt

@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from yolact_deploy.artifacts.manifest import TensorRange
+from yolact_deploy.artifacts.outputs import IMAGE_INPUT, OUTPUT_NAMES
 from yolact_deploy.errors import ConfigError, ModelFileError, YolactDeployError
 from yolact_deploy.export.engine.build_monitor import BuildListener, Cancellation, create_monitor, run_cancellable
 from yolact_deploy.export.engine.options import EngineOptions, hardware_level
 from yolact_deploy.export.engine.timing_cache import TimingCache, attach_timing_cache
-from yolact_deploy.export.graph.assemble import IMAGE_INPUT
 from yolact_deploy.machine import GpuInfo
 from yolact_deploy.ops.masks import words_of_row
-from yolact_deploy.runtimes.onnxruntime import OUTPUT_NAMES
 from yolact_deploy.trt.engine_file import DTYPES
 from yolact_deploy.trt.library import TensorRTLibrary, readable, shape_of
 

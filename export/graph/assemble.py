@@ -9,6 +9,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from yolact_deploy.artifacts.metadata import IMAGE_SIZE_MASKS, ModelMetadata
+from yolact_deploy.artifacts.outputs import IMAGE_INPUT
 from yolact_deploy.artifacts.tensor_names import FLOAT_IMAGE, NETWORK_INPUT
 from yolact_deploy.config.model import ModelConfig
 from yolact_deploy.export.graph.domain import DOMAIN, DOMAIN_VERSION, FAST_NMS, MASK_ASSEMBLY, OPSET, inlined
@@ -21,7 +22,6 @@ from yolact_deploy.export.graph.mask_assembly import (
 )
 from yolact_deploy.ops.boxes import make_priors
 
-IMAGE_INPUT = "image"  # uint8 [B,H,W,3], BGR
 PROTOTYPE_MASKS = "postprocess/prototype_masks"  # [B,D,Hp,Wp], for re-scoring where `masks` have the image's size
 _IR_VERSION = 10  # what TensorRT 10.3 reads
 

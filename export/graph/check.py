@@ -10,6 +10,7 @@ import onnx
 import torch
 from onnx import helper
 
+from yolact_deploy.artifacts.outputs import output_names, split_batch
 from yolact_deploy.artifacts.tensor_names import RAW_OUTPUTS
 from yolact_deploy.config.model import PostprocessConfig
 from yolact_deploy.models.yolact import Yolact
@@ -17,7 +18,7 @@ from yolact_deploy.ops.masks import MASK_THRESHOLD, unpack_masks
 from yolact_deploy.ops.matching import match_detections
 from yolact_deploy.ops.postprocess import network_detections, upsample_masks
 from yolact_deploy.ops.preprocess import preprocess
-from yolact_deploy.runtimes.onnxruntime import create_session, output_names, split_batch
+from yolact_deploy.runtimes.onnxruntime import create_session
 from yolact_deploy.types import FloatArray, Image, NetworkDetections, PackedMasks
 
 RAW_TOLERANCE = 1e-3  # of the output's largest magnitude; correct float32 implementations are near 1e-5

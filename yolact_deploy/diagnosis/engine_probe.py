@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from ..artifacts.metadata import INPUT_KINDS
+from ..artifacts.outputs import output_names, split_batch
 from ..artifacts.tensor_names import NETWORK_INPUT, tensor_stages
 from ..config.model import ModelConfig, PostprocessConfig
 from ..ops.preprocess import preprocess_numpy
-from ..runtimes.onnxruntime import output_names, split_batch
 from ..runtimes.tensorrt import TensorRTRuntime
 from ..types import Image
 from .operators import Structure

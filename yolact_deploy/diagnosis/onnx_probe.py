@@ -13,12 +13,13 @@ import numpy as np
 
 from ..artifacts.metadata import ModelMetadata
 from ..artifacts.onnx_file import load_onnx
+from ..artifacts.outputs import output_names, split_batch
 from ..artifacts.tensor_names import NETWORK_INPUT, pyramid_levels, tensor_stages
 from ..config.model import PostprocessConfig
 from ..dependencies import require
 from ..errors import ModelFileError, YolactDeployError
 from ..ops.preprocess import preprocess_numpy
-from ..runtimes.onnxruntime import create_session, output_names, split_batch
+from ..runtimes.onnxruntime import create_session
 from ..types import Image
 from .onnx_operators import OnnxGraph
 from .operators import Structure

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..artifacts.metadata import ModelMetadata
-from ..config.model import ModelConfig
+from ..artifacts.outputs import output_names, split_batch
 from ..dependencies import require
 from ..errors import ModelFileError, YolactDeployError
 from ..ops.preprocess import preprocess_numpy
-from ..types import Image, NetworkDetections, PackedMasks
+from ..types import Image, NetworkDetections
 from .base import batches, counted_threads
-
-OUTPUT_NAMES = ("boxes", "scores", "classes", "masks", "num_detections")  # of every model
-MASK_SCORES = "mask_scores"  # of YOLACT++ besides
-
-
-def output_names(config: ModelConfig) -> tuple[str, ...]:
-    """The outputs of an exported model of `config`."""
-    return (*OUTPUT_NAMES, MASK_SCORES) if config.rescores_masks else OUTPUT_NAMES
 
 
 def create_session(
@@ -103,22 +95,3 @@ class OnnxRuntime:
     def close(self) -> None:
         """See `Runtime.close`."""
         self._session = None
-
-
-def split_batch(outputs: Mapping[str, np.ndarray], count: int) -> list[NetworkDetections]:
-    """The exported graph's outputs by name -> the detections of the first `count` images, without padding rows."""
-    results = []
-    for index in range(count):
-        kept = slice(0, int(outputs["num_detections"][index]))
-        scores = outputs["scores"][index, kept]
-        masks = outputs["masks"][index, kept]
-        results.append(
-            NetworkDetections(
-                boxes=outputs["boxes"][index, kept],
-                scores=scores,
-                classes=outputs["classes"][index, kept].astype(np.int64),
-                masks=PackedMasks(masks) if masks.dtype == np.int32 else masks,
-                mask_scores=outputs[MASK_SCORES][index, kept] if MASK_SCORES in outputs else scores,
-            )
-        )
-    return results

@@ -17,6 +17,7 @@ import numpy as np
 
 from ..artifacts.manifest import Manifest, TensorRange
 from ..artifacts.metadata import IMAGE_SIZE_MASKS, PROTOTYPE_SIZE_MASKS, ModelMetadata
+from ..artifacts.outputs import output_names, split_batch
 from ..config.model import ModelConfig, PostprocessConfig
 from ..errors import ImageError, ModelFileError, YolactDeployError
 from ..ops.preprocess import preprocess_numpy
@@ -24,7 +25,6 @@ from ..trt.engine_file import open_engine, read_manifest, require_input
 from ..trt.engine_session import EngineSession, Shape, StageTimes
 from ..types import Image, NetworkDetections
 from .base import batches
-from .onnxruntime import output_names, split_batch
 
 
 class TensorRTRuntime:

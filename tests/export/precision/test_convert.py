@@ -12,6 +12,7 @@ from onnx import TensorProto, numpy_helper
 
 from tests.export.precision.rounded import HALF, tensor_types
 from yolact_deploy.artifacts.metadata import ModelMetadata
+from yolact_deploy.artifacts.outputs import OUTPUT_NAMES, split_batch
 from yolact_deploy.artifacts.tensor_names import RAW_OUTPUTS
 from yolact_deploy.errors import ModelFileError
 from yolact_deploy.export.precision.convert import PRECISIONS, ConversionResult, convert_file, convert_precision
@@ -19,7 +20,7 @@ from yolact_deploy.export.precision.half_types import HALF_TYPES
 from yolact_deploy.export.precision.rules import FP32_OPERATORS
 from yolact_deploy.ops.postprocess import network_detections
 from yolact_deploy.ops.preprocess import preprocess
-from yolact_deploy.runtimes.onnxruntime import OUTPUT_NAMES, OnnxRuntime, create_session, split_batch
+from yolact_deploy.runtimes.onnxruntime import OnnxRuntime, create_session
 from yolact_deploy.types import Image, RawOutputs
 
 NEAR_BORDER = 0.05  # of the image
