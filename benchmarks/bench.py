@@ -153,7 +153,7 @@ class _Bench:
             }
             timings = dict(zip(paths, time_in_turns(list(models.values()), schedule), strict=True))
             for path, model in models.items():
-                self._telemetry[path] = monitor.telemetry(records[path], _on_gpu(model.predictor))
+                self._telemetry[path] = monitor.telemetry(records[path], model.predictor.runtime.device == "cuda")
             for path, model in models.items():
                 if self._options.streams > 1:
                     timings[path] = replace(timings[path], throughput=self._throughput(path, model))
@@ -237,11 +237,6 @@ class _Bench:
             return None, (str(error),)
         self._progress(f"{self._names[path]}: memory", 1, 1)
         return use, ()
-
-
-def _on_gpu(predictor: Predictor) -> bool:
-    """Whether a model runs on a GPU, by what its runtime says of itself."""
-    return "CPU" not in predictor.description.split(", ")
 
 
 def timing_images(images: Sequence[DataImage]) -> list[Image]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from yolact_deploy.artifacts.kinds import is_checkpoint
 from yolact_deploy.benchmarks.accuracy.classes import ClassMapping, map_classes
 from yolact_deploy.benchmarks.accuracy.dataset import Dataset, bundled_nano
 from yolact_deploy.benchmarks.options import BenchOptions
 from yolact_deploy.config.model import ModelConfig
 from yolact_deploy.errors import ModelFileError, YolactDeployError
-from yolact_deploy.predictor import CHECKPOINT_SUFFIXES, Predictor
+from yolact_deploy.predictor import Predictor
 
 
 def choose_models(options: BenchOptions) -> tuple[list[Path], Path | None]:
@@ -32,7 +33,7 @@ def choose_models(options: BenchOptions) -> tuple[list[Path], Path | None]:
         unique.setdefault(path.resolve(), path)
     if options.reference:
         return list(unique.values()), unique[options.reference.resolve()]
-    checkpoints = [path for path in unique.values() if path.suffix.lower() in CHECKPOINT_SUFFIXES]
+    checkpoints = [path for path in unique.values() if is_checkpoint(path)]
     return list(unique.values()), checkpoints[0] if len(checkpoints) == 1 else None
 
 
@@ -89,4 +90,4 @@ def open_model(path: Path, options: BenchOptions, threads: int | None = None) ->
 
 def config_of(path: Path, options: BenchOptions) -> ModelConfig | None:
     """The configuration that the options give to checkpoints; other files bring their own."""
-    return options.config if path.suffix.lower() in CHECKPOINT_SUFFIXES else None
+    return options.config if is_checkpoint(path) else None

@@ -7,6 +7,8 @@ from types import ModuleType
 
 from .errors import MissingDependencyError
 
+BUILD_COMMAND = "yolact-deploy build-plugins"  # what makes the TensorRT plugins
+
 INSTALL_LINES = {  # import name -> what brings it
     "torch": 'pip install "yolact-deploy[export]"',
     "onnx": 'pip install "yolact-deploy[export]"',

@@ -10,10 +10,10 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from .dependencies import INSTALL_LINES
+from .dependencies import BUILD_COMMAND, INSTALL_LINES
 from .errors import YolactDeployError
 from .machine import output_of
-from .trt.plugin_library import BUILD_COMMAND, find_library, library_path, read_record
+from .trt.plugin_library import find_library, library_path, read_record
 
 TEGRA_RELEASE = Path("/etc/nv_tegra_release")
 DEVICE_MODEL = Path("/proc/device-tree/model")

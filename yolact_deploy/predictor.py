@@ -7,18 +7,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from .artifacts.manifest import ENGINE_SUFFIXES
+from .artifacts.kinds import Kind, kind_of
 from .artifacts.metadata import ModelMetadata
 from .config.model import ModelConfig, PostprocessConfig
 from .dependencies import require
-from .errors import ModelFileError, YolactDeployError
+from .errors import YolactDeployError
 from .images import checked_image
 from .ops.boxes import boxes_in_pixels
 from .ops.masks import boolean_masks, mask_windows
 from .runtimes.base import Runtime
-from .types import Detections, NetworkDetections, WindowedDetections
+from .types import Detections, Image, NetworkDetections, WindowedDetections
 
-CHECKPOINT_SUFFIXES = (".pth", ".pt", ".safetensors")
 DEVICES = ("auto", "cpu", "cuda")
 
 
@@ -59,28 +58,23 @@ class Predictor:
             raise YolactDeployError(f"unknown device {device!r}: use one of {', '.join(DEVICES)}")
         if threads is not None and threads < 1:
             raise YolactDeployError(f"threads {threads}: 1 or more")
-        suffix = path.suffix.lower()
-        if suffix in CHECKPOINT_SUFFIXES:
+        kind = kind_of(path)
+        if kind is Kind.CHECKPOINT:
             require("torch", "running a checkpoint")
             from .runtimes.pytorch import PyTorchRuntime
 
             return cls(PyTorchRuntime(path, device, threads, config, postprocess), score_threshold)
-        if suffix == ".onnx":
+        if kind is Kind.ONNX:
             if config is not None or postprocess is not None:
                 raise YolactDeployError(f"{path} brings its own configuration: export it again to change that")
             from .runtimes.onnxruntime import OnnxRuntime
 
             return cls(OnnxRuntime(path, device, threads, shares_cores), score_threshold)
-        if suffix in ENGINE_SUFFIXES:
-            if device == "cpu":
-                raise YolactDeployError(f"{path}: an engine runs on an NVIDIA GPU only; on the CPU, run its .onnx file")
-            from .runtimes.tensorrt import TensorRTRuntime
+        if device == "cpu":
+            raise YolactDeployError(f"{path}: an engine runs on an NVIDIA GPU only; on the CPU, run its .onnx file")
+        from .runtimes.tensorrt import TensorRTRuntime
 
-            return cls(TensorRTRuntime(path, trust, config, postprocess), score_threshold)
-        raise ModelFileError(
-            f"{path}: unknown kind of model file; use a checkpoint ({', '.join(CHECKPOINT_SUFFIXES)}), .onnx or "
-            f"an engine ({', '.join(ENGINE_SUFFIXES)})"
-        )
+        return cls(TensorRTRuntime(path, trust, config, postprocess), score_threshold)
 
     @property
     def metadata(self) -> ModelMetadata:
@@ -99,8 +93,12 @@ class Predictor:
     def batch(self, images: Sequence[Any]) -> list[Detections]:
         """Detections of several images, in order; neighbours of equal size run together where the model allows."""
         checked = [checked_image(image) for image in images]
-        found = self.runtime.detect(checked)
+        found = self.detect(checked)
         return [self.finish(detections, *image.shape[:2]) for detections, image in zip(found, checked, strict=True)]
+
+    def detect(self, images: Sequence[Image]) -> list[NetworkDetections]:
+        """What the model itself gives for each image, uint8 [H,W,3] BGR, in order; `finish` makes Detections of it."""
+        return self.runtime.detect(images)
 
     def finish(self, found: NetworkDetections, height: int, width: int) -> Detections:
         """Boxes in pixels and masks at image size, only for what reaches the score threshold."""

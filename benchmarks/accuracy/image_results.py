@@ -64,7 +64,7 @@ def image_result(image_id: int, found: Detections, exact_boxes: npt.NDArray[np.f
 def run_image(predictor: Predictor, image_id: int, image: Image) -> ImageResult:
     """What `predictor(image)` gives, with the boxes before they were made whole pixels."""
     height, width = image.shape[:2]
-    (network,) = predictor.runtime.detect([image])
+    (network,) = predictor.detect([image])
     found = predictor.finish(network, height, width)
     boxes = network.boxes[: len(found)]  # `finish` keeps the best, in order
     x1, x2 = ordered_extent(boxes[:, 0], boxes[:, 2], width)

@@ -26,10 +26,10 @@ from yolact_deploy import console
 from yolact_deploy.benchmarks.scripts.kernel_calls import FastNmsCall, ImageMaskCall, KernelCall, MaskCall
 from yolact_deploy.benchmarks.scripts.kernel_library import KernelLibrary
 from yolact_deploy.config.model import PostprocessConfig
-from yolact_deploy.dependencies import require
+from yolact_deploy.dependencies import BUILD_COMMAND, require
 from yolact_deploy.errors import YolactDeployError
 from yolact_deploy.files import make_output_folder, write_json, write_text
-from yolact_deploy.trt.plugin_library import BUILD_COMMAND, find_library
+from yolact_deploy.trt.plugin_library import find_library
 
 WARMUP_CALLS = 200  # with their flushes 50 ms or more: an idle GPU needs some to raise its clocks
 TIMED_CALLS = 100

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from yolact_deploy._version import __version__
-from yolact_deploy.artifacts.manifest import ENGINE_SUFFIXES, FileRecord, Manifest, manifest_path
+from yolact_deploy.artifacts.kinds import ENGINE_SUFFIXES
+from yolact_deploy.artifacts.manifest import FileRecord, Manifest, manifest_path
 from yolact_deploy.artifacts.metadata import ModelMetadata
 from yolact_deploy.artifacts.outputs import output_names
-from yolact_deploy.dependencies import require
+from yolact_deploy.dependencies import BUILD_COMMAND, require
 from yolact_deploy.errors import ModelFileError, YolactDeployError
 from yolact_deploy.export.engine.build_monitor import BuildListener, SilentListener
 from yolact_deploy.export.engine.options import EngineOptions
@@ -21,7 +22,7 @@ from yolact_deploy.machine import GpuInfo, Machine, gpu_from_driver, jetpack_ver
 from yolact_deploy.trt.cuda import open_backend
 from yolact_deploy.trt.engine_file import load_plugins
 from yolact_deploy.trt.library import TensorRTLibrary, load_tensorrt
-from yolact_deploy.trt.plugin_library import BUILD_COMMAND, find_library
+from yolact_deploy.trt.plugin_library import find_library
 
 if TYPE_CHECKING:
     import onnx
@@ -130,7 +131,7 @@ def _check_outputs(options: EngineOptions) -> Path:
 
 def _read(source: Path, options: EngineOptions) -> tuple[onnx.ModelProto, ModelMetadata, str]:
     """The graph in the precision that is asked for, what it says of itself, and the file's SHA-256."""
-    from yolact_deploy.export.onnx_file import metadata_of, read_exported
+    from yolact_deploy.artifacts.onnx_file import metadata_of, read_exported
 
     model = read_exported(source)
     digest = sha256_of(source)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
-from onnx import helper
 
+from yolact_deploy.artifacts.onnx_file import with_outputs
 from yolact_deploy.artifacts.outputs import output_names, split_batch
 from yolact_deploy.artifacts.tensor_names import RAW_OUTPUTS
 from yolact_deploy.config.model import PostprocessConfig
@@ -106,9 +106,6 @@ def _largest_bit_difference(expected: FloatArray, actual: PackedMasks, height: i
 
 def _run(exported: onnx.ModelProto, names: tuple[str, ...], feed: np.ndarray) -> dict[str, np.ndarray]:
     """One run on the CPU that gives the tensors `names`, the raw outputs inside the graph among them."""
-    probed = onnx.ModelProto()
-    probed.CopyFrom(exported)
-    for name in RAW_OUTPUTS:
-        probed.graph.output.append(helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None))
+    probed = with_outputs(exported, RAW_OUTPUTS)
     session = create_session(probed.SerializeToString(), "the exported graph", device="cpu")
     return dict(zip(names, session.run(list(names), {exported.graph.input[0].name: feed}), strict=True))

@@ -52,7 +52,7 @@ def convert_file(source: Path, output: Path, precision: str, force: bool = False
     """
     _check_precision(precision)
     require("onnx", "converting an ONNX file")
-    from yolact_deploy.export.onnx_file import metadata_of, read_exported
+    from yolact_deploy.artifacts.onnx_file import metadata_of, read_exported
 
     if output.exists() and source.exists() and output.samefile(source):
         raise OutputError(f"{output} is the file to convert: name another output")
@@ -78,7 +78,7 @@ def _check_precision(precision: str) -> None:
 def _convert(model: onnx.ModelProto, precision: str, source: object) -> tuple[onnx.ModelProto, WeightLoss]:
     _check_precision(precision)
     onnx = require("onnx", "converting an ONNX file")
-    from yolact_deploy.export.onnx_file import check_model, metadata_of
+    from yolact_deploy.artifacts.onnx_file import check_model, metadata_of, props_of
     from yolact_deploy.export.precision.half_types import HALF_TYPES
     from yolact_deploy.export.precision.mixed_precision import cast_network
 
@@ -89,8 +89,6 @@ def _convert(model: onnx.ModelProto, precision: str, source: object) -> tuple[on
     converted = onnx.ModelProto()
     converted.CopyFrom(model)
     weights = cast_network(converted, HALF_TYPES[precision], source)
-    props = {entry.key: entry.value for entry in model.metadata_props}
-    props |= replace(metadata, precision=precision).to_props()
-    onnx.helper.set_model_props(converted, props)
+    onnx.helper.set_model_props(converted, props_of(model) | replace(metadata, precision=precision).to_props())
     check_model(converted, f"{source} in {precision}")
     return converted, weights

@@ -6,7 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from yolact_deploy.ops.matching import match_detections, pairwise_iou
+from yolact_deploy.ops.boxes import pairwise_iou
+from yolact_deploy.ops.matching import match_detections
 
 
 def test_pairs_need_the_same_class_and_almost_the_same_box() -> None:

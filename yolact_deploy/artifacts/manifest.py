@@ -12,13 +12,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ..dependencies import BUILD_COMMAND
 from ..errors import ModelFileError
 from ..files import sha256_of
 from ..machine import GpuInfo, Machine, runtime_title
-from ..trt.plugin_library import BUILD_COMMAND
 from .metadata import ModelMetadata
 
-ENGINE_SUFFIXES = (".engine", ".plan", ".trt")
 MANIFEST_SUFFIX = ".json"  # after the engine's whole name
 FORMAT = "1"  # grows when a reader of this version could misread a manifest
 HARDWARE_COMPATIBILITIES = ("none", "ampere+", "same-compute-capability")

@@ -1,12 +1,16 @@
-"""Reading ONNX files with the `onnx` package, which only exporting and inspecting need."""
+"""Reading and checking ONNX files with the `onnx` package, which only those who export, convert or inspect need."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from ..dependencies import require
 from ..errors import ModelFileError
+from .metadata import FORMAT_KEY, ModelMetadata
+
+_MAX_REASON = 200  # characters of ONNX's own message
 
 
 def load_onnx(path: Path, purpose: str) -> Any:
@@ -26,3 +30,49 @@ def load_onnx(path: Path, purpose: str) -> Any:
     if not model.graph.node or not model.opset_import:  # any few bytes can pass as a protobuf message
         raise ModelFileError(f"{path} is not an ONNX file, or truncated (it holds no graph)")
     return model
+
+
+def read_exported(path: Path) -> Any:
+    """The `onnx.ModelProto` in `path`, exported by this project.
+
+    Raises ModelFileError when the file is missing, damaged, or not ours.
+    """
+    model = load_onnx(path, "reading an ONNX file")
+    metadata_of(model, path)
+    return model
+
+
+def is_ours(model: Any) -> bool:
+    """Whether this project wrote an `onnx.ModelProto`."""
+    return FORMAT_KEY in props_of(model)
+
+
+def metadata_of(model: Any, source: object) -> ModelMetadata:
+    """What an `onnx.ModelProto` says of itself; `source` names it in errors. Raises ModelFileError for others'."""
+    return ModelMetadata.from_props(props_of(model), source)
+
+
+def props_of(model: Any) -> dict[str, str]:
+    """The `metadata_props` of an `onnx.ModelProto`."""
+    return {entry.key: entry.value for entry in model.metadata_props}
+
+
+def with_outputs(model: Any, names: Iterable[str]) -> Any:
+    """A copy of an `onnx.ModelProto` of which the inner tensors `names` are outputs as well."""
+    copy = type(model)()
+    copy.CopyFrom(model)
+    present = {value.name for value in copy.graph.output}
+    for name in dict.fromkeys(names):
+        if name not in present:
+            copy.graph.output.add(name=name)
+    return copy
+
+
+def check_model(model: Any, source: object) -> None:
+    """onnx.checker with all it can check. Raises ModelFileError with its reason, shortened."""
+    onnx = require("onnx", "checking an ONNX file")
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        reason = " ".join(str(error).split())[:_MAX_REASON]
+        raise ModelFileError(f"{source} is not valid ONNX ({reason}): export it again") from None

@@ -7,13 +7,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..artifacts.manifest import ENGINE_SUFFIXES
+from ..artifacts.kinds import Kind, kind_of
 from ..artifacts.metadata import ModelMetadata
 from ..config.model import ModelConfig
 from ..errors import ConfigError, ModelFileError, YolactDeployError
-from ..predictor import CHECKPOINT_SUFFIXES, DEVICES
+from ..predictor import DEVICES
 from ..types import Image
-from .probes import open_probe
+from .opening import open_probe
 from .walk import Comparison, Walk, field_differences
 
 NAMES_ALONE = ("name", "class_names")  # fields of a configuration that change no number
@@ -50,8 +50,8 @@ def compare_models(reference: Path, suspect: Path, image: Image, options: Compar
 
 def _check_config_is_used(paths: tuple[Path, Path], options: CompareOptions) -> None:
     """Raises YolactDeployError for a configuration that neither file takes."""
-    takers = (*CHECKPOINT_SUFFIXES, *(ENGINE_SUFFIXES if options.trust else ()))
-    if options.config is not None and not any(path.suffix.lower() in takers for path in paths):
+    takers = (Kind.CHECKPOINT, Kind.ENGINE) if options.trust else (Kind.CHECKPOINT,)
+    if options.config is not None and not any(kind_of(path) in takers for path in paths):
         raise YolactDeployError(f"{paths[0]} brings its own configuration, as {paths[1]} does: leave out --config")
 
 

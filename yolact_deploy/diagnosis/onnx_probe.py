@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..artifacts.metadata import ModelMetadata
-from ..artifacts.onnx_file import load_onnx
+from ..artifacts.onnx_file import load_onnx, metadata_of, with_outputs
 from ..artifacts.outputs import output_names, split_batch
 from ..artifacts.tensor_names import NETWORK_INPUT, pyramid_levels, tensor_stages
 from ..config.model import PostprocessConfig
@@ -36,8 +35,7 @@ class OnnxProbe:
         self._path = path
         self._device = device
         self._model = load_onnx(path, "comparing an ONNX file")
-        props = {entry.key: entry.value for entry in self._model.metadata_props}
-        self.metadata = ModelMetadata.from_props(props, path)
+        self.metadata = metadata_of(self._model, path)
         config = self.metadata.config
         self._graph = OnnxGraph(self._model, pyramid_levels(config))
         self._stages = [name for name in tensor_stages(config) if self._graph.has(name)]
@@ -90,15 +88,10 @@ class OnnxProbe:
         return preprocess_numpy(images, self.metadata.config) if is_tensor else images
 
     def _with_outputs(self, names: Sequence[str]) -> Any:
-        onnx = require("onnx", "comparing an ONNX file")
-        copy = onnx.ModelProto()
-        copy.CopyFrom(self._model)
-        present = {value.name for value in copy.graph.output}
-        missing = set(output_names(self.metadata.config)) - present
+        missing = set(output_names(self.metadata.config)) - {value.name for value in self._model.graph.output}
         if missing:
             raise ModelFileError(f"{self._path} lacks the outputs {', '.join(sorted(missing))}: export it again")
-        copy.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names if name not in present)
-        return copy
+        return with_outputs(self._model, names)
 
     def _initializer(self, name: str) -> np.ndarray | None:
         onnx = require("onnx", "comparing an ONNX file")

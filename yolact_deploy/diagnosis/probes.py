@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
-from ..artifacts.manifest import ENGINE_SUFFIXES
 from ..artifacts.metadata import ModelMetadata
-from ..config.model import ModelConfig, PostprocessConfig
-from ..errors import ModelFileError
-from ..predictor import CHECKPOINT_SUFFIXES
+from ..config.model import PostprocessConfig
 from ..types import Image, NetworkDetections
 from .operators import Structure
 
@@ -59,28 +55,3 @@ class Probe(Protocol):
 def effective_precision(precision: str, uses_tf32: bool) -> str:
     """TF32, which GPUs may use for fp32 convolutions, keeps as many digits as fp16."""
     return "fp16" if uses_tf32 and precision == "fp32" else precision
-
-
-def open_probe(path: Path, device: str, config: ModelConfig | None, trust: bool) -> Probe:
-    """Open a checkpoint, an exported .onnx file or an engine.
-
-    config: for a checkpoint or an engine that brings none. trust: open an engine without a manifest, see
-    `Predictor.open`. Raises YolactDeployError for a file that cannot be used.
-    """
-    suffix = path.suffix.lower()
-    if suffix in CHECKPOINT_SUFFIXES:
-        from .pytorch_probe import PyTorchProbe
-
-        return PyTorchProbe(path, device, config)
-    if suffix == ".onnx":
-        from .onnx_probe import OnnxProbe
-
-        return OnnxProbe(path, device)
-    if suffix in ENGINE_SUFFIXES:
-        from .engine_probe import EngineProbe
-
-        return EngineProbe(path, config if trust else None, trust)
-    raise ModelFileError(
-        f"{path}: unknown kind of model file; use a checkpoint ({', '.join(CHECKPOINT_SUFFIXES)}), .onnx or an "
-        f"engine ({', '.join(ENGINE_SUFFIXES)})"
-    )

@@ -186,7 +186,7 @@ class InferRun:
 
     def detect(self, frame: Frame) -> NetworkDetections:
         """The model stage: what counts of one frame."""
-        (found,) = self._predictor.runtime.detect([frame.image])
+        (found,) = self._predictor.detect([frame.image])
         return self._options.selection.of(found)
 
     def render(self, frame: Frame, found: NetworkDetections) -> Result:

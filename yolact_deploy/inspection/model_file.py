@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..artifacts.manifest import ENGINE_SUFFIXES
-from ..artifacts.metadata import FORMAT_KEY, ModelMetadata
-from ..artifacts.onnx_file import load_onnx
+from ..artifacts.kinds import Kind, kind_of
+from ..artifacts.metadata import ModelMetadata
+from ..artifacts.onnx_file import is_ours, load_onnx, metadata_of
 from ..config.model import ModelConfig
 from ..dependencies import require
 from ..errors import ModelFileError
 from ..files import sha256_of
 from .engine import EngineInfo, inspect_engine
 
-CHECKPOINT_SUFFIXES = (".pth", ".pt", ".safetensors")
 _BUFFER_SUFFIXES = ("running_mean", "running_var", "num_batches_tracked")  # batch norm's, not trained
 
 
@@ -95,16 +94,10 @@ def inspect_file(path: str | Path, config: ModelConfig | None = None) -> Checkpo
     path = Path(path)
     if not path.is_file():
         raise ModelFileError(f"{path} is a folder: name a file" if path.is_dir() else f"no such file: {path}")
-    suffix = path.suffix.lower()
-    if suffix in CHECKPOINT_SUFFIXES:
+    kind = kind_of(path)
+    if kind is Kind.CHECKPOINT:
         return inspect_checkpoint(path, config)
-    if suffix == ".onnx":
-        return inspect_onnx(path)
-    if suffix in ENGINE_SUFFIXES:
-        return inspect_engine(path)
-    raise ModelFileError(
-        f"{path}: unknown kind of file; inspect reads {', '.join((*CHECKPOINT_SUFFIXES, '.onnx', *ENGINE_SUFFIXES))}"
-    )
+    return inspect_onnx(path) if kind is Kind.ONNX else inspect_engine(path)
 
 
 def inspect_checkpoint(path: str | Path, config: ModelConfig | None = None) -> CheckpointInfo:
@@ -136,8 +129,7 @@ def inspect_onnx(path: str | Path) -> OnnxInfo:
     """Read an ONNX file, ours or not. Raises ModelFileError when it is damaged or not ONNX."""
     path = Path(path)
     model = load_onnx(path, "inspecting an ONNX file")
-    props = {entry.key: entry.value for entry in model.metadata_props}
-    metadata, notes = _read_metadata(props, path)
+    metadata, notes = _read_metadata(model, path)
     operators = collections.Counter(_qualified(node) for node in model.graph.node)
     return OnnxInfo(
         path=path,
@@ -152,18 +144,18 @@ def inspect_onnx(path: str | Path) -> OnnxInfo:
         functions=tuple(OnnxFunction(body.domain, body.name, len(body.node)) for body in model.functions),
         operators=dict(operators.most_common()),
         parameters=sum(_count(tensor.dims) for tensor in model.graph.initializer),
-        is_ours=FORMAT_KEY in props,
+        is_ours=is_ours(model),
         metadata=metadata,
         notes=notes,
     )
 
 
-def _read_metadata(props: dict[str, str], path: Path) -> tuple[ModelMetadata | None, tuple[str, ...]]:
+def _read_metadata(model: Any, path: Path) -> tuple[ModelMetadata | None, tuple[str, ...]]:
     """Our metadata, and notes on why it cannot be read."""
-    if FORMAT_KEY not in props:
+    if not is_ours(model):
         return None, ()
     try:
-        return ModelMetadata.from_props(props, path), ()
+        return metadata_of(model, path), ()
     except ModelFileError as error:  # still worth telling the rest
         return None, (str(error),)
 

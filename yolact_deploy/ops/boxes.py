@@ -98,3 +98,13 @@ def crop_windows(boxes: FloatArray, height: int, width: int) -> IntArray:
     y1, y2 = ordered_extent(boxes[:, 1], boxes[:, 3], height, padding=1)
     edges = np.ceil(np.stack((x1, y1, x2, y2), axis=1))
     return edges.clip(0, (width, height, width, height)).astype(np.int64)
+
+
+def pairwise_iou(a: np.ndarray, b: np.ndarray) -> FloatArray:
+    """IoU of boxes `a` [n,4] and `b` [m,4], x1 y1 x2 y2 in any unit -> [n,m]; 1 for equal boxes without area."""
+    a, b = a.astype(np.float64)[:, None], b.astype(np.float64)[None]
+    sides = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
+    intersection = sides.clip(min=0).prod(-1)
+    union = (a[..., 2:] - a[..., :2]).prod(-1) + (b[..., 2:] - b[..., :2]).prod(-1) - intersection
+    equal = (a == b).all(-1)
+    return np.where(equal, 1.0, intersection / np.maximum(union, np.finfo(np.float64).tiny)).astype(np.float32)

@@ -16,6 +16,7 @@ class Runtime(Protocol):
 
     metadata: ModelMetadata
     description: str  # what runs it and where, such as "ONNX Runtime 1.32.0, CPU, 2 threads"
+    device: str  # cpu or cuda: where the network runs
 
     def detect(self, images: Sequence[Image]) -> list[NetworkDetections]:
         """Detections of each image (checked, [H,W,3]; sizes may differ), in order."""

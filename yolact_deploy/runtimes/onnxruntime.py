@@ -69,6 +69,7 @@ class OnnxRuntime:
         batch = self._input.shape[0]
         self.batch_size = batch if isinstance(batch, int) else None  # None: any
         provider = self._session.get_providers()[0].removesuffix("ExecutionProvider")
+        self.device = "cuda" if provider == "CUDA" else "cpu"
         count = "" if threads is None or provider != "CPU" else f", {counted_threads(threads)}"
         self.description = f"ONNX Runtime {ort.__version__}, {provider}{count}"
 

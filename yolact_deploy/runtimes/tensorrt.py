@@ -71,6 +71,7 @@ class TensorRTRuntime:
                 mask_size=IMAGE_SIZE_MASKS if opened.dtype("masks") == "int32" else PROTOTYPE_SIZE_MASKS,
             )
         self.metadata = metadata
+        self.device = "cuda"
         self.uses_tf32 = manifest is not None and bool(manifest.options.get("tf32"))
         low, high = self.input_range.min[0], self.input_range.max[0]
         # A batch that must not be smaller than some number is always filled up.

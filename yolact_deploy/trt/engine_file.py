@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..artifacts.manifest import Manifest, TensorRange, manifest_path
+from ..dependencies import BUILD_COMMAND
 from ..errors import MissingDependencyError, ModelFileError, YolactDeployError
 from .cuda import CudaBackend, open_backend
 from .library import TensorRTLibrary, load_tensorrt, readable, shape_of
-from .plugin_library import BUILD_COMMAND, compiled_major
+from .plugin_library import compiled_major
 
 if TYPE_CHECKING:
     import tensorrt as trt

@@ -11,12 +11,12 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from ..dependencies import BUILD_COMMAND
 from ..errors import ModelFileError
 from ..files import sha256_of, user_cache, write_json
 from ..machine import GpuInfo
 
 RECORD_SUFFIX = ".json"  # after the library's whole name
-BUILD_COMMAND = "yolact-deploy build-plugins"
 
 
 @dataclass(frozen=True)

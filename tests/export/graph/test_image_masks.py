@@ -12,6 +12,7 @@ import torch
 
 from tests.conftest import NANO_WEIGHTS, PLUS_NANO_WEIGHTS
 from tests.export.graph.test_torch_to_onnx import assert_same, dims
+from yolact_deploy.artifacts.onnx_file import metadata_of
 from yolact_deploy.benchmarks.accuracy.average_precision import Accuracy, GroundTruth
 from yolact_deploy.benchmarks.accuracy.classes import map_classes
 from yolact_deploy.benchmarks.accuracy.dataset import bundled_nano, load_dataset
@@ -22,7 +23,6 @@ from yolact_deploy.export.engine.options import EngineOptions, ImageSize
 from yolact_deploy.export.graph.check import DETECTION_TOLERANCES, check_export
 from yolact_deploy.export.graph.domain import MASK_ASSEMBLY
 from yolact_deploy.export.graph.torch_to_onnx import ExportOptions, ExportResult, export_onnx
-from yolact_deploy.export.onnx_file import metadata_of
 from yolact_deploy.export.precision.convert import convert_file
 from yolact_deploy.inspection.model_file import inspect_onnx
 from yolact_deploy.models.yolact import Yolact
