@@ -9,7 +9,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from yolact_deploy._version import __version__
-from yolact_deploy.doctor import DEVICE_MODEL, Diagnosis, diagnose
+from yolact_deploy.doctor import Diagnosis, diagnose
+from yolact_deploy.machine import DEVICE_MODEL
 
 _CPUINFO = Path("/proc/cpuinfo")
 _MEMINFO = Path("/proc/meminfo")

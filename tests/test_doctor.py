@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.nvml_stand_in import FakeNvml, gpu
-from yolact_deploy import doctor
+from yolact_deploy import doctor, machine
 from yolact_deploy.doctor import Diagnosis, diagnose
 from yolact_deploy.telemetry import sources
 from yolact_deploy.trt import plugin_toolchain
@@ -26,8 +26,8 @@ def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(doctor, "CUDA_HOME", tmp_path / "cuda")
     monkeypatch.setattr(plugin_toolchain, "_package_folders", lambda name: [tmp_path / "site" / name])
-    monkeypatch.setattr(doctor, "TEGRA_RELEASE", tmp_path / "nv_tegra_release")
-    monkeypatch.setattr(doctor, "DEVICE_MODEL", tmp_path / "model")
+    monkeypatch.setattr(machine, "TEGRA_RELEASE", tmp_path / "nv_tegra_release")
+    monkeypatch.setattr(machine, "DEVICE_MODEL", tmp_path / "model")
     return tmp_path
 
 
@@ -56,7 +56,7 @@ def test_what_is_missing_comes_with_the_line_that_installs_it(tools: Path) -> No
 
 
 def test_a_gpu_with_its_driver(tools: Path) -> None:
-    add_tool(tools, "nvidia-smi", "580.65.06, NVIDIA H200, 143771 MiB\n580.65.06, NVIDIA H200, 143771 MiB")
+    add_tool(tools, "nvidia-smi", "580.65.06, 143771 MiB, NVIDIA H200\n580.65.06, 143771 MiB, NVIDIA H200")
     gpu = findings(diagnose())["gpu"]
     assert gpu.version == "driver 580.65.06"
     assert gpu.detail == "NVIDIA H200, 143771 MiB; NVIDIA H200, 143771 MiB"
@@ -116,7 +116,7 @@ def test_an_onnxruntime_that_does_not_load(tools: Path, monkeypatch: pytest.Monk
 
 
 def test_cuda_needs_a_gpu_and_the_provider(tools: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    add_tool(tools, "nvidia-smi", "580.65.06, NVIDIA H200, 143771 MiB")
+    add_tool(tools, "nvidia-smi", "580.65.06, 143771 MiB, NVIDIA H200")
     monkeypatch.setattr(doctor, "_onnxruntime_providers", lambda: ("CPUExecutionProvider",))
     title = "run an ONNX file on CUDA"
     assert {a.title: a.missing for a in diagnose().abilities}[title] == ("ONNX Runtime's CUDA provider",)

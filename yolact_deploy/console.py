@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn
 
 from rich import box
 from rich.console import Console
@@ -28,6 +28,7 @@ from rich.progress import (
 from rich.table import Table
 
 from .files import check_output_path, write_text
+from .types import Advance
 
 LOG_WIDTH = 200  # columns where no terminal says how many it has
 LOG_SECONDS = 10.0  # between two lines of progress
@@ -136,12 +137,6 @@ def size_text(size_bytes: int | None) -> str:
     if size_bytes >= 1_000_000:
         return f"{size_bytes / 1e6:.{1 if size_bytes < 100_000_000 else 0}f} MB"
     return f"{size_bytes / 1e3:.1f} kB" if size_bytes >= 1000 else f"{size_bytes} B"
-
-
-class Advance(Protocol):
-    """Reports progress: `done` steps so far out of `total`, which may not be known."""
-
-    def __call__(self, done: int, total: int | None) -> None: ...
 
 
 @contextmanager

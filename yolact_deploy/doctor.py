@@ -12,11 +12,9 @@ from pathlib import Path
 
 from .dependencies import BUILD_COMMAND, INSTALL_LINES
 from .errors import YolactDeployError
-from .machine import output_of
+from .machine import board_name, is_jetson, l4t_release, nvidia_smi, output_of
 from .trt.plugin_library import find_library, library_path, read_record
 
-TEGRA_RELEASE = Path("/etc/nv_tegra_release")
-DEVICE_MODEL = Path("/proc/device-tree/model")
 CUDA_HOME = Path("/usr/local/cuda")
 
 _DISTRIBUTIONS = {  # import name -> the distributions that may bring it
@@ -173,18 +171,13 @@ def _with_providers(finding: Finding, providers: tuple[str, ...]) -> Finding:
 def _gpu() -> Finding:
     """The NVIDIA driver and GPU: a Jetson says so in a file, others through nvidia-smi."""
     title, install = "NVIDIA GPU", "install the NVIDIA driver (https://www.nvidia.com/drivers), given such a GPU"
-    if TEGRA_RELEASE.is_file():
-        release = TEGRA_RELEASE.read_text(errors="replace").splitlines()[:1]
-        match = re.search(r"R(\d+).*?REVISION:\s*([\d.]+)", release[0] if release else "")
-        version = f"L4T {match[1]}.{match[2]}" if match else "Jetson"
-        model = DEVICE_MODEL.read_text(errors="replace").strip("\0\n ") if DEVICE_MODEL.is_file() else "Jetson"
-        return Finding("gpu", title, version, model)
-    output = output_of("nvidia-smi", "--query-gpu=driver_version,name,memory.total", "--format=csv,noheader")
-    gpus = [[field.strip() for field in line.split(",", 2)] for line in (output or "").splitlines()]
-    gpus = [fields for fields in gpus if len(fields) == 3]
+    if is_jetson():
+        release = l4t_release()
+        return Finding("gpu", title, f"L4T {release}" if release else "Jetson", board_name() or "Jetson")
+    gpus = nvidia_smi("driver_version", "memory.total", "name")
     if not gpus:
         return Finding("gpu", title, None, install=install)
-    return Finding("gpu", title, f"driver {gpus[0][0]}", "; ".join(f"{name}, {memory}" for _, name, memory in gpus))
+    return Finding("gpu", title, f"driver {gpus[0][0]}", "; ".join(f"{name}, {memory}" for _, memory, name in gpus))
 
 
 def _plugins() -> Finding:

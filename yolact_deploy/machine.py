@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TEGRA_RELEASE = Path("/etc/nv_tegra_release")  # on every Jetson
-PROBE_SECONDS = 20  # nvidia-smi wakes a sleeping driver
+DEVICE_MODEL = Path("/proc/device-tree/model")  # the board's name
+PROBE_SECONDS = 60  # nvidia-smi wakes a sleeping driver; nvcc starts from a cold disk
 
 _JETPACK_OF_L4T = {"36.4": "6.1-6.2", "36.3": "6.0", "36.2": "6.0", "38.2": "7.0", "38.4": "7.1"}
 
@@ -59,26 +60,51 @@ def jetpack_version() -> str | None:
     package = output_of("dpkg-query", "--show", "--showformat=${Version}", "nvidia-jetpack")
     if package:
         return package.strip().partition("+")[0]
-    match = re.search(r"R(\d+).*?REVISION:\s*(\d+)", TEGRA_RELEASE.read_text(errors="replace"))
-    if match is None:
+    release = l4t_release()
+    if release is None:
         return "unknown"
-    release = f"{match[1]}.{match[2]}"
-    return _JETPACK_OF_L4T.get(release, f"of L4T {release}")
+    minor = ".".join(release.split(".")[:2])
+    return _JETPACK_OF_L4T.get(minor, f"of L4T {minor}")
+
+
+def l4t_release() -> str | None:
+    """The L4T release of a Jetson, such as "36.4.3"; None when its file says nothing."""
+    match = re.search(r"R(\d+).*?REVISION:\s*([\d.]+)", TEGRA_RELEASE.read_text(errors="replace"))
+    return f"{match[1]}.{match[2]}" if match else None
+
+
+def board_name() -> str | None:
+    """What the device tree calls this board, such as "NVIDIA Jetson AGX Orin Developer Kit"; None on a PC."""
+    try:
+        return DEVICE_MODEL.read_text(errors="replace").strip("\0\n ") or None
+    except OSError:
+        return None
 
 
 def gpu_from_driver() -> GpuInfo | None:
     """The first GPU that nvidia-smi lists, for where no CUDA binding for Python is installed."""
-    output = output_of("nvidia-smi", "--query-gpu=name,compute_cap", "--format=csv,noheader")
-    name, comma, capability = (output or "").strip().partition("\n")[0].rpartition(",")
-    if not comma or not re.fullmatch(r"\d+\.\d+", capability.strip()):
-        return None
-    return GpuInfo(name.strip(), capability.strip())
+    for capability, name in nvidia_smi("compute_cap", "name")[:1]:
+        if re.fullmatch(r"\d+\.\d+", capability):
+            return GpuInfo(name, capability)
+    return None
 
 
-def output_of(*command: str, even_failed: bool = False) -> str | None:
-    """What a command prints; None when it is not there or, unless `even_failed`, fails."""
+def nvidia_smi(*fields: str) -> list[tuple[str, ...]]:
+    """What nvidia-smi says of each GPU, one value per field; empty where it is missing or fails.
+
+    Only one field may hold commas, and it comes last.
+    """
+    output = output_of("nvidia-smi", f"--query-gpu={','.join(fields)}", "--format=csv,noheader") or ""
+    rows = [tuple(part.strip() for part in line.split(",", len(fields) - 1)) for line in output.splitlines()]
+    return [row for row in rows if len(row) == len(fields)]
+
+
+def output_of(*command: str | Path, even_failed: bool = False, stderr: bool = False) -> str | None:
+    """What a command prints on stdout, or on stderr; None when it is not there or, unless `even_failed`, fails."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=PROBE_SECONDS)
     except (OSError, subprocess.SubprocessError):
         return None
-    return done.stdout if done.returncode == 0 or even_failed else None
+    if done.returncode != 0 and not even_failed:
+        return None
+    return done.stderr if stderr else done.stdout

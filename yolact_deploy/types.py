@@ -3,11 +3,15 @@ K coefficients a mask, D detections kept, Hp Wp prototype size."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+
+from .errors import ConfigError
 
 if TYPE_CHECKING:
     import torch
@@ -17,7 +21,28 @@ BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 
+Advance = Callable[[int, "int | None"], object]  # progress: how much is done, of how much where that is known
+
 WORD_BITS = 32  # pixels of a row that a word of packed masks holds
+
+
+@dataclass(frozen=True)
+class ImageSize:
+    """The size of a picture, px."""
+
+    width: int
+    height: int
+
+    @classmethod
+    def parse(cls, text: str) -> ImageSize:
+        """Read WIDTHxHEIGHT, such as 640x480. Raises ConfigError."""
+        match = re.fullmatch(r"([1-9]\d{0,5})x([1-9]\d{0,5})", text)
+        if match is None:
+            raise ConfigError(f"image size {text!r}: write WIDTHxHEIGHT in pixels, such as 640x480")
+        return cls(int(match[1]), int(match[2]))
+
+    def __str__(self) -> str:
+        return f"{self.width}x{self.height}"
 
 
 @dataclass(frozen=True)
@@ -74,9 +99,11 @@ class NetworkDetections:
 
     def above(self, score_threshold: float) -> NetworkDetections:
         """Only the detections that score at least `score_threshold`; they are a prefix, best first."""
-        count = int(np.count_nonzero(self.scores >= score_threshold))
+        return self[: int(np.count_nonzero(self.scores >= score_threshold))]
+
+    def __getitem__(self, keep: slice | BoolArray | IntArray) -> NetworkDetections:
         return NetworkDetections(
-            self.boxes[:count], self.scores[:count], self.classes[:count], self.masks[:count], self.mask_scores[:count]
+            self.boxes[keep], self.scores[keep], self.classes[keep], self.masks[keep], self.mask_scores[keep]
         )
 
 

@@ -98,13 +98,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
 
 
-def read_size(text: str) -> tuple[int, int]:
-    """Width and height from "1920x1080". Raises YolactDeployError."""
-    parts = text.lower().split("x")
-    if len(parts) != 2 or not all(part.isascii() and part.isdigit() and int(part) > 0 for part in parts):
-        raise YolactDeployError(f"size {text!r}: width and height in px, such as {SIZE}")
-    return int(parts[0]), int(parts[1])
-
-
 if __name__ == "__main__":
     main()

@@ -37,7 +37,7 @@ from yolact_deploy.errors import YolactDeployError
 from yolact_deploy.files import write_bytes, write_json
 from yolact_deploy.images import read_image
 from yolact_deploy.predictor import Predictor
-from yolact_deploy.types import Image
+from yolact_deploy.types import Image, ImageSize
 
 MAX_OVERHEAD = 1.08  # goal: end to end over bare network
 MIN_SPEEDUP = 1.6  # goal: official way over end to end
@@ -221,10 +221,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, metavar="FILE")
     given = parser.parse_args(arguments)
     try:
-        width, height = _size(given.image)
+        size = ImageSize.parse(given.image)
         report = compare_speed(
             SpeedOptions(
-                given.config, given.threads, width, height, given.rounds, given.weights, given.onnx, given.image_file
+                given.config,
+                given.threads,
+                size.width,
+                size.height,
+                given.rounds,
+                given.weights,
+                given.onnx,
+                given.image_file,
             )
         )
         if given.json:
@@ -235,13 +242,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for line in lines_of(report):
         console.say(line)
     return 0
-
-
-def _size(text: str) -> tuple[int, int]:
-    width, _, height = text.partition("x")
-    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
-        raise YolactDeployError(f"image size {text!r}: WIDTHxHEIGHT in px, such as 640x480")
-    return int(width), int(height)
 
 
 if __name__ == "__main__":

@@ -13,22 +13,12 @@ from yolact_deploy.artifacts.manifest import HARDWARE_COMPATIBILITIES
 from yolact_deploy.errors import ConfigError
 from yolact_deploy.machine import is_jetson
 from yolact_deploy.trt.library import TensorRTLibrary
+from yolact_deploy.types import ImageSize
 
 PRECISIONS = ("fp32", "fp16", "bf16")
 OPTIMIZATION_LEVELS = range(6)
 NO_PLUGINS = "none"
 MAX_SIDE = 16384  # px
-
-
-@dataclass(frozen=True)
-class ImageSize:
-    """Pixels."""
-
-    width: int
-    height: int
-
-    def __str__(self) -> str:
-        return f"{self.width}x{self.height}"
 
 
 MIN_SIZE, OPT_SIZE = ImageSize(32, 32), ImageSize(640, 480)
@@ -174,14 +164,6 @@ def hardware_level(library: TensorRTLibrary, name: str) -> Any:
     """The library's enum member for one of HARDWARE_COMPATIBILITIES, None where it has none."""
     members = {"ampere+": "AMPERE_PLUS", "same-compute-capability": "SAME_COMPUTE_CAPABILITY"}
     return library.member("HardwareCompatibilityLevel", members[name]) if name in members else None
-
-
-def read_size(text: str) -> ImageSize:
-    """WIDTHxHEIGHT in px, such as 640x480. Raises ConfigError."""
-    match = re.fullmatch(r"([1-9]\d{0,5})x([1-9]\d{0,5})", text)
-    if match is None:
-        raise ConfigError(f"image size {text!r}: write WIDTHxHEIGHT in pixels, such as 640x480")
-    return ImageSize(int(match[1]), int(match[2]))
 
 
 def read_batch_range(text: str) -> tuple[int, int, int]:

@@ -18,7 +18,7 @@ from yolact_deploy.artifacts.metadata import DEFORM_CONV_FORMS
 from yolact_deploy.artifacts.tensor_names import RAW_OUTPUTS, detection_stages, tensor_stages
 from yolact_deploy.config.model import ModelConfig
 from yolact_deploy.diagnosis.compare import CompareOptions, compare_models
-from yolact_deploy.diagnosis.probes import open_probe
+from yolact_deploy.diagnosis.opening import open_probe
 from yolact_deploy.diagnosis.walk import Comparison
 from yolact_deploy.export.graph.torch_to_onnx import ExportOptions, ExportResult, export_onnx
 from yolact_deploy.export.precision.convert import convert_file

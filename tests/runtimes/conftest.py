@@ -10,7 +10,8 @@ import pytest
 from tests.cuda_stand_in import FakeGpu, fake_cuda_python, fake_pycuda
 from tests.tensorrt_stand_in import fake_tensorrt
 from yolact_deploy.export.engine.build import build_engine
-from yolact_deploy.export.engine.options import EngineOptions, ImageSize
+from yolact_deploy.export.engine.options import EngineOptions
+from yolact_deploy.types import ImageSize
 
 SMALL, LARGE = ImageSize(64, 64), ImageSize(320, 400)
 

@@ -16,12 +16,12 @@ from yolact_deploy.artifacts.manifest import manifest_path
 from yolact_deploy.config.model import ModelConfig
 from yolact_deploy.errors import ImageError, ModelFileError, YolactDeployError
 from yolact_deploy.export.engine.build import build_engine
-from yolact_deploy.export.engine.options import EngineOptions, ImageSize
+from yolact_deploy.export.engine.options import EngineOptions
 from yolact_deploy.predictor import Predictor
 from yolact_deploy.runtimes.tensorrt import TensorRTRuntime
 from yolact_deploy.trt.cuda import find_gpu
 from yolact_deploy.trt.library import installed_runtimes
-from yolact_deploy.types import Detections, Image
+from yolact_deploy.types import Detections, Image, ImageSize
 
 
 def assert_same(actual: Detections, expected: Detections) -> None:

@@ -133,7 +133,7 @@ def test_jetpack(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def test_the_gpu_from_nvidia_smi(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "output_of", lambda *command: "NVIDIA RTX A4000, 8.6\nother, 8.9\n")
+    monkeypatch.setattr(machine, "output_of", lambda *command: "8.6, NVIDIA RTX A4000\n8.9, other\n")
     assert machine.gpu_from_driver() == machine.GpuInfo("NVIDIA RTX A4000", "8.6")
     for output in (None, "", "No devices were found\n"):
         monkeypatch.setattr(machine, "output_of", lambda *command, output=output: output)

@@ -10,6 +10,7 @@ import typer
 from .. import console
 from ..dependencies import require
 from ..errors import ConfigError
+from ..types import ImageSize
 from .options import Force, Verbose
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def run(
     """Build a TensorRT engine, and a manifest beside it that says what it is."""
     require("onnx", "building an engine")
     from ..export.engine.build import build_engine
-    from ..export.engine.options import EngineOptions, read_batch_range, read_bytes, read_size
+    from ..export.engine.options import EngineOptions, read_batch_range, read_bytes
     from .build_progress import build_progress
 
     options = EngineOptions(
@@ -77,9 +78,9 @@ def run(
         runtime=runtime,
         precision=_precision(precision, fp32=fp32, fp16=fp16, bf16=bf16),
         tf32=tf32,
-        min_size=read_size(min_size) if min_size else None,
-        opt_size=read_size(opt_size) if opt_size else None,
-        max_size=read_size(max_size) if max_size else None,
+        min_size=ImageSize.parse(min_size) if min_size else None,
+        opt_size=ImageSize.parse(opt_size) if opt_size else None,
+        max_size=ImageSize.parse(max_size) if max_size else None,
         batch=read_batch_range(batch) if batch else None,
         workspace_bytes=read_bytes(workspace) if workspace else None,
         timing_cache=timing_cache,

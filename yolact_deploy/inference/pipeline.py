@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from ..errors import ImageError
-from ..types import NetworkDetections
+from ..types import Advance, NetworkDetections
 from .channel import Channel
 from .frames import Failure, Frame, Result, Sink, Source
 
@@ -21,7 +21,6 @@ _LEAVE_SECONDS = 2.0  # a source that waits for a camera or a pipe cannot be wok
 
 Detect = Callable[[Frame], NetworkDetections]
 Render = Callable[[Frame, NetworkDetections], Result]
-Advance = Callable[[int, "int | None"], object]
 
 
 @dataclass(frozen=True)

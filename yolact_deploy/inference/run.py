@@ -13,12 +13,12 @@ from ..draw import draw_detections
 from ..errors import ImageError, OutputError
 from ..images import IMAGE_SUFFIXES
 from ..predictor import Predictor
-from ..types import NetworkDetections
+from ..types import Advance, NetworkDetections
 from .coco_file import STDOUT, CocoFile
 from .frames import Frame, Result, Sink, Source
 from .picture_sinks import CutoutFolder, PictureFolder, plan_outputs, plan_picture
 from .picture_sources import PictureFiles, PictureStream, find_images
-from .pipeline import Advance, Pipeline, PipelineReport
+from .pipeline import Pipeline, PipelineReport
 from .selection import Selection
 from .video_file import CODECS, VideoFile
 from .video_source import DEFAULT_RATE, VideoSource, is_camera, is_url, open_video

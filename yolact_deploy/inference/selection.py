@@ -28,9 +28,7 @@ class Selection:
         if self.classes is not None:
             keep &= np.isin(found.classes, sorted(self.classes))
         at = np.flatnonzero(keep)[: self.max_detections]
-        return NetworkDetections(
-            found.boxes[at], found.scores[at], found.classes[at], found.masks[at], found.mask_scores[at]
-        )
+        return found[at]
 
 
 def parse_classes(text: str, class_names: Sequence[str]) -> frozenset[int]:

@@ -7,14 +7,13 @@ import os
 import platform
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ConfigError, MissingDependencyError, YolactDeployError
-from ..machine import gpu_from_driver
+from ..machine import gpu_from_driver, output_of
 from .cuda import open_backend
 from .library import load_tensorrt
 
@@ -22,7 +21,6 @@ ARCHITECTURES = (75, 80, 86, 87, 89, 90, 100, 110, 120)  # 87: Orin, 110: Thor
 HEADER = "NvInferRuntime.h"
 CUDA_HOME = Path("/usr/local/cuda")
 SYSTEM_INCLUDES = ("/usr/include/{machine}-linux-gnu", "/usr/include", "/usr/local/tensorrt/include")
-PROBE_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -59,10 +57,10 @@ def find_nvcc() -> Nvcc:
     Raises MissingDependencyError when there is none.
     """
     for path in _nvcc_candidates():
-        version = _output_of(path, "--version")
+        version = output_of(path, "--version")
         match = re.search(r"release (\d+\.\d+)", version or "")
         if match is not None:
-            listed = re.findall(r"compute_(\d+)$", _output_of(path, "--list-gpu-arch") or "", re.MULTILINE)
+            listed = re.findall(r"compute_(\d+)$", output_of(path, "--list-gpu-arch") or "", re.MULTILINE)
             return Nvcc(path, match[1], tuple(int(number) for number in listed), _toolkit_of(path))
     raise MissingDependencyError(
         "compiling the plugins needs nvcc: install the CUDA toolkit (on a Jetson: sudo apt install nvidia-jetpack), or "
@@ -89,7 +87,7 @@ def compilers_of_wheels() -> list[Path]:
 
 def _toolkit_of(nvcc: Path) -> Path:
     """The toolkit's folder as nvcc itself sees it: the one on the PATH may be a script that calls another."""
-    output = _output_of(nvcc, "--dryrun", "--compile", "-x", "cu", os.devnull, errors=True)
+    output = output_of(nvcc, "--dryrun", "--compile", "-x", "cu", os.devnull, stderr=True)
     match = re.search(r"^#\$ TOP=(.+)$", output or "", re.MULTILINE)
     return Path(match[1].strip()).resolve() if match is not None else nvcc.resolve().parent.parent
 
@@ -209,14 +207,3 @@ def _package_folders(name: str) -> list[Path]:
     except (ImportError, ValueError):
         return []
     return [Path(folder) for folder in (spec.submodule_search_locations or ())] if spec is not None else []
-
-
-def _output_of(*command: str | Path, errors: bool = False) -> str | None:
-    """What a command prints, on stderr for `errors`; None when it is not there or fails."""
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=PROBE_SECONDS)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    if done.returncode != 0:
-        return None
-    return done.stderr if errors else done.stdout

@@ -17,11 +17,12 @@ from yolact_deploy.config.model import ModelConfig
 from yolact_deploy.errors import ModelFileError, YolactDeployError
 from yolact_deploy.export.engine.build import build_engine
 from yolact_deploy.export.engine.builder import input_range, output_ranges, parse_network
-from yolact_deploy.export.engine.options import EngineOptions, ImageSize
+from yolact_deploy.export.engine.options import EngineOptions
 from yolact_deploy.export.graph.torch_to_onnx import ExportOptions, export_onnx
 from yolact_deploy.files import sha256_of
 from yolact_deploy.predictor import Predictor
 from yolact_deploy.trt.library import load_tensorrt
+from yolact_deploy.types import ImageSize
 
 pytest.importorskip("tensorrt_rtx_bindings", reason='needs TensorRT for RTX: pip install "yolact-deploy[rtx]"')
 

@@ -18,7 +18,8 @@ from yolact_deploy.errors import ConfigError, MissingDependencyError, ModelFileE
 from yolact_deploy.export.engine import build as engine_module
 from yolact_deploy.export.engine.build import build_engine
 from yolact_deploy.export.engine.build_monitor import SilentListener
-from yolact_deploy.export.engine.options import EngineOptions, ImageSize, read_batch_range, read_bytes, read_size
+from yolact_deploy.export.engine.options import EngineOptions, read_batch_range, read_bytes
+from yolact_deploy.types import ImageSize
 
 pytest.importorskip("tensorrt_rtx_bindings", reason='needs TensorRT for RTX: pip install "yolact-deploy[rtx]"')
 
@@ -92,11 +93,11 @@ def test_sizes_make_room_for_each_other(output: Path) -> None:
 @pytest.mark.parametrize("text", ["640", "640x", "x480", "0x480", "640x480x3", "-1x480", "640X480", "6 x 4", ""])
 def test_sizes_that_cannot_be_read(text: str) -> None:
     with pytest.raises(ConfigError, match="WIDTHxHEIGHT"):
-        read_size(text)
+        ImageSize.parse(text)
 
 
 def test_numbers_that_are_read() -> None:
-    assert read_size("640x480") == ImageSize(640, 480)
+    assert ImageSize.parse("640x480") == ImageSize(640, 480)
     assert read_batch_range("4") == (4, 4, 4)
     assert read_batch_range("1,4,8") == (1, 4, 8)
     assert [read_bytes(text) for text in ("100", "2K", "512m", "1GiB")] == [100, 2048, 512 << 20, 1 << 30]

@@ -23,7 +23,7 @@ from tests.tensorrt_stand_in import (
 from yolact_deploy import machine
 from yolact_deploy.errors import ConfigError, ModelFileError, YolactDeployError
 from yolact_deploy.export.engine.build import EngineResult, build_engine
-from yolact_deploy.export.engine.options import EngineOptions, ImageSize
+from yolact_deploy.export.engine.options import EngineOptions
 from yolact_deploy.export.graph.assemble import PROTOTYPE_MASKS
 from yolact_deploy.export.graph.torch_to_onnx import ExportOptions, export_onnx
 from yolact_deploy.files import sha256_of
@@ -31,6 +31,7 @@ from yolact_deploy.inspection.model_file import inspect_file
 from yolact_deploy.machine import Machine
 from yolact_deploy.predictor import Predictor
 from yolact_deploy.trt.plugin_library import LibraryRecord, library_path, write_record
+from yolact_deploy.types import ImageSize
 
 
 @pytest.fixture(autouse=True)

@@ -19,7 +19,7 @@ from yolact_deploy.benchmarks.accuracy.dataset import bundled_nano, load_dataset
 from yolact_deploy.benchmarks.accuracy.image_results import run_images
 from yolact_deploy.errors import ConfigError, ModelFileError
 from yolact_deploy.export.engine.build import build_engine
-from yolact_deploy.export.engine.options import EngineOptions, ImageSize
+from yolact_deploy.export.engine.options import EngineOptions
 from yolact_deploy.export.graph.check import DETECTION_TOLERANCES, check_export
 from yolact_deploy.export.graph.domain import MASK_ASSEMBLY
 from yolact_deploy.export.graph.torch_to_onnx import ExportOptions, ExportResult, export_onnx
@@ -27,7 +27,7 @@ from yolact_deploy.export.precision.convert import convert_file
 from yolact_deploy.inspection.model_file import inspect_onnx
 from yolact_deploy.models.yolact import Yolact
 from yolact_deploy.predictor import Predictor
-from yolact_deploy.types import Image
+from yolact_deploy.types import Image, ImageSize
 
 ODD_SIZES = [(40, 31), (50, 32), (40, 33), (384, 641), (1, 200), (1, 1), (300, 1)]  # in the last two nothing is found
 
