@@ -14,7 +14,7 @@ from .types import Image
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 
-_SAMPLE = "benchmarks/data/nano/images/000000001000.jpg"  # inside the package
+_SAMPLE = "data/sample.jpg"  # inside the package
 
 
 def sample_image() -> Image:

@@ -12,24 +12,9 @@ from yolact_deploy.benchmarks.accuracy.image_results import ImageResult
 from yolact_deploy.dependencies import require
 from yolact_deploy.errors import YolactDeployError
 from yolact_deploy.ops.matching import MATCH_SCORE, match_detections
+from yolact_deploy.tolerances import GATES, Gate
 
 POINT = 0.01  # one point of AP
-
-
-@dataclass(frozen=True)
-class Gate:
-    """What a model must reach. None: reported, not required."""
-
-    max_ap_difference: float | None  # points, either way, for boxes and for masks
-    min_match_rate: float | None  # 0..1
-
-
-GATES = {  # precision of the network -> what it must reach
-    "fp32": Gate(max_ap_difference=0.1, min_match_rate=0.995),
-    "fp16": Gate(max_ap_difference=0.3, min_match_rate=0.98),
-    "bf16": Gate(max_ap_difference=0.3, min_match_rate=0.98),
-    "int8": Gate(max_ap_difference=1.0, min_match_rate=None),
-}
 
 
 @dataclass(frozen=True)

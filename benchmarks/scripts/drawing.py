@@ -25,7 +25,7 @@ from yolact_deploy.draw import draw_detections
 from yolact_deploy.errors import YolactDeployError
 from yolact_deploy.files import write_json
 from yolact_deploy.ops.masks import window_of
-from yolact_deploy.types import Detections, WindowedDetections
+from yolact_deploy.types import Detections, ImageSize, WindowedDetections
 
 MASKS = 20
 SIZE = "1920x1080"
@@ -84,9 +84,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--json", type=Path, help="write the result to this file")
     options = parser.parse_args(arguments)
     try:
-        width, height = read_size(options.size)
+        size = ImageSize.parse(options.size)
         cv2.setNumThreads(1)  # as `infer` does
-        result = measure_drawing(options.masks, height, width, options.calls)
+        result = measure_drawing(options.masks, size.height, size.width, options.calls)
         if options.json:
             write_json(options.json, {**asdict(result), "hardware": asdict(describe_hardware())})
     except YolactDeployError as error:

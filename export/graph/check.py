@@ -19,13 +19,8 @@ from yolact_deploy.ops.matching import match_detections
 from yolact_deploy.ops.postprocess import network_detections, upsample_masks
 from yolact_deploy.ops.preprocess import preprocess
 from yolact_deploy.runtimes.onnxruntime import create_session
+from yolact_deploy.tolerances import EXPORT_DETECTIONS, EXPORT_MATCHED, EXPORT_RAW
 from yolact_deploy.types import FloatArray, Image, NetworkDetections, PackedMasks
-
-RAW_TOLERANCE = 1e-3  # of the output's largest magnitude; correct float32 implementations are near 1e-5
-# Absolute; all of these range over about 0..1. Masks of one bit a pixel: how far from the threshold PyTorch's value is
-# where the bits differ.
-DETECTION_TOLERANCES = {"boxes": 1e-3, "scores": 1e-3, "masks": 5e-3, "mask_scores": 5e-3}
-MATCHED_TOLERANCE = 0.995  # share of detections that must be found again
 
 
 @dataclass(frozen=True)
@@ -48,7 +43,7 @@ class ExportCheck:
     def passed(self) -> bool:
         """Whether everything is within tolerance (NaN never is)."""
         within = all(self.differences[name] <= tolerance for name, tolerance in self.tolerances.items())
-        return within and self.matched_share >= MATCHED_TOLERANCE
+        return within and self.matched_share >= EXPORT_MATCHED
 
 
 @torch.inference_mode()
@@ -67,10 +62,10 @@ def check_export(
     for name in RAW_OUTPUTS:
         expected = getattr(raw, name).numpy()
         differences[name] = float(np.abs(outputs[name] - expected).max())
-        tolerances[name] = RAW_TOLERANCE * float(np.abs(expected).max())
+        tolerances[name] = EXPORT_RAW * float(np.abs(expected).max())
     found = split_batch(outputs, len(images))
     pairs = [match_detections(a.classes, a.boxes, b.classes, b.boxes) for a, b in zip(reference, found, strict=True)]
-    for name, tolerance in DETECTION_TOLERANCES.items():
+    for name, tolerance in EXPORT_DETECTIONS.items():
         if name not in output_names(model.config):
             continue
         differences[name] = max(

@@ -14,11 +14,11 @@ import numpy as np
 from ..artifacts.tensor_names import BOXES, MASK_SCORES, MASKS, RAW_OUTPUTS, SCORES
 from ..config.model import PostprocessConfig
 from ..ops.boxes import make_priors
+from ..tolerances import TOLERANCES
 from ..types import NetworkDetections
 from .culprit import Culprit
 from .detections import MatchedDetections
 from .probes import Probe, StageValues
-from .tolerances import TOLERANCES
 
 OPERATORS = {BOXES: "YolactFastNMS", SCORES: "YolactFastNMS", MASKS: "YolactMaskAssembly"}  # stage -> what makes it
 

@@ -11,13 +11,13 @@ import numpy as np
 
 from ..artifacts.tensor_names import BOXES, CONF, MASKS, NETWORK_INPUT, detection_stages, tensor_stages
 from ..config.model import PostprocessConfig
+from ..tolerances import NETWORK_GAIN, POSITION_ROUNDING, TOLERANCES, coarsest
 from ..types import Image
 from .after_nms import OwnDetections, explain
 from .culprit import Culprit, find_culprit
 from .detections import MatchedDetections
 from .differences import Difference, difference
 from .probes import Probe
-from .tolerances import NETWORK_GAIN, POSITION_ROUNDING, TOLERANCES, coarsest
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,6 @@ from tests.benchmarks.conftest import result
 from yolact_deploy.benchmarks.accuracy.average_precision import NOT_AVAILABLE, Accuracy, AveragePrecision
 from yolact_deploy.benchmarks.accuracy.image_results import ImageResult
 from yolact_deploy.benchmarks.accuracy.parity import (
-    GATES,
-    Gate,
     Matches,
     Parity,
     compare,
@@ -24,6 +22,7 @@ from yolact_deploy.benchmarks.accuracy.parity import (
     match_results,
 )
 from yolact_deploy.errors import YolactDeployError
+from yolact_deploy.tolerances import GATES, Gate
 
 BOX = [10, 10, 30, 40]
 OTHER = [40, 10, 60, 50]

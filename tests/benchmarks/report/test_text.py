@@ -11,7 +11,7 @@ import pytest
 
 from tests.benchmarks.conftest import result
 from yolact_deploy.benchmarks.accuracy.average_precision import Accuracy, AveragePrecision
-from yolact_deploy.benchmarks.accuracy.parity import GATES, Matches, Parity, judge
+from yolact_deploy.benchmarks.accuracy.parity import Matches, Parity, judge
 from yolact_deploy.benchmarks.bench import BenchOptions, BenchReport, DetectionCounts, ModelReport
 from yolact_deploy.benchmarks.hardware import Hardware
 from yolact_deploy.benchmarks.performance.load import Arrivals, Throughput
@@ -20,6 +20,7 @@ from yolact_deploy.benchmarks.performance.pipeline_stages import STAGES, Timing
 from yolact_deploy.benchmarks.performance.timing import Latency
 from yolact_deploy.benchmarks.report.tables import all_tables, ap_text
 from yolact_deploy.benchmarks.report.text import alarms, print_report, summary, to_json, to_markdown
+from yolact_deploy.tolerances import GATES
 
 THROUGHPUT = Throughput(streams=1, threads=None, fps=48.0, rounds=(47.0, 49.0), latency=None)
 BOX = AveragePrecision(0.5, 0.75, 0.4321, 0.1, 0.2, -1.0, (("disk", 0.6), ("a|b", -1.0)))

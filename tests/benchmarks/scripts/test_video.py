@@ -12,7 +12,7 @@ import pytest
 
 from tests.running import Captured
 from yolact_deploy.benchmarks.scripts import drawing, video
-from yolact_deploy.benchmarks.scripts.drawing import made_up_detections, measure_drawing, read_size
+from yolact_deploy.benchmarks.scripts.drawing import made_up_detections, measure_drawing
 from yolact_deploy.benchmarks.scripts.video import (
     StageCost,
     VideoResult,
@@ -21,7 +21,7 @@ from yolact_deploy.benchmarks.scripts.video import (
     print_result,
     to_json,
 )
-from yolact_deploy.errors import DataError, YolactDeployError
+from yolact_deploy.errors import DataError
 from yolact_deploy.ops.masks import mask_window
 
 
@@ -119,7 +119,3 @@ def test_drawing_is_measured_with_both_kinds_of_masks(tmp_path: Path, capsys: Ca
     drawing.main(["--size", "160x90", "--calls", "1", "--json", str(tmp_path / "a.json")])
     assert json.loads((tmp_path / "a.json").read_text())["masks"] == 20
     assert "20 masks on 160x90 px" in capsys.readouterr().out
-    assert read_size("1920X1080") == (1920, 1080)
-    for text in ("1920", "0x5", "axb", "1x2x3", "-1x5"):
-        with pytest.raises(YolactDeployError, match="such as 1920x1080"):
-            read_size(text)

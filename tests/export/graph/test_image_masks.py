@@ -20,13 +20,14 @@ from yolact_deploy.benchmarks.accuracy.image_results import run_images
 from yolact_deploy.errors import ConfigError, ModelFileError
 from yolact_deploy.export.engine.build import build_engine
 from yolact_deploy.export.engine.options import EngineOptions
-from yolact_deploy.export.graph.check import DETECTION_TOLERANCES, check_export
+from yolact_deploy.export.graph.check import check_export
 from yolact_deploy.export.graph.domain import MASK_ASSEMBLY
 from yolact_deploy.export.graph.torch_to_onnx import ExportOptions, ExportResult, export_onnx
 from yolact_deploy.export.precision.convert import convert_file
 from yolact_deploy.inspection.model_file import inspect_onnx
 from yolact_deploy.models.yolact import Yolact
 from yolact_deploy.predictor import Predictor
+from yolact_deploy.tolerances import EXPORT_DETECTIONS
 from yolact_deploy.types import Image, ImageSize
 
 ODD_SIZES = [(40, 31), (50, 32), (40, 33), (384, 641), (1, 200), (1, 1), (300, 1)]  # in the last two nothing is found
@@ -108,7 +109,7 @@ def test_yolact_plus_rescores_masks_at_prototype_size(plus_export: ExportResult,
 
 def test_the_check_compares_bits(plus_export: ExportResult, nano_image_masks_onnx: Path, nano_image: Image) -> None:
     """Where they differ from PyTorch's masks by more than rounding it does not pass."""
-    assert plus_export.check.differences["masks"] <= DETECTION_TOLERANCES["masks"]
+    assert plus_export.check.differences["masks"] <= EXPORT_DETECTIONS["masks"]
     model = onnx.load(nano_image_masks_onnx)
     metadata = metadata_of(model, "nano")
     network = Yolact(metadata.config).eval()

@@ -95,7 +95,7 @@ def test_the_check_can_fail(nano_export: ExportResult, change: dict) -> None:
 
 
 def test_a_failed_check_keeps_the_file_under_a_telling_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(check_module, "RAW_TOLERANCE", 0.0)
+    monkeypatch.setattr(check_module, "EXPORT_RAW", 0.0)
     result = export_onnx(NANO_WEIGHTS, ExportOptions(tmp_path / "nano.onnx"))
     assert not result.check.passed
     assert result.path == tmp_path / "nano.failed-check.onnx"

@@ -21,7 +21,7 @@ from yolact_deploy.benchmarks.accuracy.average_precision import (
 )
 from yolact_deploy.benchmarks.accuracy.difference_pictures import draw_pictures
 from yolact_deploy.benchmarks.accuracy.differences import ImageDifference
-from yolact_deploy.benchmarks.accuracy.parity import GATES, Matches, Parity, judge
+from yolact_deploy.benchmarks.accuracy.parity import Matches, Parity, judge
 from yolact_deploy.benchmarks.bench import DetectionCounts
 from yolact_deploy.benchmarks.performance.pipeline_stages import STAGES, Timing
 from yolact_deploy.benchmarks.performance.timing import Latency
@@ -31,6 +31,7 @@ from yolact_deploy.benchmarks.report.html.page import draw_page
 from yolact_deploy.benchmarks.report.text import to_json
 from yolact_deploy.console import to_json as to_text
 from yolact_deploy.telemetry import Spread, Telemetry, Throttling, Watched
+from yolact_deploy.tolerances import GATES
 
 Json = dict[str, Any]
 

@@ -1,8 +1,10 @@
-"""How far a healthy model may be from its reference, stage by stage, and why.
+"""How far two runs of one model may be apart: stage by stage (`compare`), in AP and detections (`bench`), and after an
+export.
 
-The numbers are relative errors, see `differences.difference`. Measured with ONNX Runtime, plain and with every
-half-precision tensor rounded as on a GPU, on the bundled YOLACT, a YOLACT++ nano and a ResNet-50 YOLACT with seeded
-weights (int8: ONNX Runtime's static QDQ of the bundled YOLACT alone), with drawings and photographs; the worst of all:
+The numbers of `Tolerance` are relative errors, see `diagnosis.differences.difference`. Measured with ONNX Runtime,
+plain and with every half-precision tensor rounded as on a GPU, on the bundled YOLACT, a YOLACT++ nano and a ResNet-50
+YOLACT with seeded weights (int8: ONNX Runtime's static QDQ of the bundled YOLACT alone), with drawings and photographs;
+the worst of all:
 
 precision   C3 to coef  boxes   scores  masks   what is rounded
 fp32        5e-6        3e-7    1.2e-5  6e-6    nothing: the order of additions differs
@@ -18,7 +20,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..artifacts.tensor_names import BOXES, MASK_SCORES, MASKS, NETWORK_INPUT, SCORES
+from .artifacts.tensor_names import BOXES, MASK_SCORES, MASKS, NETWORK_INPUT, SCORES
 
 # A large picture costs more: the resize computes where to read in float32, so that its result depends on the order of
 # operations in proportion to the picture's longer side. Measured with noise and with chequered pictures up to 8000 px:
@@ -60,3 +62,26 @@ def coarsest(*precisions: str) -> str:
     """The one whose tolerances hold when models of several precisions meet; an unknown one is held to fp32."""
     order = list(TOLERANCES)
     return max((name if name in order else order[0] for name in precisions), key=order.index)
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What a model must reach. None: reported, not required."""
+
+    max_ap_difference: float | None  # points, either way, for boxes and for masks
+    min_match_rate: float | None  # 0..1
+
+
+GATES = {  # precision of the network -> what it must reach
+    "fp32": Gate(max_ap_difference=0.1, min_match_rate=0.995),
+    "fp16": Gate(max_ap_difference=0.3, min_match_rate=0.98),
+    "bf16": Gate(max_ap_difference=0.3, min_match_rate=0.98),
+    "int8": Gate(max_ap_difference=1.0, min_match_rate=None),
+}
+
+# The check at the end of an export: float32 against float32, on one picture.
+EXPORT_RAW = 1e-3  # of the raw output's largest magnitude; correct float32 implementations are near 1e-5
+# Absolute; all of these range over about 0..1. Packed masks: how far from the threshold PyTorch's value is where the
+# bits differ.
+EXPORT_DETECTIONS = {BOXES: 1e-3, SCORES: 1e-3, MASKS: 5e-3, MASK_SCORES: 5e-3}
+EXPORT_MATCHED = 0.995  # share of detections that must be found again
