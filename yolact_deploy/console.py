@@ -142,15 +142,25 @@ def size_text(size_bytes: int | None) -> str:
 @contextmanager
 def progress(description: str, is_bytes: bool = False) -> Iterator[Advance]:
     """A progress bar on a terminal, a plain line every LOG_SECONDS in a log."""
+    amounts = (DownloadColumn(), TransferSpeedColumn()) if is_bytes else (MofNCompleteColumn(),)
+    with bars(*amounts, TimeRemainingColumn()) as shown:
+        if shown is None:
+            yield _LogProgress(description, is_bytes)
+            return
+        task = shown.add_task(description, total=None)
+        yield lambda done, total: shown.update(task, completed=done, total=total)
+
+
+@contextmanager
+def bars(*columns: ProgressColumn) -> Iterator[Progress | None]:
+    """Bars on stderr with `columns` behind each, gone at the end; None where stderr is no terminal."""
     console = _console(is_error=True)
     if not console.is_terminal:
-        yield _LogProgress(description, is_bytes)
+        yield None
         return
-    columns: list[ProgressColumn] = [TextColumn("{task.description}", markup=False), BarColumn()]
-    columns += [DownloadColumn(), TransferSpeedColumn()] if is_bytes else [MofNCompleteColumn()]
-    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
-        task = bar.add_task(description, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    described = TextColumn("{task.description}", markup=False)
+    with Progress(described, BarColumn(), *columns, console=console, transient=True) as shown:
+        yield shown
 
 
 class _LogProgress:

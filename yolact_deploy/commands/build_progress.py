@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import MofNCompleteColumn, Progress, TaskID, TimeElapsedColumn
 
 from .. import console
 from ..trt.library import LOGGER_NAME
@@ -62,19 +61,8 @@ class PhaseBars:
 @contextmanager
 def build_progress() -> Iterator[BuildListener]:
     """Shows a build on stderr; with -v also all that the library logs."""
-    terminal = Console(stderr=True, markup=False, emoji=False, highlight=False)
-    with _library_log():
-        if not terminal.is_terminal:
-            yield PhaseLog()
-            return
-        columns = (
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-        )
-        with Progress(*columns, console=terminal, transient=True) as bars:
-            yield PhaseBars(bars)
+    with _library_log(), console.bars(MofNCompleteColumn(), TimeElapsedColumn()) as bars:
+        yield PhaseLog() if bars is None else PhaseBars(bars)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ official `discard_mask_area` is a rule of the training loss alone: at inference 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -17,8 +17,7 @@ from ..types import Detections, KeptDetections, NetworkDetections, RawOutputs
 from .boxes import FINITE_LIMIT, box_iou, boxes_in_pixels, crop_windows, decode
 from .masks import MASK_THRESHOLD
 
-if TYPE_CHECKING:
-    from ..models.yolact import MaskIoUNet
+MaskIoU = Callable[[torch.Tensor], torch.Tensor]  # masks [D,Hp,Wp] -> predicted IoU of each class [D,C]
 
 
 def detect(raw: RawOutputs, config: PostprocessConfig) -> list[KeptDetections]:
@@ -93,7 +92,7 @@ def crop(masks: torch.Tensor, boxes: torch.Tensor) -> torch.Tensor:
 
 
 def rescore_masks(
-    mask_iou_net: MaskIoUNet, masks: torch.Tensor, classes: torch.Tensor, scores: torch.Tensor
+    mask_iou_net: MaskIoU, masks: torch.Tensor, classes: torch.Tensor, scores: torch.Tensor
 ) -> torch.Tensor:
     """Mask scores [D] of YOLACT++: each score times the IoU that the net predicts for the detection's class.
 
@@ -104,7 +103,7 @@ def rescore_masks(
 
 
 def network_detections(
-    raw: RawOutputs, config: PostprocessConfig, mask_iou_net: MaskIoUNet | None = None
+    raw: RawOutputs, config: PostprocessConfig, mask_iou_net: MaskIoU | None = None
 ) -> list[NetworkDetections]:
     """Fast NMS and mask assembly of every image: what an end-to-end engine returns, as numpy arrays.
 
@@ -144,7 +143,7 @@ def upsample_masks(masks: torch.Tensor, height: int, width: int) -> torch.Tensor
 
 
 def reference_detections(
-    raw: RawOutputs, config: PostprocessConfig, height: int, width: int, mask_iou_net: MaskIoUNet | None = None
+    raw: RawOutputs, config: PostprocessConfig, height: int, width: int, mask_iou_net: MaskIoU | None = None
 ) -> list[Detections]:
     """The whole official post-processing of a batch of `height` x `width` px images, masks full-size."""
     results = []
