@@ -64,7 +64,9 @@ class EngineOptions:
         if self.dla_core is not None and self.dla_core < 0:
             raise ConfigError(f"DLA core {self.dla_core}: 0 or more")
         if self.batch is not None and not 1 <= self.batch[0] <= self.batch[1] <= self.batch[2]:
-            raise ConfigError(f"batch {','.join(map(str, self.batch))}: least, best and most, each 1 or more, in order")
+            raise ConfigError(
+                f"batch {','.join(map(str, self.batch))}: MIN, OPT and MAX, each 1 or more, in ascending order"
+            )
         self._check_sizes()
 
     def _check_sizes(self) -> None:
@@ -167,10 +169,10 @@ def hardware_level(library: TensorRTLibrary, name: str) -> Any:
 
 
 def read_batch_range(text: str) -> tuple[int, int, int]:
-    """N, or LEAST,BEST,MOST images a call. Raises ConfigError."""
+    """N, or MIN,OPT,MAX images a call. Raises ConfigError."""
     numbers = text.split(",")
     if len(numbers) not in (1, 3) or not all(re.fullmatch(r"[1-9]\d{0,5}", number) for number in numbers):
-        raise ConfigError(f"batch {text!r}: write N, or LEAST,BEST,MOST, such as 1,4,8")
+        raise ConfigError(f"batch {text!r}: write N, or MIN,OPT,MAX, such as 1,4,8")
     low, best, high = (int(number) for number in (numbers * 3 if len(numbers) == 1 else numbers))
     return low, best, high
 

@@ -46,7 +46,7 @@ def test_the_output_is_named_after_the_model(nano_onnx: Path, tmp_path: Path, ca
 
 def test_inspect_knows_it_without_a_gpu(engine: Path, capsys: Captured) -> None:
     shown = succeeds(capsys, "inspect", engine)
-    for part in ("TensorRT engine", "compute capability 8.6, 12.0", "yolact_nano_22_4148.pth", "star", "made again by"):
+    for part in ("TensorRT engine", "compute capability 8.6, 12.0", "yolact_nano_22_4148.pth", "star", "rebuild with"):
         assert part in shown
     values = json.loads(succeeds(capsys, "inspect", engine, "--json", "-"))
     assert values["kind"] == "engine"
@@ -91,7 +91,7 @@ def test_verbose_shows_what_the_library_logs(nano_onnx: Path, tmp_path: Path) ->
     done = run_process("build-engine", nano_onnx, "-o", tmp_path / "x.engine", "--runtime", "tensorrt-rtx", "-v")
     assert done.returncode == 0
     assert "Parsing node: preprocess/Cast" in done.stderr
-    assert "made again by" in done.stdout
+    assert "rebuild with" in done.stdout
 
 
 def test_a_log_gets_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:

@@ -20,54 +20,92 @@ SIZE = "WIDTHxHEIGHT"
 
 
 def run(
-    source: Annotated[Path, typer.Argument(metavar="MODEL", help="An .onnx file from `export`.")],
+    source: Annotated[Path, typer.Argument(metavar="MODEL", help="ONNX file from `export`.")],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="The engine; MODEL.engine if left out.")
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Engine to write (default: MODEL.engine).")
     ] = None,
-    runtime: Annotated[str, typer.Option(metavar="NAME", help="auto, tensorrt or tensorrt-rtx.")] = "auto",
+    runtime: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="Library to build with: auto (TensorRT, else TensorRT for RTX), tensorrt or tensorrt-rtx.",
+        ),
+    ] = "auto",
     precision: Annotated[
-        str | None, typer.Option(metavar="NAME", help="fp32, fp16 or bf16; that of MODEL if left out.")
+        str | None,
+        typer.Option(metavar="NAME", help="Precision of the network: fp32, fp16 or bf16 (default: that of MODEL)."),
     ] = None,
-    fp32: Annotated[bool, typer.Option("--fp32", help="--precision fp32.")] = False,
-    fp16: Annotated[bool, typer.Option("--fp16", help="--precision fp16.")] = False,
-    bf16: Annotated[bool, typer.Option("--bf16", help="--precision bf16.")] = False,
-    tf32: Annotated[bool, typer.Option("--tf32", help="Let fp32 convolutions round to TF32: faster.")] = False,
-    min_size: Annotated[str | None, typer.Option("--min", metavar=SIZE, help="Smallest image; 32x32.")] = None,
-    opt_size: Annotated[str | None, typer.Option("--opt", metavar=SIZE, help="Image to tune for; 640x480.")] = None,
-    max_size: Annotated[str | None, typer.Option("--max", metavar=SIZE, help="Largest image; 1920x1920.")] = None,
+    fp32: Annotated[bool, typer.Option("--fp32", help="Same as --precision fp32.")] = False,
+    fp16: Annotated[bool, typer.Option("--fp16", help="Same as --precision fp16.")] = False,
+    bf16: Annotated[bool, typer.Option("--bf16", help="Same as --precision bf16.")] = False,
+    tf32: Annotated[
+        bool, typer.Option("--tf32", help="Let fp32 convolutions round to TF32: faster, as exact as fp16.")
+    ] = False,
+    min_size: Annotated[
+        str | None, typer.Option("--min", metavar=SIZE, help="Smallest image, px (default: 32x32).")
+    ] = None,
+    opt_size: Annotated[
+        str | None, typer.Option("--opt", metavar=SIZE, help="Image to tune for, px (default: 640x480).")
+    ] = None,
+    max_size: Annotated[
+        str | None, typer.Option("--max", metavar=SIZE, help="Largest image, px (default: 1920x1920).")
+    ] = None,
     batch: Annotated[
-        str | None, typer.Option(metavar="N", help="Images a call, N or LEAST,BEST,MOST, where MODEL leaves it open.")
+        str | None,
+        typer.Option(
+            metavar="N",
+            help="Images per call, N or MIN,OPT,MAX, for a MODEL exported with --batch dynamic (default: 1).",
+        ),
     ] = None,
-    workspace: Annotated[str | None, typer.Option(metavar="SIZE", help="Memory for one layer, such as 512M.")] = None,
+    workspace: Annotated[
+        str | None,
+        typer.Option(metavar="SIZE", help="Workspace memory limit, such as 512M or 2G (default: all memory)."),
+    ] = None,
     timing_cache: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Measured times to reuse; kept in the user's cache if left out.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Timing cache to read and update (default: one in the user's cache)."),
     ] = None,
     optimization_level: Annotated[
-        int | None, typer.Option(metavar="N", help="0 (fastest build) to 5 (slowest).", min=0, max=5)
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Builder optimization level, 0 (fastest build) to 5 (default: the library's).",
+            min=0,
+            max=5,
+        ),
     ] = None,
     version_compatible: Annotated[
-        bool, typer.Option("--version-compatible", help="Let newer versions of TensorRT run it.")
+        bool, typer.Option("--version-compatible", help="Let newer TensorRT releases run the engine.")
     ] = False,
     hardware_compatibility: Annotated[
-        str, typer.Option(metavar="KIND", help="none, ampere+ or same-compute-capability.")
+        str,
+        typer.Option(
+            metavar="KIND", help="Other GPUs that may run the engine: none, ampere+ or same-compute-capability."
+        ),
     ] = "none",
     compute_capability: Annotated[
         list[str] | None,
-        typer.Option(metavar="X.Y", help="GPUs to build for, such as 8.6 or 8.9,12.0. TensorRT for RTX only."),
+        typer.Option(
+            metavar="X.Y",
+            help="GPUs to build for, such as 8.6 or 8.9,12.0; TensorRT for RTX only (default: 8.0 and newer).",
+        ),
     ] = None,
     dla: Annotated[
-        int | None, typer.Option(metavar="N", help="Use this deep-learning accelerator, with the GPU for the rest.")
+        int | None, typer.Option(metavar="N", help="DLA core to use, with the GPU for the rest (default: no DLA).")
     ] = None,
     plugins: Annotated[
-        str | None, typer.Option(metavar="FILE", help="A plugin library, or none; that of build-plugins if left out.")
+        str | None, typer.Option(metavar="FILE", help="Plugin library, or none (default: that of build-plugins).")
     ] = None,
     debug_outputs: Annotated[
-        bool, typer.Option("--debug-outputs", help="Let `compare` look into it: C3 to coef become outputs; slower.")
+        bool,
+        typer.Option(
+            "--debug-outputs", help="Add the tensors C3 to coef as outputs, for `compare`; the engine is slower."
+        ),
     ] = False,
     force: Force = False,
     verbose: Verbose = False,
 ) -> None:
-    """Build a TensorRT engine, and a manifest beside it that says what it is."""
+    """Build a TensorRT engine from an exported ONNX file, with a manifest beside it that describes it."""
     require("onnx", "building an engine")
     from ..export.engine.build import build_engine
     from ..export.engine.options import EngineOptions, read_batch_range, read_bytes
@@ -115,7 +153,7 @@ def _show(result: EngineResult) -> None:
     for note in result.notes:
         console.warn(note)
     manifest = result.manifest
-    console.explain(f"made again by: {manifest.command}")
+    console.explain(f"rebuild with: {manifest.command}")
     for tensor in manifest.inputs:
         console.say(f"input {tensor.name}: {tensor.dtype} {tensor.describe()}")
     targets = f" for compute capability {', '.join(manifest.compute_capabilities)}" * bool(

@@ -16,20 +16,20 @@ def run(
         str | None,
         typer.Option(
             metavar="LIST",
-            help="GPUs to compile for, such as 87,89 (87 Orin, 110 Thor); the one here if left out. Newer ones than "
-            "the last run too, after compiling the kernels when they load.",
+            help="Compute capabilities to compile for, such as 87,89 (87: Orin, 110: Thor; default: the GPU here). "
+            "GPUs newer than the last one compile the kernels when they load.",
         ),
     ] = None,
     tensorrt_include: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="TensorRT's headers, where they are not found.")
+        Path | None, typer.Option(metavar="FOLDER", help="Folder of TensorRT's headers (default: searched for).")
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="The library; in the user's cache if left out."),
+        typer.Option("--output", "-o", metavar="FILE", help="Library to write (default: in the user's cache)."),
     ] = None,
     verbose: Verbose = False,
 ) -> None:
-    """Compile the TensorRT plugins, the fast path of Fast NMS and masks, for the GPU here or others."""
+    """Compile the TensorRT plugins for Fast NMS and mask assembly."""
     from ..trt.plugin_build import build_plugins
 
     build = build_plugins(arch, tensorrt_include, output, listener=console.explain)

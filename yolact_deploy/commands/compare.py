@@ -19,14 +19,16 @@ COLUMNS = ("stage", "max abs", "mean abs", "relative", "tolerance", "cosine", "v
 
 
 def run(
-    reference: Annotated[Path, typer.Argument(metavar="A", help="The model to trust: checkpoint, .onnx or engine.")],
-    suspect: Annotated[Path, typer.Argument(metavar="B", help="The model to question, of the same kinds.")],
+    reference: Annotated[Path, typer.Argument(metavar="A", help="Reference: checkpoint, .onnx or engine.")],
+    suspect: Annotated[Path, typer.Argument(metavar="B", help="Model under test: checkpoint, .onnx or engine.")],
     image: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The picture that both see; a bundled one if left out.")
+        Path | None, typer.Option(metavar="FILE", help="Picture to run both on (default: a bundled one).")
     ] = None,
     tolerance: Annotated[
         float | None,
-        typer.Option(metavar="X", help="Relative error that every stage may have; by precision if left out."),
+        typer.Option(
+            metavar="X", help="Largest relative error |B - A| / |A| allowed in any stage (default: by precision)."
+        ),
     ] = None,
     device: Device = "cpu",
     config: Config = None,
@@ -34,7 +36,7 @@ def run(
     json: Json = None,
     verbose: Verbose = False,
 ) -> None:
-    """Walk two models through YOLACT's stages on one picture, and name the first stage where B leaves A."""
+    """Compare two models stage by stage on one image and report the first stage where they diverge."""
     from ..diagnosis.compare import CompareOptions, compare_models
     from ..images import read_image, sample_image
 

@@ -17,17 +17,19 @@ if TYPE_CHECKING:
 
 
 def run(
-    model: Annotated[Path, typer.Argument(help="An .onnx file made by `export`, in fp32.")],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The .onnx file to write.")],
-    fp16: Annotated[bool, typer.Option("--fp16", help="Network in fp16: TensorRT and ONNX Runtime.")] = False,
-    bf16: Annotated[bool, typer.Option("--bf16", help="Network in bf16: TensorRT on Ampere and newer.")] = False,
+    model: Annotated[Path, typer.Argument(help="ONNX file from `export`, in fp32.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="ONNX file to write.")],
+    fp16: Annotated[bool, typer.Option("--fp16", help="Convert the network to fp16.")] = False,
+    bf16: Annotated[
+        bool, typer.Option("--bf16", help="Convert the network to bf16, for TensorRT on Ampere and newer.")
+    ] = False,
     precision: Annotated[
-        str | None, typer.Option(metavar="PRECISION", help="The same as an option with a value: fp16 or bf16.")
+        str | None, typer.Option(metavar="PRECISION", help="fp16 or bf16: the same as --fp16 or --bf16.")
     ] = None,
     force: Force = False,
     verbose: Verbose = False,
 ) -> None:
-    """Make the half-precision version of an exported file; softmax, boxes, NMS and masks stay fp32."""
+    """Convert the network of an exported file to half precision; softmax, boxes, NMS and masks stay fp32."""
     wanted = {name for name, given in (("fp16", fp16), ("bf16", bf16), (precision, precision is not None)) if given}
     if len(wanted) != 1:
         raise ConfigError("name one precision: --fp16 or --bf16")

@@ -8,7 +8,7 @@ from .options import Json, Verbose
 
 
 def run(json: Json = None, verbose: Verbose = False) -> None:
-    """Say what this machine can do, and what to install for the rest."""
+    """Report what this machine can do, and what to install for the rest."""
     diagnosis = diagnose()
     if json is not None:
         abilities = [{"title": ability.title, "missing": ability.missing} for ability in diagnosis.abilities]
@@ -16,7 +16,7 @@ def run(json: Json = None, verbose: Verbose = False) -> None:
     if json == console.STDOUT:
         return
     console.show_table(
-        ("what", "version", "detail, or what brings it"),
+        ("what", "version", "detail, or how to install it"),
         [
             (finding.title, finding.version or "missing", finding.detail if finding.is_there else _advice(finding))
             for finding in diagnosis.findings

@@ -40,7 +40,7 @@ def _manifest_facts(manifest: Manifest, verbose: bool) -> Facts:
         *model_facts(manifest.metadata, verbose),
         *(("input", f"{tensor.name}: {tensor.dtype} {tensor.describe()}") for tensor in manifest.inputs),
         *(("output", f"{tensor.name}: {tensor.dtype} {tensor.describe()}") for tensor in manifest.outputs),
-        ("made again by", manifest.command),
+        ("rebuild with", manifest.command),
     ]
 
 

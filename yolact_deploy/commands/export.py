@@ -21,46 +21,59 @@ DEFAULTS = PostprocessConfig()
 
 
 def run(
-    weights: Annotated[Path, typer.Argument(help="A checkpoint: .pth, .pt or .safetensors.")],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The .onnx file to write.")],
+    weights: Annotated[Path, typer.Argument(help="Checkpoint: .pth, .pt or .safetensors.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="ONNX file to write.")],
     config: Config = None,
-    num_classes: Annotated[int | None, typer.Option(min=1, help="Checked against the checkpoint.")] = None,
+    num_classes: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Expected number of classes; export fails if the checkpoint has another (default: not checked)."
+        ),
+    ] = None,
     class_names: ClassNames = None,
     input_kind: Annotated[
         str,
         typer.Option(
-            "--input", metavar="KIND", help="image: uint8 BGR of any size; tensor: float32, resized and normalised."
+            "--input",
+            metavar="KIND",
+            help="Graph input. image: uint8 BGR of any size. tensor: float32, resized and normalised by the caller.",
         ),
     ] = "image",
     masks: Annotated[
         str,
         typer.Option(
             metavar="SIZE",
-            help="prototype: soft masks as the network makes them; image: a bit a pixel at the image's size, which "
-            "an engine with the plugins makes on the GPU.",
+            help="Output masks. prototype: soft masks at prototype size. image: one bit per pixel at image size; "
+            "fast in an engine with the plugins, slow elsewhere.",
         ),
     ] = PROTOTYPE_SIZE_MASKS,
-    batch: Annotated[str, typer.Option(metavar="N", help="Images a call: 1, another number, or dynamic.")] = "1",
-    score_threshold: Annotated[float, typer.Option(help="Weaker candidates are dropped.")] = DEFAULTS.score_threshold,
-    iou_threshold: Annotated[float, typer.Option(help="Overlap that suppresses.")] = DEFAULTS.iou_threshold,
-    top_k: Annotated[int, typer.Option(help="Candidates a class.")] = DEFAULTS.top_k,
-    max_detections: Annotated[int, typer.Option(help="Detections an image.")] = DEFAULTS.max_detections,
-    cross_class: Annotated[bool, typer.Option("--cross-class", help="Suppress across classes.")] = False,
+    batch: Annotated[str, typer.Option(metavar="N", help="Images per call: a number, or dynamic.")] = "1",
+    score_threshold: Annotated[
+        float, typer.Option(help="Drop candidates whose best class scores at most this, 0..1.")
+    ] = DEFAULTS.score_threshold,
+    iou_threshold: Annotated[
+        float, typer.Option(help="Suppress a detection whose IoU with a better one exceeds this, 0..1.")
+    ] = DEFAULTS.iou_threshold,
+    top_k: Annotated[int, typer.Option(help="Candidates per class that enter NMS.")] = DEFAULTS.top_k,
+    max_detections: Annotated[int, typer.Option(help="Detections per image to keep.")] = DEFAULTS.max_detections,
+    cross_class: Annotated[
+        bool, typer.Option("--cross-class", help="Suppress across classes (default: within each class).")
+    ] = False,
     deform_conv: Annotated[
         str,
         typer.Option(
             metavar="FORM",
-            help="Form of YOLACT++'s deformable convolutions. gridsample: runs everywhere; onnx: the DeformConv "
-            "operator, for ONNX Runtime and TensorRT, not for TensorRT-RTX; auto: the faster one in ONNX Runtime.",
+            help="Operator for YOLACT++'s deformable convolutions. gridsample: runs everywhere. onnx: DeformConv, for "
+            "ONNX Runtime 1.25 or newer and TensorRT, not for TensorRT for RTX. auto: the faster one in ONNX Runtime.",
         ),
     ] = "gridsample",
     image: Annotated[
-        Path | None, typer.Option(help="Picture for the final check; a bundled one if left out.", metavar="FILE")
+        Path | None, typer.Option(help="Picture for the final check (default: a bundled one).", metavar="FILE")
     ] = None,
     force: Force = False,
     verbose: Verbose = False,
 ) -> None:
-    """Turn a checkpoint into one ONNX file, then run both on a picture and compare."""
+    """Export a checkpoint to one ONNX file, then run both on a picture and compare every output."""
     if input_kind not in INPUT_KINDS:
         raise ConfigError(f"--input {input_kind}: use one of {', '.join(INPUT_KINDS)}")
     require("torch", "exporting")
@@ -100,7 +113,9 @@ def _show(result: ExportResult) -> None:
     kinds = f"input {result.metadata.input_kind}, masks at {result.metadata.mask_size} size"
     console.say(f"{result.path}: {config.name}, {config.num_classes} classes, {kinds}")
     if not check.passed:
-        raise GateError(f"the ONNX file differs from the checkpoint by more than the tolerance: kept as {result.path}")
+        raise GateError(
+            f"the ONNX file differs from the checkpoint by more than the tolerance; it is kept as {result.path}"
+        )
 
 
 def _verdict(difference: float, tolerance: float) -> str:

@@ -20,26 +20,39 @@ def _set_verbose(wanted: bool) -> bool:
     return wanted
 
 
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show more.", callback=_set_verbose)]
-Force = Annotated[bool, typer.Option("--force", help="Replace files that exist.")]
-Device = Annotated[str, typer.Option(help="auto (CUDA where present), cpu or cuda.", metavar="DEVICE")]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Print details, and the traceback of an error.", callback=_set_verbose)
+]
+Force = Annotated[bool, typer.Option("--force", help="Replace output files that exist.")]
+Device = Annotated[str, typer.Option(help="auto (CUDA if present, else CPU), cpu or cuda.", metavar="DEVICE")]
 Trust = Annotated[
     bool,
-    typer.Option("--trust", help="Open an engine without a manifest, though it may run any code; needs --config."),
+    typer.Option(
+        "--trust", help="Open an engine that has no manifest. An engine file can run any code. Needs --config."
+    ),
 ]
-Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads; the runtime decides if left out.")]
+Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads (default: chosen by the runtime).")]
 Config = Annotated[
     str | None,
     typer.Option(
         "--config",
         metavar="NAME_OR_FILE",
-        help=f"A JSON or YAML file, or one of {', '.join(NAMED_CONFIGS)}. Found from the checkpoint if left out.",
+        help=f"Configuration: a JSON or YAML file, or one of {', '.join(NAMED_CONFIGS)} (default: found from the "
+        "checkpoint).",
     ),
 ]
 ClassNames = Annotated[
-    str | None, typer.Option("--class-names", metavar="FILE_OR_LIST", help="A file with one name a line, or a,b,c.")
+    str | None,
+    typer.Option(
+        "--class-names",
+        metavar="FILE_OR_LIST",
+        help="Class names: a file with one name per line, or a list such as screw,nut,bolt (default: those of the "
+        "model).",
+    ),
 ]
-Json = Annotated[str | None, typer.Option("--json", metavar="FILE", help="Write JSON to FILE; - is stdout.")]
+Json = Annotated[
+    str | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON to FILE (- for stdout).")
+]
 
 
 def read_config(value: str | None) -> ModelConfig | None:
@@ -52,7 +65,7 @@ def read_config(value: str | None) -> ModelConfig | None:
 
 
 def read_class_names(value: str | None) -> tuple[str, ...] | None:
-    """Class names from a file, one a line, or from a list with commas. Raises ConfigError."""
+    """Class names from a file, one per line, or from a list with commas. Raises ConfigError."""
     if value is None:
         return None
     path = Path(value)
@@ -67,7 +80,7 @@ def read_class_names(value: str | None) -> tuple[str, ...] | None:
         lines = value.split(",")
     names = tuple(line.strip() for line in lines)
     if not all(names):
-        raise ConfigError(f"class names in {value!r}: name {names.index('') + 1} is empty; give one a class")
+        raise ConfigError(f"class names in {value!r}: name {names.index('') + 1} is empty; give one per class")
     return names
 
 
