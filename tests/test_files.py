@@ -13,7 +13,9 @@ import pytest
 
 from yolact_deploy.errors import OutputError
 from yolact_deploy.files import (
+    Draft,
     atomic_path,
+    check_no_input,
     check_output_path,
     make_output_folder,
     sha256_of,
@@ -103,3 +105,60 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path) -> None:
     assert done.stdout.count("\n") == 1
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_link_as_output_stays_a_link(tmp_path: Path) -> None:
+    target = tmp_path / "disk" / "model.onnx"
+    target.parent.mkdir()
+    target.write_text("old")
+    link = tmp_path / "model.onnx"
+    link.symlink_to(target)
+    write_text(link, "new")
+    assert link.is_symlink()
+    assert target.read_text() == "new"
+
+
+def test_a_replaced_file_keeps_its_permissions(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_text("old")
+    path.chmod(0o640)
+    write_text(path, "new")
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
+def test_two_writers_of_one_file_never_share_a_draft(tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    first, second = Draft(path), Draft(path)
+    first.path.write_text("first")
+    second.path.write_text("second")
+    first.keep()
+    assert path.read_text() == "first"
+    second.keep()
+    assert path.read_text() == "second"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_drafts_of_killed_runs_are_removed_and_those_of_live_ones_kept(tmp_path: Path) -> None:
+    code = "import os, sys; from yolact_deploy.files import Draft; Draft(sys.argv[1]); os.kill(os.getpid(), 9)"
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "a.onnx")], check=False)
+    (abandoned,) = tmp_path.iterdir()
+    foreign = tmp_path / ".hidden.part"
+    foreign.write_text("somebody else's")
+    live = Draft(tmp_path / "b.onnx")
+    make_output_folder(tmp_path)
+    assert not abandoned.exists()
+    assert live.path.exists()
+    assert foreign.exists()
+    live.discard()
+
+
+def test_an_input_is_no_output_by_whatever_name(tmp_path: Path) -> None:
+    source = tmp_path / "w.pth"
+    source.write_text("weights")
+    link, hard = tmp_path / "link.onnx", tmp_path / "hard.onnx"
+    link.symlink_to(source)
+    hard.hardlink_to(source)
+    for name in (source, tmp_path / "." / "w.pth", link, hard):
+        with pytest.raises(OutputError, match="input"):
+            check_no_input(name, [None, tmp_path / "missing", source])
+    check_no_input(tmp_path / "new.onnx", [source, None])

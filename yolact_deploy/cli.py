@@ -1,7 +1,7 @@
 """The command line: parse, call, print. What a command calls works without it, from Python.
 
-Exit status: 0 done, 1 a gate failed, 2 the input or the machine is at fault, 130 interrupted, 141 nobody reads the
-output any more; with one line on stderr, never a traceback.
+Exit status: 0 done, 1 a gate failed, 2 the input or the machine is at fault, 128 + N ended by signal N (130: Ctrl-C),
+141 nobody reads the output any more; with one line on stderr, never a traceback.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import os
 import shlex
 import signal
 import sys
-import threading
 import traceback
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -38,14 +37,13 @@ from .errors import YolactDeployError
 PROGRAM = "yolact-deploy"
 MAX_BUG_TEXT = 300  # characters of a foreign message; some hold a whole manual
 STATUS_AT_FAULT = 2
-STATUS_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+STATUS_SIGNALLED = 128  # and the signal's number, as shells have it
 STATUS_CLOSED_PIPE = 141  # 128 + SIGPIPE
 
 # Newer typer brings its own copy of click, so click's classes are found through the one that typer exports.
 UsageError: Any = typer.BadParameter.__mro__[1]
 
-# Set by the signal itself: a library that is interrupted half-way through its imports fails with errors of its own.
-_interrupted = threading.Event()
+INTERRUPTS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated", signal.SIGHUP: "terminal closed"}
 
 app = typer.Typer(
     name=PROGRAM,
@@ -86,8 +84,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a file name may hold what the terminal cannot show
-    signal.signal(signal.SIGINT, _on_interrupt)
-    status = run(sys.argv[1:] if arguments is None else arguments)
+    interrupts = Interrupts()
+    for number in INTERRUPTS:
+        if number == signal.SIGINT or signal.getsignal(number) != signal.SIG_IGN:  # as nohup leaves SIGHUP
+            signal.signal(number, interrupts.receive)
+    status = run(sys.argv[1:] if arguments is None else arguments, interrupts)
     try:
         sys.stdout.flush()
     except BrokenPipeError:
@@ -97,33 +98,49 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.exit(status)
 
 
-def _on_interrupt(number: int, frame: object) -> None:
-    _interrupted.set()
-    raise KeyboardInterrupt
+class Interrupts:
+    """The signal that asked this process to stop, if any: work ends as with Ctrl-C, and files are closed or removed."""
+
+    def __init__(self) -> None:
+        self.signal = signal.SIGINT
+        self.received = False
+
+    def receive(self, number: int, frame: object) -> None:
+        """The handler. A library that is interrupted in its imports fails with errors of its own, so it is noted."""
+        self.received, self.signal = True, signal.Signals(number)
+        raise KeyboardInterrupt
+
+    @property
+    def status(self) -> int:
+        """The exit status that shells give a process that this signal ended."""
+        return STATUS_SIGNALLED + self.signal
 
 
-def run(arguments: Sequence[str]) -> int:
+def run(arguments: Sequence[str], interrupts: Interrupts | None = None) -> int:
     """Runs one command line and returns its exit status; every failure has been said on stderr in one line."""
-    console.VERBOSE.set(False)
+    interrupts = interrupts or Interrupts()
+    console.set_verbose(False)
     console.COMMAND_LINE.set(shlex.join([PROGRAM, *arguments]))
     try:
         status = app(list(arguments), prog_name=PROGRAM, standalone_mode=False)
     except (console.ClosedPipeError, BrokenPipeError):
         return STATUS_CLOSED_PIPE
     except (KeyboardInterrupt, typer.Abort):
-        status = STATUS_INTERRUPTED
+        console.fail(INTERRUPTS[interrupts.signal])
+        return interrupts.status
     except SystemExit as leaving:  # how typer and rich end a help text that nobody reads to its end
         return STATUS_CLOSED_PIPE if leaving.code else 0
     except Exception as error:
-        if _interrupted.is_set():
-            console.fail("interrupted")
-            return STATUS_INTERRUPTED
+        if interrupts.received:
+            console.fail(INTERRUPTS[interrupts.signal])
+            return interrupts.status
         if console.VERBOSE.get() and not isinstance(error, UsageError):
             traceback.print_exc()
         console.fail(_message(error))
         return getattr(error, "exit_status", STATUS_AT_FAULT)
-    if status == STATUS_INTERRUPTED:
-        console.fail("interrupted")
+    if interrupts.received or status == interrupts.status:  # typer makes an exit of its own of an interrupt
+        console.fail(INTERRUPTS[interrupts.signal])
+        return interrupts.status
     return status if isinstance(status, int) else 0
 
 

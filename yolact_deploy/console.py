@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 import os
 import re
 import sys
@@ -11,7 +12,8 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, NoReturn
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from rich import box
 from rich.console import Console
@@ -27,8 +29,10 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from .files import check_output_path, write_text
-from .types import Advance
+from .files import check_no_input, check_output_path, write_text
+
+if TYPE_CHECKING:
+    from .types import Advance
 
 LOG_WIDTH = 200  # columns where no terminal says how many it has
 LOG_SECONDS = 10.0  # between two lines of progress
@@ -36,6 +40,12 @@ STDOUT = "-"  # as a file name of --json and its like
 
 VERBOSE: ContextVar[bool] = ContextVar("verbose", default=False)
 COMMAND_LINE: ContextVar[str] = ContextVar("command_line", default="")  # as a shell takes it
+
+
+def set_verbose(wanted: bool) -> None:
+    """Show details from now on, those of the libraries underneath too, or stop showing them."""
+    VERBOSE.set(wanted)
+    logging.getLogger("yolact_deploy").setLevel(logging.DEBUG if wanted else logging.NOTSET)
 
 
 class ClosedPipeError(Exception):
@@ -124,9 +134,13 @@ def emit_text(text: str, target: str) -> None:
         write_text(check_output_path(target, force=True), text)
 
 
-def check_target(target: str | None) -> None:
-    """Before long work: make sure that `emit_text` can write `target`. Raises OutputError."""
+def check_target(target: str | None, inputs: Iterable[str | Path | None] = ()) -> None:
+    """Before long work: make sure that `emit_text` can write `target`, and that it is none of `inputs`.
+
+    Raises OutputError.
+    """
     if target not in (None, STDOUT):
+        check_no_input(target, inputs)
         check_output_path(target, force=True)
 
 

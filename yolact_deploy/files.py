@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
 import hashlib
 import json
 import os
+import re
+import secrets
 import tempfile
-import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,8 @@ from .errors import OutputError
 
 _CHUNK_BYTES = 1 << 20  # 1 MiB
 MAX_NAME_BYTES = 255  # of a file name, on the file systems in use
+_DRAFT_BYTES = 8  # of randomness in a draft's name
+_DRAFT_NAME = re.compile(r"\.[0-9a-f]{16}\.part(\.|$)")
 
 
 def sha256_of(path: str | Path) -> str:
@@ -51,23 +56,97 @@ def check_output_path(path: str | Path, force: bool = False) -> Path:
 
 
 def make_output_folder(folder: str | Path) -> Path:
-    """Create `folder` where it is missing and prove that files can be written into it.
+    """Create `folder` where it is missing, prove that files can be written into it, and remove what killed runs left.
 
-    Raises OutputError otherwise.
+    Raises OutputError when it cannot be written into.
     """
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
+        _remove_abandoned(folder)
     except OSError as error:
         raise OutputError(f"cannot write into {folder}: {error.strerror or error}; choose another folder") from None
     return folder
 
 
+def check_no_input(output: str | Path, inputs: Iterable[str | Path | None]) -> None:
+    """Raises OutputError when `output` is one of `inputs`, by whatever name or link. None among them is passed over."""
+    for source in inputs:
+        with contextlib.suppress(OSError):  # what does not exist is not the same file
+            if source is not None and os.path.samefile(output, source):
+                raise OutputError(f"{output} is an input of this command: name another file to write")
+
+
+class Draft:
+    """A file that is written under a hidden name beside its target, and takes the target's name in `keep`.
+
+    Two runs never share a draft: its name is random and it is created exclusively, with a lock that tells a later
+    run whether the writer is alive. A target that is a symbolic link stays one; the file behind it is replaced.
+    """
+
+    def __init__(self, target: str | Path) -> None:
+        """Creates the empty draft. Raises OSError."""
+        target = Path(target)
+        self.target = target.resolve() if target.is_symlink() else target
+        # Short, for where the target's name is as long as names can be. Some writers choose their format by the suffix.
+        self.path = self.target.with_name(f".{secrets.token_hex(_DRAFT_BYTES)}.part{self.target.suffix}")
+        self._lock = os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666)
+        with contextlib.suppress(OSError):  # a file system without locks: the draft is never taken for abandoned
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def keep(self) -> None:
+        """Give the draft its target's name, once it is safe on disk. Raises OSError; the old file is whole then."""
+        _sync(self.path)
+        with contextlib.suppress(OSError):
+            os.chmod(self.path, os.stat(self.target).st_mode & 0o777)
+        os.replace(self.path, self.target)
+        _sync(self.target.parent)
+        self._unlock()
+
+    def discard(self) -> None:
+        """Remove the draft if it is still there."""
+        with contextlib.suppress(OSError):  # a path that cannot exist has nothing to remove
+            self.path.unlink(missing_ok=True)
+        self._unlock()
+
+    def _unlock(self) -> None:
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+
 def temporary_beside(path: Path) -> Path:
-    """A hidden name in the folder of `path`, with its suffix; short where the name is as long as names can be."""
-    return path.with_name(f".{zlib.crc32(os.fsencode(path.name)):08x}.{os.getpid()}.part{path.suffix}")
+    """The path of a new draft of `path`, for a writer that renames and removes it itself. Raises OSError."""
+    draft = Draft(path)
+    return draft.path
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file or folder is on disk; a full disk may show only here. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a file system that cannot sync folders
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Remove drafts in `folder` whose writer was killed: nobody holds their lock."""
+    for entry in os.scandir(folder):
+        if not _DRAFT_NAME.match(entry.name) or not entry.is_file(follow_symlinks=False):
+            continue
+        with contextlib.suppress(OSError):
+            descriptor = os.open(entry.path, os.O_RDWR | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                os.unlink(entry.path)
+            finally:
+                os.close(descriptor)
 
 
 def file_name(stem: str, ending: str) -> str:
@@ -84,16 +163,16 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
     Raises OutputError for any OSError inside the block or at the rename (a full disk, for one).
     """
-    path = Path(path)
-    temporary = temporary_beside(path)
+    draft: Draft | None = None
     try:
-        yield temporary
-        os.replace(temporary, path)
+        draft = Draft(path)
+        yield draft.path
+        draft.keep()
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror or error}; nothing was kept of it") from None
     finally:
-        with contextlib.suppress(OSError):  # a path that cannot exist has nothing to remove
-            temporary.unlink(missing_ok=True)
+        if draft is not None:
+            draft.discard()
 
 
 def write_bytes(path: str | Path, data: bytes) -> None:

@@ -17,7 +17,7 @@ from yolact_deploy.dependencies import BUILD_COMMAND, require
 from yolact_deploy.errors import ModelFileError, YolactDeployError
 from yolact_deploy.export.engine.build_monitor import BuildListener, SilentListener
 from yolact_deploy.export.engine.options import EngineOptions
-from yolact_deploy.files import atomic_path, check_output_path, sha256_of
+from yolact_deploy.files import atomic_path, check_no_input, check_output_path, sha256_of
 from yolact_deploy.machine import GpuInfo, Machine, gpu_from_driver, jetpack_version
 from yolact_deploy.trt.cuda import open_backend
 from yolact_deploy.trt.engine_file import load_plugins
@@ -47,7 +47,7 @@ def build_engine(source: Path, options: EngineOptions, listener: BuildListener |
     have, a file that is not ours or that the parser refuses, outputs that exist or cannot be written.
     """
     start = time.perf_counter()
-    output = _check_outputs(options)
+    output = _check_outputs(source, options)
     library = load_tensorrt(options.runtime)
     options.check_supported(library)
     require("onnx", "building an engine")
@@ -121,10 +121,13 @@ def describe_machine(library: TensorRTLibrary) -> Machine:
     )
 
 
-def _check_outputs(options: EngineOptions) -> Path:
+def _check_outputs(source: Path, options: EngineOptions) -> Path:
     """Both files can be written; raises OutputError."""
     if options.output.suffix.lower() not in ENGINE_SUFFIXES:
         raise YolactDeployError(f"{options.output}: an engine's name ends in {', '.join(ENGINE_SUFFIXES)}")
+    for path in (options.output, manifest_path(options.output), options.timing_cache):
+        if path is not None:
+            check_no_input(path, [source, options.plugins])
     check_output_path(manifest_path(options.output), options.force)
     return check_output_path(options.output, options.force)
 

@@ -49,16 +49,19 @@ def attach_timing_cache(
 ) -> TimingCache | None:
     """Give `config` the cache at `path` (default: by library and GPU); None for a library that has none.
 
-    A damaged cache, or one of another version, is taken as empty by the library.
+    A cache of ours that the library does not take counts as empty. Raises OutputError for a file at `path` that it
+    does not take: it may be something else, and would be replaced.
     """
     if library.is_rtx:
         return None
-    path = path or default_path(library, gpu)
+    named, path = path is not None, path or default_path(library, gpu)
     data = b""
     with contextlib.suppress(OSError):
         data = path.read_bytes()
     cache = config.create_timing_cache(data)
     if cache is None or not config.set_timing_cache(cache, ignore_mismatch=False):
+        if named and data:
+            raise OutputError(f"{path} is no timing cache of this {library.title}: remove it, or name another file")
         cache = config.create_timing_cache(b"")
         config.set_timing_cache(cache, ignore_mismatch=False)
     return TimingCache(path, cache)

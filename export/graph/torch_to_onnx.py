@@ -18,7 +18,7 @@ from yolact_deploy.checkpoints.reader import Checkpoint, read_checkpoint
 from yolact_deploy.config.model import ModelConfig, PostprocessConfig
 from yolact_deploy.dependencies import require
 from yolact_deploy.errors import ConfigError
-from yolact_deploy.files import check_output_path, write_bytes
+from yolact_deploy.files import check_no_input, check_output_path, write_bytes
 from yolact_deploy.images import read_image, sample_image
 from yolact_deploy.types import Image
 
@@ -76,6 +76,7 @@ def export_onnx(weights: Path, options: ExportOptions) -> ExportResult:
     Raises YolactDeployError for bad options, an unusable checkpoint or image, or an output that cannot be written.
     """
     options.check()
+    check_no_input(options.output, [weights, options.check_image])
     output = check_output_path(options.output, options.force)
     for package in ("onnx", "onnxscript", "onnxruntime"):
         require(package, "exporting")

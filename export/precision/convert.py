@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from yolact_deploy.artifacts.metadata import ModelMetadata
 from yolact_deploy.dependencies import require
-from yolact_deploy.errors import ConfigError, ModelFileError, OutputError
-from yolact_deploy.files import check_output_path, write_bytes
+from yolact_deploy.errors import ConfigError, ModelFileError
+from yolact_deploy.files import check_no_input, check_output_path, write_bytes
 
 if TYPE_CHECKING:
     import onnx
@@ -54,8 +54,7 @@ def convert_file(source: Path, output: Path, precision: str, force: bool = False
     require("onnx", "converting an ONNX file")
     from yolact_deploy.artifacts.onnx_file import metadata_of, read_exported
 
-    if output.exists() and source.exists() and output.samefile(source):
-        raise OutputError(f"{output} is the file to convert: name another output")
+    check_no_input(output, [source])
     output = check_output_path(output, force) if source.is_file() else output
     converted, weights = _convert(read_exported(source), precision, source)
     data = converted.SerializeToString()

@@ -10,7 +10,6 @@ import typer
 from .. import console
 from ..dependencies import require
 from ..errors import ConfigError
-from ..types import ImageSize
 from .options import Force, Verbose
 
 if TYPE_CHECKING:
@@ -109,6 +108,7 @@ def run(
     require("onnx", "building an engine")
     from ..export.engine.build import build_engine
     from ..export.engine.options import EngineOptions, read_batch_range, read_bytes
+    from ..types import ImageSize
     from .build_progress import build_progress
 
     options = EngineOptions(

@@ -40,7 +40,7 @@ def run(
     from ..diagnosis.compare import CompareOptions, compare_models
     from ..images import read_image, sample_image
 
-    console.check_target(json)
+    console.check_target(json, [reference, suspect, image, config])
     picture = read_image(image) if image is not None else sample_image()
     options = CompareOptions(device, tolerance, read_config(config), trust)
     comparison = compare_models(reference, suspect, picture, options)

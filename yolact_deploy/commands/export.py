@@ -12,6 +12,7 @@ from ..artifacts.metadata import INPUT_KINDS, PROTOTYPE_SIZE_MASKS
 from ..config.model import PostprocessConfig
 from ..dependencies import require
 from ..errors import ConfigError, GateError
+from ..files import check_no_input
 from .options import ClassNames, Config, Force, Verbose, read_batch, read_class_names, read_config
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ def run(
     """Export a checkpoint to one ONNX file, then run both on a picture and compare every output."""
     if input_kind not in INPUT_KINDS:
         raise ConfigError(f"--input {input_kind}: use one of {', '.join(INPUT_KINDS)}")
+    check_no_input(output, [config, class_names])
     require("torch", "exporting")
     from ..export.graph.torch_to_onnx import ExportOptions, export_onnx
 

@@ -16,7 +16,7 @@ CONFIG_FILE_SUFFIXES = (".json", ".yaml", ".yml")
 
 def _set_verbose(wanted: bool) -> bool:
     if wanted:
-        console.VERBOSE.set(True)
+        console.set_verbose(True)
     return wanted
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ def create_session(
     if device != "cpu" and "CUDAExecutionProvider" in available:
         providers.insert(0, "CUDAExecutionProvider")
     options = ort.SessionOptions()
-    options.log_severity_level = 3  # errors; warnings about fallbacks are said by `description`
+    options.log_severity_level = _log_severity()
     if threads is not None:
         options.intra_op_num_threads = threads
     if shares_cores:
@@ -47,6 +48,11 @@ def create_session(
             "ONNX Runtime has no working CUDA provider here: pass --device cpu, or see `yolact-deploy doctor`"
         )
     return session
+
+
+def _log_severity() -> int:
+    """ONNX Runtime's own log lines are for those who asked for details: failures are raised, fallbacks described."""
+    return 2 if logging.getLogger("yolact_deploy").isEnabledFor(logging.DEBUG) else 4  # 2: warnings, 4: fatal errors
 
 
 class OnnxRuntime:

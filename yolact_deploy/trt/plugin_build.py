@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping
@@ -12,14 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .._version import __version__
-from ..errors import YolactDeployError
-from ..files import atomic_path, make_output_folder, sha256_of, write_text
+from ..errors import OutputError, YolactDeployError
+from ..files import atomic_path, check_output_path, sha256_of, write_text
 from .plugin_library import LibraryRecord, library_path, write_record
 from .plugin_toolchain import Nvcc, choose_architectures, cmake_architectures, find_headers, find_nvcc, find_tool
 
 SOURCES = Path(__file__).parent.parent / "plugins"
 LIBRARY = "libyolact_plugins.so"
 MAX_REASON = 300  # characters of a compiler's message
+ELF_MAGIC = b"\x7fELF"
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,9 @@ def build_plugins(
     wanted = cmake_architectures(choose_architectures(architectures, nvcc))
     find_tool("c++", "sudo apt install g++")
     path = output or library_path(headers.major)
-    make_output_folder(path.parent)
+    check_output_path(path, force=True)
+    if path.exists() and not _is_library(path):
+        raise OutputError(f"{path} exists and is no shared library: name another file with --output")
     with tempfile.TemporaryDirectory(prefix="yolact-plugins-") as folder:
         settings = {
             "TENSORRT_INCLUDE": headers.folder.resolve(),
@@ -112,13 +116,28 @@ def _compile(
 def _run(command: list[str], environment: dict[str, str], listener: Callable[[str], None]) -> tuple[int, str]:
     lines = []
     with subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,  # so that the compilers that it starts can be ended with it
     ) as process:
         assert process.stdout is not None
-        for line in process.stdout:
-            lines.append(line)
-            listener(line.rstrip())
+        try:
+            for line in process.stdout:
+                lines.append(line)
+                listener(line.rstrip())
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
     return process.returncode, "".join(lines)
+
+
+def _is_library(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(ELF_MAGIC)) == ELF_MAGIC
 
 
 def _first_error(output: str) -> str:
