@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from yolact_deploy._version import __version__
-from yolact_deploy.doctor import Diagnosis, diagnose
+from yolact_deploy.doctor import MachineReport, examine_machine
 from yolact_deploy.machine import DEVICE_MODEL
 
 _CPUINFO = Path("/proc/cpuinfo")
@@ -44,13 +44,13 @@ class Hardware:
 
 def describe_hardware() -> Hardware:
     """Look at this machine. Never raises for what it does not find."""
-    diagnosis = diagnose()
-    found = {finding.key: finding for finding in diagnosis.findings}
+    report = examine_machine()
+    found = {finding.key: finding for finding in report.findings}
     return Hardware(
         cpu=cpu_name(),
         cores=available_cores(),
         memory_bytes=_memory_bytes(),
-        gpu=_gpu_name(diagnosis),
+        gpu=_gpu_name(report),
         system=_system_name(),
         versions={found[key].title: str(found[key].version) for key in _PACKAGES if found[key].is_there},
         tool_version=__version__,
@@ -73,8 +73,8 @@ def cpu_name(cpuinfo: Path = _CPUINFO, device_model: Path = DEVICE_MODEL) -> str
     return fields.get("model name") or board or platform.processor() or platform.machine()
 
 
-def _gpu_name(diagnosis: Diagnosis) -> str | None:
-    (gpu,) = (finding for finding in diagnosis.findings if finding.key == "gpu")
+def _gpu_name(report: MachineReport) -> str | None:
+    (gpu,) = (finding for finding in report.findings if finding.key == "gpu")
     return f"{gpu.detail} ({gpu.version})" if gpu.is_there else None
 
 

@@ -94,7 +94,7 @@ def test_every_failure_is_one_line(
     def diagnose() -> None:
         raise error
 
-    monkeypatch.setattr("yolact_deploy.commands.doctor.diagnose", diagnose)
+    monkeypatch.setattr("yolact_deploy.commands.doctor.examine_machine", diagnose)
     assert words in fails(capsys, "doctor", status=status)
 
 
@@ -102,7 +102,7 @@ def test_every_failure_is_one_line(
 def test_verbose_shows_where_it_happened(
     capsys: Captured, monkeypatch: pytest.MonkeyPatch, arguments: Sequence[str]
 ) -> None:
-    monkeypatch.setattr("yolact_deploy.commands.doctor.diagnose", lambda: 1 / 0)
+    monkeypatch.setattr("yolact_deploy.commands.doctor.examine_machine", lambda: 1 / 0)
     assert cli.run(arguments) == 2
     assert "Traceback" in capsys.readouterr().err
     fails(capsys, "doctor")  # and does not stay on

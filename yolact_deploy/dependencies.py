@@ -9,16 +9,17 @@ from .errors import MissingDependencyError
 
 BUILD_COMMAND = "yolact-deploy build-plugins"  # what makes the TensorRT plugins
 
-INSTALL_LINES = {  # import name -> what brings it
+INSTALL_LINES = {  # import name -> the smallest line that is enough
     "torch": 'pip install "yolact-deploy[export]"',
-    "onnx": 'pip install "yolact-deploy[export]"',
+    "onnx": "pip install onnx",
     "onnxscript": 'pip install "yolact-deploy[export]"',
-    "safetensors": 'pip install "yolact-deploy[export]"',
-    "yaml": 'pip install "yolact-deploy[export]"',
-    "onnxruntime": 'pip install "yolact-deploy[cpu]" (with an NVIDIA GPU: "yolact-deploy[gpu]")',
-    "tensorrt": 'pip install "yolact-deploy[gpu]" (on a Jetson it comes with JetPack)',
+    "safetensors": "pip install safetensors",
+    "yaml": "pip install pyyaml",
+    "onnxruntime": "pip install onnxruntime (with an NVIDIA GPU on x86-64: onnxruntime-gpu)",
+    "tensorrt": "pip install tensorrt (on a Jetson: sudo apt install nvidia-jetpack)",
     "tensorrt_rtx": 'pip install "yolact-deploy[rtx]"',
-    "pycuda": 'pip install "yolact-deploy[gpu]"',
+    "pycuda": "pip install pycuda (needs the CUDA toolkit)",
+    "cuda": 'pip install cuda-bindings (on a Jetson: pip install "yolact-deploy[jetson]")',
     "pycocotools": 'pip install "yolact-deploy[bench]"',
     "matplotlib": 'pip install "yolact-deploy[bench]"',
     "jinja2": 'pip install "yolact-deploy[bench]"',

@@ -75,14 +75,14 @@ class Ability:
 
 
 @dataclass(frozen=True)
-class Diagnosis:
+class MachineReport:
     """All findings, and what follows from them."""
 
     findings: tuple[Finding, ...]
     abilities: tuple[Ability, ...]
 
 
-def diagnose() -> Diagnosis:
+def examine_machine() -> MachineReport:
     """Look at this machine. Never raises for what is missing or broken: that is what it reports."""
     packages = {key: _package(key) for key in _DISTRIBUTIONS}
     providers = _onnxruntime_providers() if packages["onnxruntime"].is_there else ()
@@ -95,10 +95,11 @@ def diagnose() -> Diagnosis:
         _tool("nvcc", "CUDA compiler", _cuda_compilers(), 'pip install "yolact-deploy[plugins]", or the CUDA toolkit'),
         _tool("c++", "C++ compiler", ("c++", "g++", "clang++"), "apt install g++"),
         _tool("cmake", "CMake", ("cmake",), "pip install cmake"),
+        _headers(),
         _plugins(),
         _telemetry(),
     )
-    return Diagnosis(findings, _abilities({finding.key: finding for finding in findings}, providers))
+    return MachineReport(findings, _abilities({finding.key: finding for finding in findings}, providers))
 
 
 def _abilities(found: dict[str, Finding], providers: tuple[str, ...]) -> tuple[Ability, ...]:
@@ -107,14 +108,16 @@ def _abilities(found: dict[str, Finding], providers: tuple[str, ...]) -> tuple[A
 
     has_cuda = "CUDAExecutionProvider" in providers
     no_provider = () if has_cuda or not found["onnxruntime"].is_there else ("ONNX Runtime's CUDA provider",)
+    runtimes = [found[key] for key in ("onnxruntime", "torch", "tensorrt", "tensorrt_rtx")]
+    no_runtime = () if any(runtime.is_there for runtime in runtimes) else (" or ".join(r.title for r in runtimes),)
     no_binding = () if found["pycuda"].is_there or found["cuda"].is_there else ("PyCUDA or CUDA Python",)
     return (
         needs("export a checkpoint to ONNX", "torch", "onnx", "onnxscript", "onnxruntime"),
         needs("run a checkpoint (PyTorch)", "torch"),
         needs("run an ONNX file on the CPU", "onnxruntime"),
         needs("run an ONNX file on CUDA", "onnxruntime", "gpu", also=no_provider),
-        needs("bench with AP", "torch", "onnxruntime", "pycocotools"),
-        needs("compile the TensorRT plugins", "nvcc", "c++", "cmake"),
+        needs("bench with AP", "pycocotools", also=no_runtime),
+        needs("compile the TensorRT plugins", "nvcc", "c++", "cmake", "headers"),
         needs("build TensorRT engines", "tensorrt", "onnx", "gpu"),
         needs("build TensorRT for RTX engines", "tensorrt_rtx", "onnx"),
         needs("run TensorRT engines", "tensorrt", "gpu", also=no_binding),
@@ -178,6 +181,18 @@ def _gpu() -> Finding:
     if not gpus:
         return Finding("gpu", title, None, install=install)
     return Finding("gpu", title, f"driver {gpus[0][0]}", "; ".join(f"{name}, {memory}" for _, memory, name in gpus))
+
+
+def _headers() -> Finding:
+    """TensorRT's headers, of the major version of the TensorRT that is installed here, if any."""
+    from .trt.plugin_toolchain import find_headers  # brings numpy, and `--help` imports this module
+
+    title = "TensorRT headers"
+    try:
+        headers = find_headers()
+    except YolactDeployError as error:
+        return Finding("headers", title, None, install=str(error))
+    return Finding("headers", title, headers.version, str(headers.folder))
 
 
 def _plugins() -> Finding:
