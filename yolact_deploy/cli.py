@@ -51,7 +51,6 @@ app = typer.Typer(
     name=PROGRAM,
     help="YOLACT and YOLACT++: from a checkpoint to one ONNX file and to real-time engines, with measured parity.",
     epilog="Exit status: 0 done; 1 a gate (parity) failed; 2 the input or the machine is at fault.",
-    add_completion=False,
     invoke_without_command=True,
     pretty_exceptions_enable=False,
 )
@@ -124,6 +123,9 @@ def run(arguments: Sequence[str]) -> int:
         return getattr(error, "exit_status", STATUS_AT_FAULT)
     if status == STATUS_INTERRUPTED:
         console.fail("interrupted")
+    if status == 1:  # typer's own for an unknown shell; a failed gate is a GateError
+        console.fail("no completion for this shell: run the command in bash, zsh or fish")
+        return STATUS_AT_FAULT
     return status if isinstance(status, int) else 0
 
 
