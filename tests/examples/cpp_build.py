@@ -58,6 +58,11 @@ def build_example(nvcc: Nvcc, headers: TensorRTHeaders, folder: Path) -> Example
     options = [f"-DCMAKE_CXX_FLAGS=-Werror {SANITIZERS}", "-DCMAKE_BUILD_TYPE=Debug"]
     _run([cmake, "-S", SOURCE, "-B", folder / "build", *options], environment)
     _run([cmake, "--build", folder / "build", "--parallel", "2"], environment)
+    return example_in(folder)
+
+
+def example_in(folder: Path) -> Example:
+    """What `build_example` left in `folder`."""
     return Example(folder / "build/detect")
 
 
