@@ -11,7 +11,7 @@ OUT := out
 EXTRAS := export,cpu,rtx,bench,plugins,dev
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: install demo test lint format clean
+.PHONY: install demo test test-arm64 lint format clean
 
 install: $(VENV)/.installed
 
@@ -61,6 +61,10 @@ PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist lo
 
 test: install
 	$(PYTEST)
+
+# Root, Debian or Ubuntu, about 20 minutes the first time: the wheel in a Debian for arm64 under qemu-user.
+test-arm64: install
+	tests/arm64/run.sh $(BIN)/python $(OUT)/arm64
 
 lint: install
 	$(BIN)/ruff format --check .

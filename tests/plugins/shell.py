@@ -87,9 +87,11 @@ class Player:
         )
 
 
-def compile_player(toolchain: Toolchain, folder: Path) -> Player:
+def compile_player(
+    toolchain: Toolchain, folder: Path, compiler: str = COMPILER, checks: tuple[str, ...] = SANITIZERS
+) -> Player:
     """The program, and a plugin library of shell and host build, both with address and undefined-behaviour checks."""
-    flags = [COMPILER, *FLAGS, *SANITIZERS, *toolchain.includes]
+    flags = [compiler, *FLAGS, *checks, *toolchain.includes]
     sources = [PLUGINS / name for name in (*SHELL, *HOST_LAUNCHERS)]
     player = player_in(folder)
     _compile([*flags, "-shared", "-o", player.library, *sources])
