@@ -20,13 +20,14 @@ LINKED = (
 )  # real folders at the top, reached as yolact_deploy.export and yolact_deploy.benchmarks
 # Rooms, lowest first: a room imports rooms of earlier lines and itself.
 ORDER = (
-    ("_version", "errors", "machine", "types"),
+    ("_version", "errors"),
+    ("machine", "types"),
     ("dependencies", "files", "images", "telemetry"),
     ("config", "console"),
     ("ops",),
     ("draw", "models"),
     ("artifacts", "checkpoints"),
-    ("trt",),
+    ("tolerances", "trt"),
     ("runtimes",),
     ("predictor",),
     ("diagnosis", "doctor", "inference", "inspection"),
