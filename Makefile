@@ -11,21 +11,23 @@ OUT := out
 EXTRAS := export,cpu,rtx,bench,plugins,dev
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: install demo test lint format clean
+.PHONY: install demo test test-arm64 lint format clean
 
 install: $(VENV)/.installed
 
 # CPU torch where an index has it: first the configured one, then PyTorch's own, then whatever build fits this machine.
 $(VENV)/.installed: pyproject.toml setup.py Makefile
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' || \
-		{ echo "error: $(PYTHON) is not Python 3.10 to 3.13: pass another one, as in make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+		{ echo "error: $(PYTHON) is older than Python 3.10: pass another one, as in make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info >= (3, 15))' || \
+		echo "warning: $(PYTHON) is newer than Python 3.14, the newest one tried: if it fails, pass another one, as in make PYTHON=python3.14 $(MAKECMDGOALS)" >&2
 	@$(PYTHON) -m venv $(VENV) >/dev/null 2>&1 || { $(MAKE) --no-print-directory venv-package && $(PYTHON) -m venv $(VENV); }
 	@echo "installing torch $(TORCH) (CPU) and the rest into $(VENV): some minutes the first time"
 	@$(BIN)/python -c 'import torch' 2>/dev/null || \
 		$(PIP) torch==$(TORCH)+cpu 2>/dev/null || \
 		$(PIP) --retries 0 --timeout 20 --index-url https://download.pytorch.org/whl/cpu torch==$(TORCH) 2>/dev/null || \
 		$(PIP) torch==$(TORCH)
-	@echo "torch==$(TORCH)" > $(VENV)/constraints.txt
+	@$(BIN)/python -c 'import torch; print("torch==" + torch.__version__.partition("+")[0])' > $(VENV)/constraints.txt
 	$(PIP) --constraint $(VENV)/constraints.txt --editable ".[$(EXTRAS)]"
 # For tests/export/engine/test_tensorrt_calls.py. Not beside the other packages: there they would pass for TensorRT itself.
 	-$(PIP) --no-deps --target $(VENV)/tensorrt-stubs --upgrade tensorrt-stubs==10.13.0.35.1
@@ -46,13 +48,23 @@ venv-package:
 demo: install
 	$(BIN)/yolact-deploy export $(NANO_WEIGHTS) --output $(OUT)/yolact_nano.onnx --force
 	$(BIN)/yolact-deploy convert-precision $(OUT)/yolact_nano.onnx --fp16 --output $(OUT)/yolact_nano.fp16.onnx --force
+	$(BIN)/yolact-deploy infer $(NANO)/images --model $(OUT)/yolact_nano.onnx --output $(OUT)/pictures --force
 	$(BIN)/yolact-deploy bench $(OUT)/yolact_nano.onnx $(OUT)/yolact_nano.fp16.onnx --reference $(NANO_WEIGHTS) \
 		--json $(OUT)/bench.json --markdown $(OUT)/bench.md --report $(OUT)/report
-	$(BIN)/yolact-deploy infer $(NANO)/images --model $(OUT)/yolact_nano.onnx --output $(OUT)/pictures --force
-	@echo "the report is $(OUT)/report/report.html, its tables are in $(OUT)/bench.md, pictures with masks in $(OUT)/pictures"
+	@echo "parity: pass"
+	@echo "report:   $(OUT)/report/report.html"
+	@echo "tables:   $(OUT)/bench.md"
+	@echo "pictures: $(OUT)/pictures"
+
+# One process per core; a file's tests stay together, since they share what they set up.
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile
 
 test: install
-	$(BIN)/python -m pytest
+	$(PYTEST)
+
+# Root, Debian or Ubuntu, about 20 minutes the first time: the wheel in a Debian for arm64 under qemu-user.
+test-arm64: install
+	tests/arm64/run.sh $(BIN)/python $(OUT)/arm64
 
 lint: install
 	$(BIN)/ruff format --check .

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy and torch are imported; subprocesses inherit it
+
 import cv2
+import hypothesis
 import numpy as np
 import pytest
 import torch
 
+from tests.once import traced_once
 from tests.seeded_weights import seeded_tensor
 from yolact_deploy.artifacts.metadata import DEFORM_CONV_FORMS
 from yolact_deploy.config.model import ModelConfig, PostprocessConfig
+from yolact_deploy.export.graph import mask_scores, network
 from yolact_deploy.export.graph.torch_to_onnx import ExportOptions, ExportResult, export_onnx
 from yolact_deploy.models.yolact import Yolact
 from yolact_deploy.types import Image
@@ -24,6 +30,10 @@ NANO = ROOT / "benchmarks/data/nano"
 NANO_WEIGHTS = NANO / "yolact_nano_22_4148.pth"
 PLUS_NANO_WEIGHTS = DATA / "official_nano/yolact_plus_nano_6_1233.pth"
 PHOTOGRAPHS = Path(os.environ.get("YOLACT_DEPLOY_PHOTOGRAPHS", ROOT.parent / "shared/coco_sample/images"))
+
+# How long an example takes says how busy the machine is, and nothing of what is tested.
+hypothesis.settings.register_profile("yolact-deploy", deadline=None)
+hypothesis.settings.load_profile("yolact-deploy")
 
 
 def seeded_state_dict(config: ModelConfig) -> dict[str, torch.Tensor]:
@@ -38,6 +48,45 @@ def hears_interrupts() -> None:
     """A shell starts what runs in its background deaf to Ctrl-C, and tests raise it."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session")
+def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all workers of this test run share."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread_per_worker() -> Iterator[None]:
+    """The workers share the cores; ONNX Runtime takes one thread where a test asks for no other number."""
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    try:
+        import onnxruntime
+    except ImportError:
+        yield
+        return
+
+    class SessionOptions(onnxruntime.SessionOptions):
+        def __init__(self) -> None:
+            super().__init__()
+            self.intra_op_num_threads = 1
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(onnxruntime, "SessionOptions", SessionOptions)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def traces(run_folder: Path) -> Iterator[None]:
+    """Exports of one checkpoint with the same batch and form trace the network once, whatever else they ask for."""
+    folder = run_folder / "traces"
+    folder.mkdir(exist_ok=True)
+    with pytest.MonkeyPatch.context() as patch:
+        for module, name in ((network, "export_network"), (mask_scores, "export_mask_scores")):
+            patch.setattr(module, name, traced_once(getattr(module, name), folder))
+        yield
 
 
 @pytest.fixture(autouse=True)

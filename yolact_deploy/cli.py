@@ -49,7 +49,6 @@ app = typer.Typer(
     name=PROGRAM,
     help="YOLACT and YOLACT++: from a checkpoint to one ONNX file and to real-time engines, with measured parity.",
     epilog="Exit status: 0 done; 1 a gate (parity) failed; 2 the input or the machine is at fault.",
-    add_completion=False,
     invoke_without_command=True,
     pretty_exceptions_enable=False,
 )
@@ -141,6 +140,9 @@ def run(arguments: Sequence[str], interrupts: Interrupts | None = None) -> int:
     if interrupts.received or status == interrupts.status:  # typer makes an exit of its own of an interrupt
         console.fail(INTERRUPTS[interrupts.signal])
         return interrupts.status
+    if status == 1:  # typer's own for an unknown shell; a failed gate is a GateError
+        console.fail("no completion for this shell: run the command in bash, zsh or fish")
+        return STATUS_AT_FAULT
     return status if isinstance(status, int) else 0
 
 

@@ -32,32 +32,40 @@ class Example:
     """The program."""
 
     program: Path
+    prefix: tuple[str, ...] = ()  # words before the program's, such as those of an emulator
 
     def run(
         self, *arguments: str | Path, folder: Path | None = None, **environment: str
     ) -> subprocess.CompletedProcess[str]:
         """Its exit status and what it prints, started in `folder`."""
-        command = [str(word) for word in (self.program, *arguments)]
+        command = [str(word) for word in (*self.prefix, self.program, *arguments)]
         variables = {**os.environ, **environment}
         return subprocess.run(command, capture_output=True, text=True, env=variables, cwd=folder)
 
 
-def build_example(nvcc: Nvcc, headers: TensorRTHeaders, folder: Path) -> Example:
+def build_example(
+    nvcc: Nvcc, headers: TensorRTHeaders, folder: Path, compiler: str = COMPILER, checks: str = SANITIZERS
+) -> Example:
     """Make the stand-ins, then configure and compile as a user does who names the two packages' folders."""
     tensorrt, cuda = folder / "tensorrt", folder / "cuda"
     for package, include in ((tensorrt, headers.folder), (cuda, nvcc.root / "include")):
         (package / "lib").mkdir(parents=True)
         (package / "include").symlink_to(include, target_is_directory=True)
     (folder / "unused.h").write_text(unused_classes(headers.folder))
-    flags = [COMPILER, "-std=c++17", "-fPIC", "-shared", "-Wall", "-Wextra", "-Werror", "-isystem", folder]
+    flags = [compiler, "-std=c++17", "-fPIC", "-shared", "-Wall", "-Wextra", "-Werror", "-isystem", folder]
     flags += ["-isystem", tensorrt / "include", "-isystem", cuda / "include"]
     _run([*flags, "-o", tensorrt / "lib/libnvinfer.so", HERE / "play_nvinfer.cc", "-ldl"])
     _run([*flags, "-o", cuda / "lib/libcudart.so", HERE / "play_cudart.cc"])
     cmake = find_tool("cmake", "pip install cmake")
-    environment = {**os.environ, "TENSORRT_ROOT": str(tensorrt), "CUDA_HOME": str(cuda)}
-    options = [f"-DCMAKE_CXX_FLAGS=-Werror {SANITIZERS}", "-DCMAKE_BUILD_TYPE=Debug"]
+    environment = {**os.environ, "TENSORRT_ROOT": str(tensorrt), "CUDA_HOME": str(cuda), "CXX": compiler}
+    options = [f"-DCMAKE_CXX_FLAGS=-Werror {checks}", "-DCMAKE_BUILD_TYPE=Debug"]
     _run([cmake, "-S", SOURCE, "-B", folder / "build", *options], environment)
     _run([cmake, "--build", folder / "build", "--parallel", "2"], environment)
+    return example_in(folder)
+
+
+def example_in(folder: Path) -> Example:
+    """What `build_example` left in `folder`."""
     return Example(folder / "build/detect")
 
 

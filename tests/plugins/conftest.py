@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import pickle
+from pathlib import Path
+
 import pytest
 
-from tests.plugins.host_build import HostBuild, compile_host_build
-from tests.plugins.shell import Player, Toolchain, compile_player
+from tests.once import made_once
+from tests.plugins.host_build import HostBuild, compile_host_build, load_host_build
+from tests.plugins.shell import Player, Toolchain, compile_player, player_in
 from yolact_deploy.errors import MissingDependencyError
 from yolact_deploy.trt.plugin_build import PluginBuild, build_plugins
 from yolact_deploy.trt.plugin_toolchain import ARCHITECTURES, find_headers, find_nvcc
 
 
 @pytest.fixture(scope="session")
-def host_build(tmp_path_factory: pytest.TempPathFactory) -> HostBuild:
+def host_build(run_folder: Path) -> HostBuild:
     """Both operators on the host."""
-    return compile_host_build(tmp_path_factory.mktemp("host_build"))
+    return load_host_build(made_once(run_folder / "host_build", compile_host_build))
 
 
 @pytest.fixture(scope="session")
@@ -27,13 +31,18 @@ def toolchain() -> Toolchain:
 
 
 @pytest.fixture(scope="session")
-def player(toolchain: Toolchain, tmp_path_factory: pytest.TempPathFactory) -> Player:
+def player(toolchain: Toolchain, run_folder: Path) -> Player:
     """A program that plays TensorRT's part, with the host build behind the real TensorRT shell."""
-    return compile_player(toolchain, tmp_path_factory.mktemp("player"))
+    return player_in(made_once(run_folder / "player", lambda folder: compile_player(toolchain, folder)))
 
 
 @pytest.fixture(scope="session")
-def plugin_build(toolchain: Toolchain, tmp_path_factory: pytest.TempPathFactory) -> PluginBuild:
-    """The real library for every GPU, compiled once."""
+def plugin_build(toolchain: Toolchain, run_folder: Path) -> PluginBuild:
+    """The real library for every GPU, compiled once. Tests that use it are slow."""
     wanted = ",".join(str(number) for number in ARCHITECTURES if number in toolchain.nvcc.architectures)
-    return build_plugins(wanted, output=tmp_path_factory.mktemp("plugins") / "libyolact_plugins.so", strict=True)
+
+    def build(folder: Path) -> None:
+        built = build_plugins(wanted, output=folder / "libyolact_plugins.so", strict=True)
+        (folder / "build.pickle").write_bytes(pickle.dumps(built))
+
+    return pickle.loads((made_once(run_folder / "plugins", build) / "build.pickle").read_bytes())

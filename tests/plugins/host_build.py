@@ -15,6 +15,7 @@ from yolact_deploy.config.model import PostprocessConfig
 
 PLUGINS = ROOT / "plugins"
 COMPILER = "c++"
+LIBRARY = "libyolact_host.so"
 # As for nvcc (plugins/CMakeLists.txt): no fused multiply-add where the source has none.
 FLAGS = ("-std=c++17", "-O2", "-ffp-contract=off", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror", "-fPIC")
 UNDEFINED = ("-fsanitize=undefined", "-fno-sanitize-recover=all")
@@ -44,13 +45,18 @@ class LaunchShape(ctypes.Structure):
 
 
 def compile_host_build(folder: Path) -> HostBuild:
-    """Compile both operators into one library, with checks for undefined behaviour."""
-    library = folder / "libyolact_host.so"
+    """Compile both operators into one library in `folder`, with checks for undefined behaviour."""
+    library = folder / LIBRARY
     sources = [PLUGINS / operator / "host.cc" for operator in ("fast_nms", "mask_assembly")]
     command = [COMPILER, *FLAGS, *UNDEFINED, "-shared", "-o", library, *sources]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    return HostBuild(ctypes.CDLL(str(library)))
+    return load_host_build(folder)
+
+
+def load_host_build(folder: Path) -> HostBuild:
+    """What `compile_host_build` left in `folder`."""
+    return HostBuild(ctypes.CDLL(str(folder / LIBRARY)))
 
 
 @dataclass(frozen=True)

@@ -87,14 +87,21 @@ class Player:
         )
 
 
-def compile_player(toolchain: Toolchain, folder: Path) -> Player:
+def compile_player(
+    toolchain: Toolchain, folder: Path, compiler: str = COMPILER, checks: tuple[str, ...] = SANITIZERS
+) -> Player:
     """The program, and a plugin library of shell and host build, both with address and undefined-behaviour checks."""
-    flags = [COMPILER, *FLAGS, *SANITIZERS, *toolchain.includes]
+    flags = [compiler, *FLAGS, *checks, *toolchain.includes]
     sources = [PLUGINS / name for name in (*SHELL, *HOST_LAUNCHERS)]
-    program, library = folder / "play_tensorrt", folder / "libyolact_plugins_host.so"
-    _compile([*flags, "-shared", "-o", library, *sources])
-    _compile([*flags, "-o", program, PLAYER, "-ldl"])
-    return Player(program, library)
+    player = player_in(folder)
+    _compile([*flags, "-shared", "-o", player.library, *sources])
+    _compile([*flags, "-o", player.program, PLAYER, "-ldl"])
+    return player
+
+
+def player_in(folder: Path) -> Player:
+    """What `compile_player` left in `folder`."""
+    return Player(folder / "play_tensorrt", folder / "libyolact_plugins_host.so")
 
 
 def compile_cuda_player(toolchain: Toolchain, library: Path, folder: Path) -> Player:
