@@ -111,7 +111,7 @@ def test_the_source_is_read(imports: list[Import]) -> None:
     """Each way of writing an import is understood; otherwise the other tests pass over it."""
     assert {room for found in imports for room in found.rooms} == {*LEVEL, PACKAGE}
     found = {(one.importer, one.imported, one.lazy) for one in imports}
-    assert ("yolact_deploy.__main__", "yolact_deploy.cli", False) in found
+    assert ("yolact_deploy.__main__", "yolact_deploy.cli", True) in found
     assert ("yolact_deploy.commands.export", "yolact_deploy.export.graph.torch_to_onnx", True) in found
     modules = {"yolact_deploy.a.b", "yolact_deploy.c"}
     for text, expected in (
