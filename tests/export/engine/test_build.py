@@ -33,8 +33,8 @@ CAPABILITIES = ("8.6", "12.0")
 BUILD = """
 import json, sys
 from pathlib import Path
-from yolact_deploy.export.engine import build_engine
-from yolact_deploy.export.engine_options import EngineOptions
+from yolact_deploy.export.engine.build import build_engine
+from yolact_deploy.export.engine.options import EngineOptions
 
 source, output, precision, batch = sys.argv[1:]
 options = EngineOptions(
