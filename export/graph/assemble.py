@@ -9,10 +9,11 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from yolact_deploy.artifacts.metadata import IMAGE_SIZE_MASKS, ModelMetadata
+from yolact_deploy.artifacts.operators import DOMAIN, FAST_NMS, MASK_ASSEMBLY
 from yolact_deploy.artifacts.outputs import IMAGE_INPUT
 from yolact_deploy.artifacts.tensor_names import FLOAT_IMAGE, NETWORK_INPUT
 from yolact_deploy.config.model import ModelConfig
-from yolact_deploy.export.graph.domain import DOMAIN, DOMAIN_VERSION, FAST_NMS, MASK_ASSEMBLY, OPSET, inlined
+from yolact_deploy.export.graph.domain import DOMAIN_VERSION, OPSET, inlined
 from yolact_deploy.export.graph.fast_nms import fast_nms_attributes, fast_nms_function
 from yolact_deploy.export.graph.mask_assembly import (
     image_mask_attributes,

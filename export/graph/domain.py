@@ -1,4 +1,4 @@
-"""The operator domain `yolact`: names and versions of its nodes, which plugins and functions share.
+"""The operator domain `yolact` in a graph: versions and attributes of its nodes, and the form of their functions.
 
 Each node carries its meaning as a model-local function in standard operators (`fast_nms.py`, `mask_assembly.py`);
 `postprocess.py` says the same in PyTorch, and the tests hold the two together on hard cases. A function is written for
@@ -17,12 +17,11 @@ from collections.abc import Mapping
 
 import onnx
 
-DOMAIN = "yolact"
+from yolact_deploy.artifacts.operators import DOMAIN, PLUGIN_VERSION
+
 DOMAIN_VERSION = 1
 OPSET = 20  # of the standard operators: TensorRT 10.0 reads up to 20
-FAST_NMS = "YolactFastNMS"
-MASK_ASSEMBLY = "YolactMaskAssembly"
-PLUGIN_ATTRIBUTES = {"plugin_version": "1", "plugin_namespace": DOMAIN}
+PLUGIN_ATTRIBUTES = {"plugin_version": PLUGIN_VERSION, "plugin_namespace": DOMAIN}
 
 
 def parse_function(name: str, signature: str, body: str) -> onnx.FunctionProto:

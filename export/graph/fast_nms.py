@@ -6,8 +6,9 @@ from typing import Any
 
 import onnx
 
+from yolact_deploy.artifacts.operators import FAST_NMS
 from yolact_deploy.config.model import PostprocessConfig
-from yolact_deploy.export.graph.domain import FAST_NMS, PLUGIN_ATTRIBUTES, parse_function
+from yolact_deploy.export.graph.domain import PLUGIN_ATTRIBUTES, parse_function
 from yolact_deploy.ops.boxes import CENTER_VARIANCE, FINITE_LIMIT, MIN_AREA, SIZE_VARIANCE
 
 _DROPPED = -1.0  # score of what is no detection; real ones are probabilities, 0 and more

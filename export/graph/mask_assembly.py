@@ -7,7 +7,8 @@ from typing import Any
 import onnx
 
 from yolact_deploy.artifacts.metadata import IMAGE_SIZE_MASKS
-from yolact_deploy.export.graph.domain import MASK_ASSEMBLY, PLUGIN_ATTRIBUTES, parse_function
+from yolact_deploy.artifacts.operators import MASK_ASSEMBLY
+from yolact_deploy.export.graph.domain import PLUGIN_ATTRIBUTES, parse_function
 from yolact_deploy.ops.masks import MASK_THRESHOLD
 from yolact_deploy.types import WORD_BITS
 

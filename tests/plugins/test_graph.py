@@ -12,13 +12,13 @@ import torch
 
 from tests.plugins.host_build import HostBuild
 from yolact_deploy.artifacts.onnx_file import metadata_of
+from yolact_deploy.artifacts.operators import DOMAIN
 from yolact_deploy.artifacts.outputs import split_batch
 from yolact_deploy.artifacts.tensor_names import RAW_OUTPUTS
 from yolact_deploy.benchmarks.accuracy.average_precision import Accuracy, GroundTruth
 from yolact_deploy.benchmarks.accuracy.classes import map_classes
 from yolact_deploy.benchmarks.accuracy.dataset import bundled_nano, load_dataset
 from yolact_deploy.benchmarks.accuracy.image_results import ImageResult, image_result
-from yolact_deploy.export.graph.domain import DOMAIN
 from yolact_deploy.ops.postprocess import network_detections
 from yolact_deploy.predictor import Predictor
 from yolact_deploy.runtimes.onnxruntime import create_session

@@ -11,6 +11,7 @@ import importlib.util
 
 import numpy as np
 
+from ..artifacts.operators import FAST_NMS, MASK_ASSEMBLY
 from ..artifacts.tensor_names import BOXES, MASK_SCORES, MASKS, RAW_OUTPUTS, SCORES
 from ..config.model import PostprocessConfig
 from ..ops.boxes import make_priors
@@ -20,7 +21,7 @@ from .culprit import Culprit
 from .detections import MatchedDetections
 from .probes import Probe, StageValues
 
-OPERATORS = {BOXES: "YolactFastNMS", SCORES: "YolactFastNMS", MASKS: "YolactMaskAssembly"}  # stage -> what makes it
+OPERATORS = {BOXES: FAST_NMS, SCORES: FAST_NMS, MASKS: MASK_ASSEMBLY}  # stage -> what makes it
 
 
 class OwnDetections:

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
 from tests.hard_cases import HARD_CASES, Case, random_case
+from yolact_deploy.artifacts.operators import DOMAIN, FAST_NMS, MASK_ASSEMBLY
 from yolact_deploy.config.model import PostprocessConfig
-from yolact_deploy.export.graph.domain import DOMAIN, DOMAIN_VERSION, FAST_NMS, MASK_ASSEMBLY, OPSET
+from yolact_deploy.export.graph.domain import DOMAIN_VERSION, OPSET
 from yolact_deploy.export.graph.fast_nms import fast_nms_attributes, fast_nms_function
 from yolact_deploy.export.graph.mask_assembly import (
     image_mask_attributes,

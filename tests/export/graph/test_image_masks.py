@@ -13,6 +13,7 @@ import torch
 from tests.conftest import NANO_WEIGHTS, PLUS_NANO_WEIGHTS
 from tests.export.graph.test_torch_to_onnx import assert_same, dims
 from yolact_deploy.artifacts.onnx_file import metadata_of
+from yolact_deploy.artifacts.operators import MASK_ASSEMBLY
 from yolact_deploy.benchmarks.accuracy.average_precision import Accuracy, GroundTruth
 from yolact_deploy.benchmarks.accuracy.classes import map_classes
 from yolact_deploy.benchmarks.accuracy.dataset import bundled_nano, load_dataset
@@ -21,7 +22,6 @@ from yolact_deploy.errors import ConfigError, ModelFileError
 from yolact_deploy.export.engine.build import build_engine
 from yolact_deploy.export.engine.options import EngineOptions
 from yolact_deploy.export.graph.check import check_export
-from yolact_deploy.export.graph.domain import MASK_ASSEMBLY
 from yolact_deploy.export.graph.torch_to_onnx import ExportOptions, ExportResult, export_onnx
 from yolact_deploy.export.precision.convert import convert_file
 from yolact_deploy.inspection.model_file import inspect_onnx
