@@ -1,6 +1,7 @@
 #include "engine.h"
 
 #include <algorithm>
+#include <dlfcn.h>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -56,6 +57,17 @@ std::string text_of(nvinfer1::Dims const& shape) {
     return text;
 }
 
+// TensorRT crashes in a plugin library of another major version, so it is asked for its own before it is loaded.
+void check_plugins(std::string const& library) {
+    void* const opened = dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);
+    if (opened == nullptr) throw std::runtime_error(library + ": cannot be loaded (" + dlerror() + ")");
+    auto const major = reinterpret_cast<std::int32_t (*)()>(dlsym(opened, "yolact_plugins_tensorrt_major"));
+    if (major == nullptr) throw std::runtime_error(library + ": is no plugin library of yolact-deploy");
+    if (major() == NV_TENSORRT_MAJOR) return;
+    throw std::runtime_error(library + ": was compiled for TensorRT " + std::to_string(major()) +
+        ", this program for " + std::to_string(NV_TENSORRT_MAJOR) + ": run yolact-deploy build-plugins");
+}
+
 }  // namespace
 
 void Logger::log(Severity severity, char const* message) noexcept {
@@ -76,6 +88,7 @@ Engine::Engine(std::string const& path, std::string const& plugins) {
     if (!runtime_) throw logger_.failed("TensorRT does not start: is there an NVIDIA GPU and its driver?");
     // A bare name would be looked for in the system's folders only.
     std::string const library = plugins.empty() ? plugins : std::filesystem::absolute(plugins).string();
+    if (!library.empty()) check_plugins(library);
     if (!library.empty() && runtime_->getPluginRegistry().loadLibrary(library.c_str()) == nullptr) {
         throw logger_.failed(plugins + ": TensorRT cannot load this plugin library");
     }

@@ -42,7 +42,8 @@ struct Registry final : UnusedPluginRegistry {
 
     PluginLibraryHandle loadLibrary(AsciiChar const* path) noexcept override {
         void* const library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-        if (library != nullptr) libraries.push_back(library);
+        if (library == nullptr || dlsym(library, "getCreators") == nullptr) return nullptr;
+        libraries.push_back(library);
         return library;
     }
     bool has(std::string const& symbol) const {

@@ -11,7 +11,9 @@ import onnxruntime
 import pytest
 
 from tests.examples.cpp_build import Example, write_engine
+from tests.shared_library import compile_library, named_plugin_library
 from yolact_deploy.predictor import Predictor
+from yolact_deploy.trt.plugin_toolchain import find_headers
 from yolact_deploy.types import Image
 
 LINE = re.compile(
@@ -128,13 +130,28 @@ def test_no_detections_are_no_error(example: Example, picture: Path, tmp_path: P
 
 
 def test_a_plugin_library(example: Example, picture: Path, tmp_path: Path) -> None:
-    engine = write_engine(tmp_path / "e", ONE, (1, 1), (99, 99), "needs cudaMalloc")
-    library = next(example.program.parents[1].glob("cuda/lib/libcudart.so"))  # any library that has the symbol
+    engine = write_engine(tmp_path / "e", ONE, (1, 1), (99, 99), "needs getCreators")
+    library = named_plugin_library(tmp_path / "plugins.so", find_headers().major)
     assert "cannot find the plugin" in example.run(engine, picture).stderr
     assert example.run(engine, picture, "--plugins", library).returncode == 0
     assert example.run(engine, picture, "--plugins", library.name, folder=library.parent).returncode == 0
-    done = example.run(engine, picture, "--plugins", tmp_path / "none.so")
-    assert done.stderr == f"error: {tmp_path / 'none.so'}: TensorRT cannot load this plugin library\n"
+
+
+def test_what_is_no_plugin_library_for_this_tensorrt(example: Example, picture: Path, tmp_path: Path) -> None:
+    engine = write_engine(tmp_path / "e", ONE)
+    major = find_headers().major
+    libraries = {
+        tmp_path / "none.so": "cannot be loaded (",
+        compile_library(tmp_path / "foreign.so", "int anything(void) { return 1; }"): "is no plugin library of yolact",
+        named_plugin_library(tmp_path / "other.so", 99): f"was compiled for TensorRT 99, this program for {major}: ",
+        compile_library(
+            tmp_path / "null.so", f"int yolact_plugins_tensorrt_major(void) {{ return {major}; }}"
+        ): "TensorRT cannot load this plugin library",
+    }
+    for library, error in libraries.items():
+        done = example.run(engine, picture, "--plugins", library)
+        assert done.stderr.startswith(f"error: {library}: {error}")
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
 
 
 @pytest.mark.parametrize(
