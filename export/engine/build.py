@@ -20,9 +20,9 @@ from yolact_deploy.export.engine.options import EngineOptions
 from yolact_deploy.files import atomic_path, check_no_input, check_output_path, sha256_of
 from yolact_deploy.machine import GpuInfo, Machine, gpu_from_driver, jetpack_version
 from yolact_deploy.trt.cuda import open_backend
-from yolact_deploy.trt.engine_file import load_plugins
 from yolact_deploy.trt.library import TensorRTLibrary, load_tensorrt
 from yolact_deploy.trt.plugin_library import find_library
+from yolact_deploy.trt.plugin_registry import load_plugins
 
 if TYPE_CHECKING:
     import onnx
@@ -188,15 +188,13 @@ def _load_plugins(library: TensorRTLibrary, path: Path | None) -> FileRecord | N
     """Make a plugin library known, and record which. Without one the graph's functions are built."""
     if path is None:
         return None
-    if not path.is_file():
-        raise ModelFileError(f"no such plugin library: {path}")
     load_plugins(library, path)
     return FileRecord(str(path.absolute()), sha256_of(path))
 
 
 def _leave_to_plugins(model: onnx.ModelProto) -> None:
     """Take the function bodies out: which of function and plugin a parser prefers differs between releases."""
-    from yolact_deploy.export.graph.domain import DOMAIN
+    from yolact_deploy.artifacts.operators import DOMAIN
 
     others = [function for function in model.functions if function.domain != DOMAIN]
     del model.functions[:]

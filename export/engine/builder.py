@@ -1,7 +1,7 @@
 """The calls to TensorRT that turn an ONNX graph into a plan: network, profile, configuration, build.
 
-Written against the names that TensorRT 10.3 to 11.x and TensorRT for RTX share; the type checker proves them for
-10.13. What differs is in `tensorrt_library.py`.
+Written against the names that TensorRT 10.3 to 11.x and TensorRT for RTX share; tests prove them on the
+module of each. What differs is in `trt/library.py`.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from yolact_deploy.export.engine.options import EngineOptions, hardware_level
 from yolact_deploy.export.engine.timing_cache import TimingCache, attach_timing_cache
 from yolact_deploy.machine import GpuInfo
 from yolact_deploy.ops.masks import words_of_row
-from yolact_deploy.trt.engine_file import DTYPES
-from yolact_deploy.trt.library import TensorRTLibrary, readable, shape_of
+from yolact_deploy.trt.engine_file import dtype_name
+from yolact_deploy.trt.library import Errors, TensorRTLibrary, readable, shape_of
 
 if TYPE_CHECKING:
     import tensorrt as trt
@@ -57,11 +57,7 @@ def parse_network(
         try:
             builder = trt.Builder(log.native)
         except TypeError:  # the binding's way to say that the library returned nothing
-            reason = readable(errors[0]) if errors else "it gives no reason"
-            raise YolactDeployError(
-                f"{library.title} does not start ({reason}): building needs an NVIDIA GPU and its driver here, "
-                "see `yolact-deploy doctor`"
-            ) from None
+            raise library.does_not_start(errors) from None
         network = builder.create_network(library.network_flags())
         parser = trt.OnnxParser(network, log.native)
         if not parser.parse(graph):
@@ -73,11 +69,11 @@ def parse_network(
     return ParsedNetwork(library, source, builder, network, parser)
 
 
-def _parser_message(library: TensorRTLibrary, parser: trt.OnnxParser, errors: list[str], source: object) -> str:
+def _parser_message(library: TensorRTLibrary, parser: trt.OnnxParser, errors: Errors, source: object) -> str:
     if parser.num_errors == 0:
-        reason, node = (readable(errors[0]) if errors else "no reason given"), ""
+        reason, node = errors.reason(), ""
     else:
-        error: Any = parser.get_error(0)
+        error = parser.get_error(0)
         reason = readable(error.desc())
         name, operator = error.node_name(), error.node_operator()
         inside = error.local_function_stack()
@@ -103,7 +99,7 @@ def input_range(parsed: ParsedNetwork, options: EngineOptions) -> TensorRange:
     elif options.names_sizes:
         raise ConfigError(f"{parsed.source} is fixed to {dims[3]}x{dims[2]} px: leave out --min, --opt and --max")
     low, best, high = zip(*ranges, strict=True)
-    return TensorRange(tensor.name, DTYPES[tensor.dtype.name], low, best, high)
+    return TensorRange(tensor.name, dtype_name(tensor.dtype), low, best, high)
 
 
 def output_ranges(parsed: ParsedNetwork, shapes: TensorRange) -> tuple[TensorRange, ...]:
@@ -113,7 +109,7 @@ def output_ranges(parsed: ParsedNetwork, shapes: TensorRange) -> tuple[TensorRan
         tensor = parsed.network.get_output(index)
         dims = shape_of(tensor.shape)
         low, best, high = (_filled_in(dims, shape) for shape in (shapes.min, shapes.opt, shapes.max))
-        ranges.append(TensorRange(tensor.name, DTYPES[tensor.dtype.name], low, best, high))
+        ranges.append(TensorRange(tensor.name, dtype_name(tensor.dtype), low, best, high))
     return tuple(ranges)
 
 
@@ -148,8 +144,12 @@ def build_plan(
     cancellation = Cancellation()
     monitor = create_monitor(library, listener, cancellation)
     config.progress_monitor = monitor
-    with library.logger.collecting() as errors:
-        data = run_cancellable(lambda: parsed.builder.build_serialized_network(parsed.network, config), cancellation)
+
+    def build() -> tuple[trt.IHostMemory | None, Errors]:
+        with library.logger.collecting() as errors:
+            return parsed.builder.build_serialized_network(parsed.network, config), errors
+
+    data, errors = run_cancellable(build, cancellation)
     if data is None:
         raise YolactDeployError(_build_message(parsed, options, errors))
     return Plan(memoryview(data), _notes(cache))
@@ -234,9 +234,9 @@ def _size_text(nbytes: int) -> str:
     return f"{nbytes} bytes"
 
 
-def _build_message(parsed: ParsedNetwork, options: EngineOptions, errors: list[str]) -> str:
+def _build_message(parsed: ParsedNetwork, options: EngineOptions, errors: Errors) -> str:
     title = parsed.library.title
-    text = " ".join(errors).lower()
+    text = " ".join(errors.messages).lower()
     asked = "all there is" if options.workspace_bytes is None else _size_text(options.workspace_bytes)
     if "workspace" in text:
         return f"{title}: a workspace of {asked} is not enough for {parsed.source}: raise or leave out --workspace"
@@ -245,5 +245,4 @@ def _build_message(parsed: ParsedNetwork, options: EngineOptions, errors: list[s
             f"{title}: out of memory while building {parsed.source} (workspace: {asked}): close other programs, or set "
             "a smaller --max, --batch or --workspace"
         )
-    reason = readable(errors[0]) if errors else "no reason given; -v shows its log"
-    return f"{title} cannot build {parsed.source}: {reason}"
+    return f"{title} cannot build {parsed.source}: {errors.reason()}"

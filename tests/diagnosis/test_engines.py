@@ -10,7 +10,7 @@ import pytest
 from onnx import numpy_helper
 
 from tests.conftest import NANO
-from tests.cuda_stand_in import FakeGpu
+from tests.gpu_stand_in import FakeGpu
 from tests.running import Captured, fails, succeeds
 from tests.runtimes.conftest import LARGE, SMALL, binding, gpu
 from yolact_deploy import cli
@@ -38,7 +38,7 @@ def test_a_healthy_engine(gpu: FakeGpu, nano_weights: Path, nano_onnx: Path, nan
         comparison = compare_models(*pair, nano_image, CompareOptions())
         assert comparison.first_divergence is None
         assert all(result.difference is not None for result in comparison.stages)
-    assert gpu.is_clean
+    assert gpu.live == {}
 
 
 def test_a_faulty_engine(gpu: FakeGpu, nano_weights: Path, nano_onnx: Path, nano_image: Image, tmp_path: Path) -> None:

@@ -16,11 +16,12 @@ import torch
 
 from tests.hard_cases import HARD_CASES
 from tests.plugins.host_build import HostBuild
+from tests.plugins.nodes import attributes_of, own_attributes
 from tests.plugins.shell import Player, Toolchain, compile_cuda_player
 from tests.plugins.test_mask_assembly import random_inputs
-from tests.plugins.test_shell import attributes_of, nms_inputs, own_attributes
+from tests.plugins.test_shell import nms_inputs
+from yolact_deploy.artifacts.operators import FAST_NMS, MASK_ASSEMBLY
 from yolact_deploy.config.model import PostprocessConfig
-from yolact_deploy.export.graph.domain import FAST_NMS, MASK_ASSEMBLY
 from yolact_deploy.export.graph.mask_assembly import image_mask_attributes
 from yolact_deploy.machine import gpu_from_driver
 from yolact_deploy.ops.masks import MASK_THRESHOLD, unpack_masks

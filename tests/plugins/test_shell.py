@@ -11,24 +11,17 @@ import torch
 
 from tests.hard_cases import random_case
 from tests.plugins.host_build import HostBuild
+from tests.plugins.nodes import BAD_NODES, FAST_NMS_ATTRIBUTES, Attributes, attributes_of, own_attributes
 from tests.plugins.shell import Player, Toolchain, compile_failing_library
 from tests.plugins.test_mask_assembly import random_inputs
+from yolact_deploy.artifacts.operators import FAST_NMS, MASK_ASSEMBLY
 from yolact_deploy.config.model import PostprocessConfig
-from yolact_deploy.export.graph.domain import FAST_NMS, MASK_ASSEMBLY, PLUGIN_ATTRIBUTES
-from yolact_deploy.export.graph.fast_nms import fast_nms_attributes
+from yolact_deploy.export.graph.domain import PLUGIN_ATTRIBUTES
 from yolact_deploy.export.graph.mask_assembly import image_mask_attributes, mask_assembly_attributes
 
-Attributes = dict[str, float | int | str]
 
-
-def own_attributes(attributes: Attributes) -> Attributes:
-    """Those of an exported node, without what the parser reads itself."""
-    return {name: value for name, value in attributes.items() if name not in PLUGIN_ATTRIBUTES}
-
-
-def attributes_of(config: PostprocessConfig) -> Attributes:
-    """Of an exported node of Fast NMS."""
-    return own_attributes(fast_nms_attributes(config))
+def mask_inputs() -> list[np.ndarray]:
+    return list(random_inputs(5, batch=1, d=3, height=4, width=5, prototypes=6))
 
 
 def nms_inputs(dtype: type = np.float32, batch: int = 3, n: int = 333, classes: int = 7) -> list[np.ndarray]:
@@ -74,48 +67,17 @@ def test_masks_at_image_size(player: Player, host_build: HostBuild, tmp_path: Pa
     np.testing.assert_array_equal(result.outputs[0], host_build.image_masks(*inputs[:3], 45, 67))
 
 
-@pytest.mark.parametrize("value", ["images", "imag", 1])
-def test_unknown_mask_sizes(player: Player, tmp_path: Path, value: str | int) -> None:
-    inputs = list(random_inputs(5, batch=1, d=3, height=4, width=5, prototypes=6))
-    result = player.run(tmp_path, MASK_ASSEMBLY, {"mask_size": value}, inputs)
-    assert result.status == 1
-    assert result.log == [f"{MASK_ASSEMBLY}: the attribute mask_size has to be one of prototype, image"]
-
-
 def test_image_size_needs_the_image(player: Player, tmp_path: Path) -> None:
-    inputs = list(random_inputs(5, batch=1, d=3, height=4, width=5, prototypes=6))
-    result = player.run(tmp_path, MASK_ASSEMBLY, {"mask_size": "image"}, inputs)
+    result = player.run(tmp_path, MASK_ASSEMBLY, {"mask_size": "image"}, mask_inputs())
     assert (result.status, result.log) == (1, [f"{MASK_ASSEMBLY}: the node has 3 inputs and 1 outputs, not 4 and 1"])
 
 
-GOOD = attributes_of(PostprocessConfig())
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"top_k": 0}, "the attribute top_k has to be from 1 to 1024"),
-        ({"top_k": 1025}, "the attribute top_k has to be from 1 to 1024"),
-        ({"max_detections": -1}, "the attribute max_detections has to be from 1 to 1024"),
-        ({"score_threshold": 1.5}, "the attribute score_threshold has to be from 0 to 1"),
-        ({"iou_threshold": float("nan")}, "the attribute iou_threshold has to be from 0 to 1"),
-        ({"cross_class": 2}, "the attribute cross_class has to be 0 or 1"),
-        ({"top_k": None}, "the attribute top_k is missing"),
-        ({"top_k": 200.0}, "the attribute top_k has to be one integer"),
-        ({"score_threshold": 1}, "the attribute score_threshold has to be one float"),
-        ({"topk": 200}, "the attribute topk is unknown"),
-    ],
-)
-def test_bad_attributes_are_refused(player: Player, tmp_path: Path, changes: Attributes, message: str) -> None:
-    attributes = {name: value for name, value in {**GOOD, **changes}.items() if value is not None}
-    result = player.run(tmp_path, FAST_NMS, attributes, nms_inputs())
-    assert (result.status, result.log) == (1, [f"{FAST_NMS}: {message}"]), result.text
-
-
-def test_unknown_attribute_of_mask_assembly(player: Player, tmp_path: Path) -> None:
-    inputs = list(random_inputs(5, batch=1, d=3, height=4, width=5, prototypes=6))
-    result = player.run(tmp_path, MASK_ASSEMBLY, {"padding": 1}, inputs)
-    assert (result.status, result.log) == (1, [f"{MASK_ASSEMBLY}: the attribute padding is unknown"])
+@pytest.mark.parametrize(("operator", "attributes", "message"), BAD_NODES)
+def test_bad_attributes_are_refused(
+    player: Player, tmp_path: Path, operator: str, attributes: Attributes, message: str
+) -> None:
+    result = player.run(tmp_path, operator, attributes, nms_inputs() if operator == FAST_NMS else mask_inputs())
+    assert (result.status, result.log) == (1, [f"{operator}: {message}"]), result.text
 
 
 def _cut(inputs: list[np.ndarray], index: int, *shape: slice) -> list[np.ndarray]:
@@ -138,20 +100,20 @@ ALL, ONE, FEWER = slice(None), slice(1), slice(2)
     ],
 )
 def test_bad_shapes_are_refused(player: Player, tmp_path: Path, inputs: list[np.ndarray], message: str) -> None:
-    result = player.run(tmp_path, FAST_NMS, GOOD, inputs)
+    result = player.run(tmp_path, FAST_NMS, FAST_NMS_ATTRIBUTES, inputs)
     assert result.status == 1, result.text
     assert f"{FAST_NMS}: {message}" in result.log
 
 
 def test_priors_in_half_precision_are_refused(player: Player, tmp_path: Path) -> None:
     *rest, priors = nms_inputs()
-    result = player.run(tmp_path, FAST_NMS, GOOD, [*rest, priors.astype(np.float16)])
+    result = player.run(tmp_path, FAST_NMS, FAST_NMS_ATTRIBUTES, [*rest, priors.astype(np.float16)])
     assert result.status == 1
     assert "refused: formats" in result.text
 
 
 def test_mask_shapes_that_differ_are_refused(player: Player, tmp_path: Path) -> None:
-    proto, coefs, boxes = random_inputs(5, batch=1, d=3, height=4, width=5, prototypes=6)
+    proto, coefs, boxes = mask_inputs()
     result = player.run(tmp_path, MASK_ASSEMBLY, {}, [proto, coefs[:, :, :4].copy(), boxes])
     assert result.status == 1
     assert f"{MASK_ASSEMBLY}: the numbers of coefficients in coefs and proto differ: 4 and 6" in result.log
@@ -179,8 +141,7 @@ def test_errors_of_cuda(
 ) -> None:
     """`enqueue` fails with one line, which says what to do where that is known."""
     monkeypatch.setenv("CUDA_ERROR", str(code))
-    masks = random_inputs(5, batch=1, d=3, height=4, width=5, prototypes=6)
-    attributes, inputs = (GOOD, nms_inputs()) if operator == FAST_NMS else ({}, list(masks))
+    attributes, inputs = (FAST_NMS_ATTRIBUTES, nms_inputs()) if operator == FAST_NMS else ({}, mask_inputs())
     result = failing_player.run(tmp_path, operator, attributes, inputs)
     assert (result.status, result.log[-1]) == (1, f"{operator}: {message}"), result.text
     assert "refused: enqueue" in result.text

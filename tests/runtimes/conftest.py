@@ -1,14 +1,14 @@
-"""Engines on a stand-in GPU: see tests/cuda_stand_in.py and tests/tensorrt_stand_in.py."""
+"""Engines on a stand-in GPU: see tests/machine_stand_in.py."""
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.cuda_stand_in import FakeGpu, fake_cuda_python, fake_pycuda
-from tests.tensorrt_stand_in import fake_tensorrt
+from tests.gpu_stand_in import FakeGpu
+from tests.machine_stand_in import BINDINGS, machine_with_gpu
 from yolact_deploy.export.engine.build import build_engine
 from yolact_deploy.export.engine.options import EngineOptions
 from yolact_deploy.types import ImageSize
@@ -16,22 +16,17 @@ from yolact_deploy.types import ImageSize
 SMALL, LARGE = ImageSize(64, 64), ImageSize(320, 400)
 
 
-@pytest.fixture(params=["cuda-python", "pycuda"])
+@pytest.fixture(params=BINDINGS)
 def binding(request: pytest.FixtureRequest) -> str:
     """Which binding of CUDA is installed."""
     return str(request.param)
 
 
 @pytest.fixture
-def gpu(binding: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeGpu:
+def gpu(binding: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeGpu]:
     """A stand-in GPU with TensorRT 11.4 and one binding of CUDA; nothing of it is left after the test."""
-    gpu = FakeGpu()
-    is_pycuda = binding == "pycuda"
-    monkeypatch.setitem(sys.modules, "pycuda.driver", fake_pycuda(gpu) if is_pycuda else None)
-    monkeypatch.setitem(sys.modules, "cuda.bindings.runtime", None if is_pycuda else fake_cuda_python(gpu))
-    monkeypatch.setitem(sys.modules, "tensorrt", fake_tensorrt(gpu))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return gpu
+    with machine_with_gpu(monkeypatch, tmp_path / "cache", binding) as gpu:
+        yield gpu
 
 
 @pytest.fixture

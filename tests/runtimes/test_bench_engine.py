@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cuda_stand_in import FakeGpu
+from tests.gpu_stand_in import FakeGpu
 from yolact_deploy.benchmarks.bench import BenchOptions, run_bench
 from yolact_deploy.benchmarks.performance.device_times import DEVICE_REGIONS
 from yolact_deploy.benchmarks.performance.pipeline_stages import Timing

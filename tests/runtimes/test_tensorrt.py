@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.cuda_stand_in import FakeGpu
+from tests.gpu_stand_in import FakeGpu
 from yolact_deploy.artifacts.manifest import manifest_path
 from yolact_deploy.config.model import ModelConfig
 from yolact_deploy.errors import ImageError, ModelFileError, YolactDeployError
@@ -41,9 +41,10 @@ def test_an_engine_detects_what_the_onnx_file_detects(engine: Path, nano_onnx: P
 
 
 def test_memory_is_reused_and_freed(engine: Path, gpu: FakeGpu, nano_image: Image) -> None:
-    assert gpu.is_clean
+    assert gpu.live == {}
     with Predictor.open(engine) as predictor:
         first = predictor(nano_image)
+        assert len(first) > 0
         live = set(gpu.memory)
         sizes = [nano_image, nano_image[:200, :300], nano_image]
         results = [predictor(np.ascontiguousarray(image)) for image in sizes]
@@ -51,7 +52,7 @@ def test_memory_is_reused_and_freed(engine: Path, gpu: FakeGpu, nano_image: Imag
         assert_same(results[0], first)
         assert_same(results[2], first)  # no result is the memory that a later call overwrote
     gc.collect()
-    assert gpu.is_clean
+    assert gpu.live == {}
     predictor.close()  # twice is fine
     with pytest.raises(YolactDeployError, match="closed"):
         predictor(nano_image)
@@ -62,7 +63,7 @@ def test_what_is_not_closed_is_freed_when_it_is_collected(engine: Path, gpu: Fak
     predictor(nano_image)
     del predictor
     gc.collect()
-    assert gpu.is_clean
+    assert gpu.live == {}
 
 
 def test_a_repeated_shape_runs_as_a_graph(engine: Path, gpu: FakeGpu, binding: str, nano_image: Image) -> None:
@@ -77,16 +78,30 @@ def test_a_repeated_shape_runs_as_a_graph(engine: Path, gpu: FakeGpu, binding: s
 
 
 @pytest.mark.parametrize("binding", ["cuda-python"], indirect=True)
-@pytest.mark.parametrize("function", ["cudaGraphInstantiate", "cudaStreamEndCapture"])
+@pytest.mark.parametrize(
+    "function", ["cudaStreamBeginCapture", "capture", "cudaStreamEndCapture", "cudaGraphInstantiate"]
+)
 def test_work_that_cannot_be_captured_runs_without(
     engine: Path, gpu: FakeGpu, nano_image: Image, function: str
 ) -> None:
     gpu.fails.add(function)
     with Predictor.open(engine) as predictor:
         results = [predictor(nano_image) for _ in range(4)]
+        assert not {"graphs", "executables"} & set(gpu.live)
     assert_same(results[3], results[0])
-    assert gpu.calls.count(function) == 1
+    assert gpu.calls.count("cudaStreamBeginCapture") == 1  # and never again
     assert "cudaGraphLaunch" not in gpu.calls
+
+
+@pytest.mark.parametrize("binding", ["cuda-python"], indirect=True)
+def test_a_graph_goes_with_its_shape(engine: Path, gpu: FakeGpu, nano_image: Image) -> None:
+    """A folder of pictures in several sizes takes no more than one."""
+    other = np.ascontiguousarray(nano_image[:100, :120])
+    with Predictor.open(engine) as predictor:
+        for image in (nano_image, nano_image, other, other) * 3:
+            predictor(image)
+        assert gpu.calls.count("cudaGraphInstantiate") == 6
+        assert (gpu.live.get("graphs", 0), gpu.live["executables"]) == (0, 1)
 
 
 def test_batches_within_the_profile(batch_engine: Path, nano_onnx: Path, nano_image: Image) -> None:
@@ -166,7 +181,7 @@ def test_one_predictor_a_thread(engine: Path, gpu: FakeGpu, binding: str, nano_i
     for result in results[1:]:
         assert_same(result, results[0])
     gc.collect()
-    assert gpu.is_clean
+    assert gpu.live == {}
 
 
 def test_a_fixed_size_engine(gpu: FakeGpu, nano_onnx: Path, nano_image: Image, tmp_path: Path) -> None:
@@ -185,7 +200,7 @@ def test_not_enough_memory(engine: Path, gpu: FakeGpu) -> None:
     with pytest.raises(YolactDeployError, match=r"out of GPU memory: 0\.4 MiB more were asked for"):
         Predictor.open(engine)
     gc.collect()
-    assert gpu.is_clean
+    assert gpu.live == {}
 
 
 def test_an_engine_that_fails_while_running(engine: Path, gpu: FakeGpu, nano_image: Image) -> None:
@@ -225,7 +240,7 @@ def test_a_foreign_engine(gpu: FakeGpu, tmp_path: Path) -> None:
     with pytest.raises(ModelFileError, match=r"cannot open it .*magic tag does not match"):
         Predictor.open(engine, trust=True, config=ModelConfig.named("yolact_nano"))
     gc.collect()
-    assert gpu.is_clean
+    assert gpu.live == {}
 
 
 def test_neither_torch_nor_onnx_is_imported() -> None:

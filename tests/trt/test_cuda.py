@@ -10,11 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.cuda_stand_in import FakeGpu, fake_cuda_python, fake_pycuda
+from tests.cuda_stand_in import fake_cuda_python
+from tests.gpu_stand_in import FakeGpu
+from tests.pycuda_stand_in import fake_pycuda
 from yolact_deploy.errors import YolactDeployError
 from yolact_deploy.machine import GpuInfo
-from yolact_deploy.trt import cuda
-from yolact_deploy.trt.cuda import CudaPythonBackend, PyCudaBackend, find_gpu, open_backend
+from yolact_deploy.trt import cuda_python
+from yolact_deploy.trt.cuda import find_gpu, open_backend
+from yolact_deploy.trt.cuda_backend import CudaBackend
+from yolact_deploy.trt.cuda_python import CudaPythonBackend
+from yolact_deploy.trt.pycuda import PyCudaBackend
 
 BACKENDS = {
     "cuda-python": lambda gpu: CudaPythonBackend(fake_cuda_python(gpu)),
@@ -23,12 +28,12 @@ BACKENDS = {
 
 
 @pytest.fixture(params=BACKENDS)
-def pair(request: pytest.FixtureRequest) -> tuple[FakeGpu, cuda.CudaBackend]:
+def pair(request: pytest.FixtureRequest) -> tuple[FakeGpu, CudaBackend]:
     gpu = FakeGpu()
     return gpu, BACKENDS[request.param](gpu)
 
 
-def test_bytes_go_there_and_back(pair: tuple[FakeGpu, cuda.CudaBackend]) -> None:
+def test_bytes_go_there_and_back(pair: tuple[FakeGpu, CudaBackend]) -> None:
     gpu, backend = pair
     assert backend.gpu == GpuInfo("Orin", "8.7")
     assert backend.cuda_version == "13.2"
@@ -47,10 +52,10 @@ def test_bytes_go_there_and_back(pair: tuple[FakeGpu, cuda.CudaBackend]) -> None
     backend.close()
     backend.close()
     del stream, start, end
-    assert gpu.is_clean
+    assert gpu.live == {}
 
 
-def test_errors_are_one_line(pair: tuple[FakeGpu, cuda.CudaBackend]) -> None:
+def test_errors_are_one_line(pair: tuple[FakeGpu, CudaBackend]) -> None:
     gpu, backend = pair
     gpu.memory_limit = 1 << 20
     with backend.current():
@@ -84,7 +89,7 @@ def test_no_driver(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_name_is_of_the_real_cuda_python() -> None:
     runtime = pytest.importorskip("cuda.bindings.runtime", reason="cuda-python is not installed")
-    source = Path(cuda.__file__).read_text()
+    source = Path(cuda_python.__file__).read_text()
     calls = re.findall(r'_call(?:back\(self\._call)?[(,] ?"(cuda\w+)"((?:, [\w.]+)*)', source)
     assert len({name for name, _ in calls}) > 15
     for name, arguments in calls:

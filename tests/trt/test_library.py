@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import sys
+import threading
 import types
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from tests.cuda_stand_in import FakeGpu
+from tests.gpu_stand_in import FakeGpu
 from tests.tensorrt_stand_in import fake_tensorrt
 from yolact_deploy import machine
 from yolact_deploy.errors import MissingDependencyError, YolactDeployError
 from yolact_deploy.trt import library as tensorrt_library
-from yolact_deploy.trt.library import installed_runtimes, load_tensorrt, readable
+from yolact_deploy.trt.library import Errors, installed_runtimes, load_tensorrt, readable
 
 NAMES = ("tensorrt", "tensorrt_rtx", "tensorrt_rtx_bindings")
 
@@ -34,15 +36,7 @@ def test_auto_prefers_tensorrt(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (library.runtime, library.version, library.is_rtx) == ("tensorrt", "11.4.1.2", False)
     assert library.title == "TensorRT 11.4.1.2"
     assert library.compute_capabilities() == {}
-    assert library.network_flags() == 0
     assert library.logger is load_tensorrt().logger
-
-
-def test_strong_typing_is_asked_for_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = fake_tensorrt(FakeGpu(), "10.3.0")
-    module.NetworkDefinitionCreationFlag = types.SimpleNamespace(STRONGLY_TYPED=5)  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "tensorrt", module)
-    assert load_tensorrt("tensorrt").network_flags() == 1 << 5
 
 
 def test_the_real_library_for_rtx() -> None:
@@ -138,3 +132,36 @@ def test_the_gpu_from_nvidia_smi(monkeypatch: pytest.MonkeyPatch) -> None:
     for output in (None, "", "No devices were found\n"):
         monkeypatch.setattr(machine, "output_of", lambda *command, output=output: output)
         assert machine.gpu_from_driver() is None
+
+
+def test_errors_go_to_the_block_of_code_that_caused_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two engines fail at the same time, each in a thread, and a thread of TensorRT's own speaks too."""
+    monkeypatch.setitem(sys.modules, "tensorrt", fake_tensorrt(FakeGpu()))
+    log = load_tensorrt().logger
+    error = log.native.Severity.ERROR
+    both_collect, both_failed = threading.Barrier(3), threading.Barrier(3)
+
+    def fail(reason: str) -> Errors:
+        with log.collecting() as errors:
+            both_collect.wait(10)
+            log.native.log(error, reason)
+            both_failed.wait(10)
+        return errors
+
+    with ThreadPoolExecutor() as pool:
+        futures = [pool.submit(fail, f"reason of {name}") for name in "AB"]
+        both_collect.wait(10)
+        log.native.log(error, "from a helper thread")
+        both_failed.wait(10)
+        for future, name in zip(futures, "AB", strict=True):
+            assert future.result().messages == [f"reason of {name}", "from a helper thread"]
+            assert future.result().reason() == f"reason of {name}"
+
+
+def test_a_block_without_errors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tensorrt", fake_tensorrt(FakeGpu()))
+    log = load_tensorrt().logger
+    log.native.log(log.native.Severity.ERROR, "of an earlier block")
+    with log.collecting() as errors:
+        log.native.log(log.native.Severity.WARNING, "only a warning")
+    assert errors.reason() == "no reason given; -v shows its log"

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..artifacts.manifest import Manifest, TensorRange, manifest_path
-from ..dependencies import BUILD_COMMAND
 from ..errors import MissingDependencyError, ModelFileError, YolactDeployError
-from .cuda import CudaBackend, open_backend
-from .library import TensorRTLibrary, load_tensorrt, readable, shape_of
-from .plugin_library import compiled_major
+from .cuda import open_backend
+from .cuda_backend import CudaBackend
+from .library import TensorRTLibrary, load_tensorrt, shape_of
+from .plugin_registry import load_plugins
 
 if TYPE_CHECKING:
     import tensorrt as trt
@@ -29,6 +29,11 @@ DTYPES = {  # NumPy's names by TensorRT's
 }
 
 
+def dtype_name(dtype: trt.DataType) -> str:
+    """NumPy's name for a type, or TensorRT's own where NumPy has none."""
+    return DTYPES.get(dtype.name, dtype.name.lower())
+
+
 @dataclass(frozen=True)
 class OpenEngine:
     """An engine that is ready to run, with what it needs alive."""
@@ -42,7 +47,7 @@ class OpenEngine:
 
     def dtype(self, name: str) -> str:
         """NumPy's name for the type of a tensor."""
-        return DTYPES[self.engine.get_tensor_dtype(name).name]
+        return dtype_name(self.engine.get_tensor_dtype(name))
 
 
 def read_manifest(path: Path, trust: bool) -> Manifest | None:
@@ -87,31 +92,6 @@ def open_engine(path: Path, manifest: Manifest | None) -> OpenEngine:
         raise
 
 
-def load_plugins(library: TensorRTLibrary, path: Path) -> None:
-    """Make the plugins of a shared library known to TensorRT, for the rest of the process.
-
-    Raises ModelFileError when it does not load, or was compiled for another major version of TensorRT.
-    """
-    major = compiled_major(path)
-    if major not in (None, library.major):
-        raise ModelFileError(
-            f"{path} was compiled for TensorRT {major}, here is {library.title}: run `{BUILD_COMMAND}`"
-        )
-    if TYPE_CHECKING:
-        import tensorrt as trt
-    else:
-        trt = library.module
-    with library.logger.collecting() as errors:
-        try:
-            handle = trt.get_plugin_registry().load_library(str(path.absolute()))
-        except Exception as error:  # the binding's classes share no public base
-            errors.append(str(error))
-            handle = None
-    if handle is None:
-        reason = readable(errors[0]) if errors else "no reason given"
-        raise ModelFileError(f"{path}: {library.title} cannot load this plugin library ({reason}): build it again")
-
-
 def _library_for(path: Path, manifest: Manifest | None) -> TensorRTLibrary:
     if manifest is None:
         with path.open("rb") as file:
@@ -127,17 +107,16 @@ def _deserialise(path: Path, library: TensorRTLibrary, backend: CudaBackend, man
         import tensorrt as trt
     else:
         trt = library.module
+    if manifest is None or manifest.metadata.deform_conv == "onnx":
+        library.load_standard_plugins()
+    runtime = create_runtime(library)
+    # A version-compatible engine carries the host code of its own TensorRT.
+    runtime.engine_host_code_allowed = manifest is not None and manifest.version_compatible
     with library.logger.collecting() as errors:
-        if manifest is None or manifest.metadata.deform_conv == "onnx":
-            library.load_standard_plugins()
-        runtime = trt.Runtime(library.logger.native)
-        # A version-compatible engine carries the host code of its own TensorRT.
-        runtime.engine_host_code_allowed = manifest is not None and manifest.version_compatible
         engine = runtime.deserialize_cuda_engine(path.read_bytes())
     if engine is None:
-        reason = readable(errors[0]) if errors else "no reason given"
         command = f"rebuild it with `{manifest.command}`" if manifest else "build it with `yolact-deploy build-engine`"
-        raise ModelFileError(f"{path}: {library.title} cannot open it ({reason}): {command}")
+        raise ModelFileError(f"{path}: {library.title} cannot open it ({errors.reason()}): {command}")
     names = [engine.get_tensor_name(index) for index in range(engine.num_io_tensors)]
     inputs = tuple(name for name in names if engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT)
     return OpenEngine(
@@ -150,8 +129,21 @@ def _deserialise(path: Path, library: TensorRTLibrary, backend: CudaBackend, man
     )
 
 
+def create_runtime(library: TensorRTLibrary) -> trt.Runtime:
+    """What opens engines. Raises YolactDeployError when TensorRT does not start."""
+    if TYPE_CHECKING:
+        import tensorrt as trt
+    else:
+        trt = library.module
+    with library.logger.collecting() as errors:
+        try:
+            return trt.Runtime(library.logger.native)
+        except TypeError:  # the binding's way to say that the library returned nothing
+            raise library.does_not_start(errors) from None
+
+
 def _input_range(engine: trt.ICudaEngine, name: str) -> TensorRange:
-    dtype = DTYPES[engine.get_tensor_dtype(name).name]
+    dtype = dtype_name(engine.get_tensor_dtype(name))
     low, best, high = (shape_of(shape) for shape in engine.get_tensor_profile_shape(name, 0))
     return TensorRange(name, dtype, low, best, high)
 

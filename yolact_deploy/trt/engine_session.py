@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,9 +12,9 @@ import numpy as np
 
 from ..artifacts.manifest import TensorRange
 from ..errors import YolactDeployError
-from .cuda import Bytes, DeviceBuffer
+from .cuda_backend import Bytes, DeviceBuffer, Graph
 from .engine_file import OpenEngine
-from .library import readable, shape_of
+from .library import shape_of
 
 if TYPE_CHECKING:
     import tensorrt as trt
@@ -76,7 +76,7 @@ class EngineSession:
         self._shape: Shape = ()
         self._output_shapes: dict[str, Shape] = {}
         self._calls_with_shape = 0
-        self._launch: Callable[[], None] | None = None  # the captured graph, where there is one
+        self._graph: Graph | None = None  # of the engine's work for this shape, where it could be captured
         self._may_capture = True
         self._enqueue_ms = 0.0
 
@@ -126,7 +126,8 @@ class EngineSession:
         """Tell the engine what comes; a captured graph is for one shape."""
         if shape == self._shape:
             return
-        self._launch, self._calls_with_shape = None, 0
+        self._drop_graph()
+        self._calls_with_shape = 0
         if not self._context.set_input_shape(self._input.name, shape):
             raise YolactDeployError(f"{self._source}: TensorRT refuses the input shape {list(shape)}")
         self._shape = shape
@@ -134,25 +135,28 @@ class EngineSession:
             output.name: shape_of(self._context.get_tensor_shape(output.name)) for output in self._outputs
         }
 
+    def _drop_graph(self) -> None:
+        if self._graph is not None:
+            graph, self._graph = self._graph, None
+            graph.close()
+
     def _enqueue(self) -> None:
         """Hand the engine's work to the stream; from the second call with one shape on as a CUDA graph.
 
         The first call with a shape is not captured, because TensorRT may set things up in it.
         """
-        if self._launch is None and self._may_capture and self._calls_with_shape == 1:
-            self._launch = self._backend.capture(self._execute, self._stream)
-            self._may_capture = self._launch is not None
+        if self._graph is None and self._may_capture and self._calls_with_shape == 1:
+            self._graph = self._backend.capture(self._execute, self._stream)
+            self._may_capture = self._graph is not None
         self._calls_with_shape = min(self._calls_with_shape + 1, 2)
         start = time.perf_counter()
-        (self._launch or self._execute)()
+        (self._graph.launch if self._graph is not None else self._execute)()
         self._enqueue_ms = (time.perf_counter() - start) * 1e3
 
     def _execute(self) -> None:
-        assert self._opened is not None
         with self._opened.library.logger.collecting() as errors:
             done = self._context.execute_async_v3(self._stream.handle)
         if not done:
             shape = str(list(self._shape)).replace(" ", "")
             # A plugin's own message comes first, such as that its library was built for other GPUs.
-            reason = f" ({readable(errors[0])})" if errors else ""
-            raise YolactDeployError(f"{self._source}: TensorRT failed to run input {shape}{reason}; -v shows its log")
+            raise YolactDeployError(f"{self._source}: TensorRT failed to run input {shape} ({errors.reason()})")

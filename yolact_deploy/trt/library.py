@@ -11,6 +11,7 @@ import functools
 import importlib
 import logging
 import re
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import ModuleType
@@ -86,6 +87,13 @@ class TensorRTLibrary:
         if load is not None:
             load(self.logger.native, "")
 
+    def does_not_start(self, errors: Errors) -> YolactDeployError:
+        """The error for a builder or runtime that is null."""
+        return YolactDeployError(
+            f"{self.title} does not start ({errors.reason()}): it needs an NVIDIA GPU and its driver here, see "
+            "`yolact-deploy doctor`"
+        )
+
     def refuses(self, option: str) -> YolactDeployError:
         """The error for an option that this library does not have."""
         return YolactDeployError(f"{option} is not supported by {self.title}: leave it out")
@@ -155,11 +163,33 @@ def _install_advice(runtime: str) -> str:
     return line if runtime == "tensorrt" else f"{line}; or {rtx}"
 
 
+class Errors:
+    """What a library called errors while one block of code ran."""
+
+    def __init__(self) -> None:
+        self._of_the_block: list[str] = []
+        self._of_helpers: list[str] = []
+
+    def add(self, message: str, from_helper: bool = False) -> None:
+        """from_helper: from a thread of the library's own, which may have worked for another block."""
+        (self._of_helpers if from_helper else self._of_the_block).append(message)
+
+    @property
+    def messages(self) -> list[str]:
+        """All of them, the block's own first."""
+        return [*self._of_the_block, *self._of_helpers]
+
+    def reason(self, otherwise: str = "no reason given; -v shows its log") -> str:
+        """The first, for a person."""
+        return readable(self.messages[0]) if self.messages else otherwise
+
+
 class MessageLog:
-    """What a library says: everything to Python's `logging`, errors also to whoever collects them."""
+    """What a library says: everything to Python's `logging`, errors also to the block of code that caused them."""
 
     def __init__(self, module: Any) -> None:
-        self.errors: list[str] = []
+        self._lock = threading.Lock()
+        self._collecting: dict[int, Errors] = {}  # by thread: TensorRT says most of what it says in its caller's
         log = self
 
         class Listener(module.ILogger):
@@ -175,16 +205,31 @@ class MessageLog:
         """Called by the library, from any thread."""
         is_error = severity.endswith("ERROR")
         if is_error:
-            self.errors.append(message)
+            self._add(message)
         levels = {"WARNING": logging.WARNING, "INFO": logging.INFO}
         # Errors too are for the log only: the caller turns them into one line.
         _logger.log(logging.WARNING if is_error else levels.get(severity, logging.DEBUG), "%s", message)
 
+    def _add(self, message: str) -> None:
+        with self._lock:
+            mine = self._collecting.get(threading.get_ident())
+            if mine is not None:
+                mine.add(message)
+                return
+            for errors in self._collecting.values():
+                errors.add(message, from_helper=True)
+
     @contextlib.contextmanager
-    def collecting(self) -> Iterator[list[str]]:
-        """The errors of the block, in order."""
-        self.errors.clear()
-        yield self.errors
+    def collecting(self) -> Iterator[Errors]:
+        """The errors of the block, apart from those of other threads' blocks; blocks of one thread do not nest."""
+        errors, thread = Errors(), threading.get_ident()
+        with self._lock:
+            self._collecting[thread] = errors
+        try:
+            yield errors
+        finally:
+            with self._lock:
+                del self._collecting[thread]
 
 
 @functools.cache

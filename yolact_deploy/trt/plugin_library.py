@@ -6,7 +6,6 @@ was built here.
 
 from __future__ import annotations
 
-import ctypes
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -86,14 +85,3 @@ def find_library(major: int, gpu: GpuInfo | None = None) -> Path | None:
             f"{gpu.compute_capability}): run `{BUILD_COMMAND}`"
         )
     return path
-
-
-def compiled_major(library: Path) -> int | None:
-    """The major version of TensorRT whose headers `library` was compiled with; None when it does not say.
-
-    Loads it, and so runs its code.
-    """
-    try:
-        return int(ctypes.CDLL(str(library.absolute())).yolact_plugins_tensorrt_major())
-    except (OSError, AttributeError):  # not a library, or not one of ours: TensorRT says what is wrong with it
-        return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +11,15 @@ import onnx
 import pytest
 
 from tests.conftest import PLUS_NANO_WEIGHTS
-from tests.cuda_stand_in import FakeGpu, fake_cuda_python
+from tests.gpu_stand_in import FakeGpu
+from tests.machine_stand_in import machine_with_gpu
+from tests.shared_library import named_plugin_library
 from tests.tensorrt_stand_in import (
-    PLUGINS,
     Builder,
-    BuilderConfig,
     BuilderFlag,
     DeviceType,
+    IBuilderConfig,
     MemoryPoolType,
-    fake_tensorrt,
 )
 from yolact_deploy import machine
 from yolact_deploy.errors import ConfigError, ModelFileError, YolactDeployError
@@ -35,19 +36,21 @@ from yolact_deploy.types import ImageSize
 
 
 @pytest.fixture(autouse=True)
-def gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeGpu:
-    gpu = FakeGpu()
-    monkeypatch.setitem(sys.modules, "tensorrt", fake_tensorrt(gpu))
-    monkeypatch.setitem(sys.modules, "pycuda.driver", None)
-    monkeypatch.setitem(sys.modules, "cuda.bindings.runtime", fake_cuda_python(gpu))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return gpu
+def gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeGpu]:
+    with machine_with_gpu(monkeypatch, tmp_path / "cache", "cuda-python") as gpu:
+        yield gpu
 
 
-def build(source: Path, tmp_path: Path, **options: Any) -> tuple[EngineResult, BuilderConfig]:
+def build(source: Path, tmp_path: Path, **options: Any) -> tuple[EngineResult, IBuilderConfig]:
     result = build_engine(source, EngineOptions(tmp_path / "model.engine", force=True, **options))
     assert Builder.last_config is not None
     return result, Builder.last_config
+
+
+def loaded() -> list[str]:
+    """The plugin libraries that TensorRT has."""
+    libraries: list[str] = sys.modules["tensorrt"].get_plugin_registry().loaded
+    return libraries
 
 
 def test_every_option(nano_dynamic_onnx: Path, tmp_path: Path) -> None:
@@ -64,12 +67,12 @@ def test_every_option(nano_dynamic_onnx: Path, tmp_path: Path) -> None:
         hardware_compatibility="same-compute-capability",
         dla_core=1,
     )
-    assert config.flags_set == {BuilderFlag.VERSION_COMPATIBLE, BuilderFlag.GPU_FALLBACK}
-    assert config.pools == {MemoryPoolType.WORKSPACE: 1 << 28}
+    assert config.seen.flags == {BuilderFlag.VERSION_COMPATIBLE, BuilderFlag.GPU_FALLBACK}
+    assert config.seen.pools == {MemoryPoolType.WORKSPACE: 1 << 28}
     assert config.builder_optimization_level == 5
     assert (config.default_device_type, config.DLA_core) == (DeviceType.DLA, 1)
     assert config.hardware_compatibility_level.name == "SAME_COMPUTE_CAPABILITY"
-    assert config.profiles[0].shapes == {"image": [[1, 32, 32, 3], [2, 600, 800, 3], [4, 1920, 1920, 3]]}
+    assert config.seen.profiles[0].shapes == {"image": [[1, 32, 32, 3], [2, 600, 800, 3], [4, 1920, 1920, 3]]}
     assert (tmp_path / "my.cache").read_bytes() == b"+"
     manifest = result.manifest
     assert manifest.built_on == Machine("tensorrt", "11.4.1.2", "13.2", "Orin", "8.7")
@@ -82,9 +85,9 @@ def test_every_option(nano_dynamic_onnx: Path, tmp_path: Path) -> None:
 
 def test_tf32_is_a_choice(nano_onnx: Path, tmp_path: Path) -> None:
     _, config = build(nano_onnx, tmp_path)
-    assert config.flags_set == set()
+    assert config.seen.flags == set()
     _, config = build(nano_onnx, tmp_path, tf32=True)
-    assert config.flags_set == {BuilderFlag.TF32}
+    assert config.seen.flags == {BuilderFlag.TF32}
 
 
 def test_the_timing_cache_is_kept_by_version_and_gpu(nano_onnx: Path, tmp_path: Path) -> None:
@@ -137,10 +140,9 @@ def test_dla_where_there_is_none(nano_onnx: Path, tmp_path: Path, monkeypatch: p
 
 
 def test_plugins_take_the_place_of_functions(nano_onnx: Path, tmp_path: Path) -> None:
-    library = tmp_path / "libplugins.so"
-    library.write_bytes(b"code")
+    library = named_plugin_library(tmp_path / "libplugins.so", 11)
     result, _ = build(nano_onnx, tmp_path, plugins=library)
-    assert PLUGINS.loaded == [str(library)]
+    assert loaded() == [str(library)]
     plan = onnx.load_from_string(result.path.read_bytes().partition(b"\n")[2])
     assert [node.op_type for node in plan.graph.node if node.domain == "yolact"] == [
         "YolactFastNMS",
@@ -157,8 +159,7 @@ def test_plugins_take_the_place_of_functions(nano_onnx: Path, tmp_path: Path) ->
 def test_plugins_take_masks_at_the_images_size(tmp_path: Path) -> None:
     """Of YOLACT++, too: its masks at prototype size stay in the graph as plain nodes."""
     exported = export_onnx(PLUS_NANO_WEIGHTS, ExportOptions(tmp_path / "plus.onnx", mask_size="image"))
-    library = tmp_path / "libplugins.so"
-    library.write_bytes(b"code")
+    library = named_plugin_library(tmp_path / "libplugins.so", 11)
     result, _ = build(exported.path, tmp_path, plugins=library)
     plan = onnx.load_from_string(result.path.read_bytes().partition(b"\n")[2])
     assert len(plan.functions) == 0
@@ -174,7 +175,7 @@ def test_plugins_take_masks_at_the_images_size(tmp_path: Path) -> None:
 
 def test_without_plugins_the_functions_stay(nano_onnx: Path, tmp_path: Path) -> None:
     result, _ = build(nano_onnx, tmp_path, plugins="none")
-    assert PLUGINS.loaded == []
+    assert loaded() == []
     assert len(onnx.load_from_string(result.path.read_bytes().partition(b"\n")[2]).functions) == 2
 
 
@@ -183,7 +184,7 @@ def kept_library(monkeypatch: pytest.MonkeyPatch, cache: Path, architectures: tu
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
     library = library_path(11)
     library.parent.mkdir(parents=True)
-    library.write_bytes(b"code")
+    named_plugin_library(library, 11)
     write_record(library, LibraryRecord(sha256_of(library), "11.4.0", "13.0", architectures, "0"))
     return library
 
@@ -193,7 +194,7 @@ def test_the_plugins_that_were_built_here_are_found(
 ) -> None:
     library = kept_library(monkeypatch, tmp_path / "cache", ("75-real", "75-virtual"))
     result, _ = build(nano_onnx, tmp_path)
-    assert PLUGINS.loaded == [str(library)]
+    assert loaded() == [str(library)]
     assert result.notes == ()
     library.write_bytes(b"other code")
     with pytest.raises(ModelFileError, match="is not the library that was built here: run `yolact-deploy build-plugi"):
@@ -211,13 +212,12 @@ def test_without_plugins_the_command_that_makes_them_is_named(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     result, _ = build(nano_onnx, tmp_path)
-    assert PLUGINS.loaded == []
+    assert loaded() == []
     assert "`yolact-deploy build-plugins` makes one" in result.notes[0]
 
 
 def test_a_plugin_library_that_does_not_load(nano_onnx: Path, tmp_path: Path) -> None:
-    library = tmp_path / "broken.so"
-    library.write_bytes(b"")
+    library = named_plugin_library(tmp_path / "broken.so", 11)
     with pytest.raises(ModelFileError, match=r"cannot load this plugin library"):
         build(nano_onnx, tmp_path, plugins=library)
 
@@ -253,7 +253,7 @@ def test_another_gpu(nano_onnx: Path, tmp_path: Path, gpu: FakeGpu) -> None:
         ModelFileError, match=r"was built for Orin \(compute capability 8\.7\); here is Thor \(.* 11\.0\)"
     ):
         Predictor.open(result.path)
-    assert gpu.is_clean
+    assert gpu.live == {}
 
 
 def test_inspection_opens_what_runs_here(nano_onnx: Path, tmp_path: Path, gpu: FakeGpu) -> None:
@@ -264,7 +264,7 @@ def test_inspection_opens_what_runs_here(nano_onnx: Path, tmp_path: Path, gpu: F
     assert info.layers == ("preprocess", "postprocess")
     assert info.manifest == result.manifest
     assert info.notes == ()
-    assert gpu.is_clean
+    assert gpu.live == {}
     (tmp_path / "model.engine.json").unlink()
     info = inspect_file(result.path)
     assert not info.runs_here
