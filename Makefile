@@ -16,7 +16,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 install: $(VENV)/.installed
 
 # CPU torch where an index has it: first the configured one, then PyTorch's own, then whatever build fits this machine.
-$(VENV)/.installed: pyproject.toml setup.py Makefile
+$(VENV)/.installed: pyproject.toml setup.py Makefile tests/real_tensorrt/install.py tests/real_tensorrt/releases.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
 		{ echo "error: $(PYTHON) is older than Python 3.10: pass another one, as in make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 2; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info >= (3, 15))' || \
@@ -29,8 +29,8 @@ $(VENV)/.installed: pyproject.toml setup.py Makefile
 		$(PIP) torch==$(TORCH)
 	@$(BIN)/python -c 'import torch; print("torch==" + torch.__version__.partition("+")[0])' > $(VENV)/constraints.txt
 	$(PIP) --constraint $(VENV)/constraints.txt --editable ".[$(EXTRAS)]"
-# For tests/export/engine/test_tensorrt_calls.py. Not beside the other packages: there they would pass for TensorRT itself.
-	-$(PIP) --no-deps --target $(VENV)/tensorrt-stubs --upgrade tensorrt-stubs==10.13.0.35.1
+# TensorRT's own Python modules, for the tests. Not beside the other packages: there they would pass for TensorRT itself.
+	-$(BIN)/python -m tests.real_tensorrt.install
 # TensorRT's headers, to compile the plugins in tests/plugins; the package's own dependencies are not needed for that.
 	-$(PIP) --no-deps kernel-lens==2.0.1
 	@touch $@
