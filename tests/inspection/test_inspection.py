@@ -134,5 +134,5 @@ def test_other_paths(tmp_path: Path) -> None:
     with pytest.raises(ModelFileError, match="folder"):
         inspect_file(tmp_path)
     (tmp_path / "a.txt").write_text("x")
-    with pytest.raises(ModelFileError, match="unknown kind of file"):
+    with pytest.raises(ModelFileError, match="unknown kind of model file"):
         inspect_file(tmp_path / "a.txt")
