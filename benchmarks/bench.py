@@ -16,7 +16,7 @@ from yolact_deploy.benchmarks.accuracy.differences import ImageDifference, large
 from yolact_deploy.benchmarks.accuracy.image_results import ImageResult, run_images
 from yolact_deploy.benchmarks.accuracy.parity import Parity, Verdict, compare, gate_for, judge
 from yolact_deploy.benchmarks.hardware import available_cores, describe_hardware
-from yolact_deploy.benchmarks.options import BenchOptions
+from yolact_deploy.benchmarks.options import BenchOptions, Progress
 from yolact_deploy.benchmarks.performance.load import (
     Throughput,
     measure_arrivals,
@@ -37,15 +37,12 @@ from yolact_deploy.errors import YolactDeployError
 from yolact_deploy.files import sha256_of
 from yolact_deploy.predictor import Predictor
 from yolact_deploy.telemetry import Monitor, Telemetry, busy_notes, machine_notes, open_sources
+from yolact_deploy.telemetry.cpu import OtherProcesses, busy_warning
 from yolact_deploy.types import Image
-
-__all__ = ["BenchOptions", "BenchReport", "DetectionCounts", "ModelReport", "Progress", "choose_models", "run_bench"]
 
 TIMING_IMAGES = 64  # at most, spread over the data set
 TIMING_BYTES = 256 << 20  # 256 MiB: what the decoded images may take together
 MEMORY_IMAGES = 3
-
-Progress = Callable[[str, int, int], None]  # what is being done, how much is done, of how much
 
 
 def run_bench(options: BenchOptions, progress: Progress = lambda what, done, total: None) -> BenchReport:
@@ -73,7 +70,6 @@ def run_bench(options: BenchOptions, progress: Progress = lambda what, done, tot
     reports = {
         path: bench.report(path, findings[path], timings[path], is_reference=path == reference) for path in paths
     }
-    no_reference = "no reference, so parity was not judged: pass --reference CHECKPOINT"
     report = BenchReport(
         models=tuple(reports.values()),
         reference=None if reference is None else reports[reference].name,
@@ -81,7 +77,8 @@ def run_bench(options: BenchOptions, progress: Progress = lambda what, done, tot
         data_folder=dataset.folder,
         hardware=describe_hardware(),
         options=options,
-        notes=(*(() if reference else (no_reference,)), *busy, *bench.machine_notes),
+        notes=(*busy, *bench.machine_notes),
+        busy_cores=bench.busy_cores,
     )
     if old is None:
         return report
@@ -116,6 +113,7 @@ class _Bench:
         self._reference: tuple[list[ImageResult], Accuracy] | None = None
         self._telemetry: dict[Path, Telemetry | None] = {}
         self.machine_notes: tuple[str, ...] = ()  # what this machine does not tell of power and temperature
+        self.busy_cores: float | None = None  # see BenchReport
 
     def assess(self, path: Path, mapping: ClassMapping, is_reference: bool) -> _Findings:
         """Detections, accuracy and parity of one model."""
@@ -146,6 +144,7 @@ class _Bench:
             sources = open_sources()
             self.machine_notes = tuple(machine_notes(sources))
             monitor = stack.enter_context(Monitor(sources))
+            others = OtherProcesses()
             records = {path: monitor.record() for path in paths}
             models = {
                 path: self._timed_model(path, images, stack, partial(monitor.watching, record))
@@ -166,6 +165,9 @@ class _Bench:
                         self._advance(path, "arriving frames"),
                     )
                     timings[path] = replace(timings[path], arrivals=arrivals)
+            self.busy_cores = others.cores()
+            busy = busy_warning(self.busy_cores)
+            self.machine_notes += (busy,) if busy else ()
         return timings
 
     def report(self, path: Path, findings: _Findings, timing: Timing, is_reference: bool) -> ModelReport:

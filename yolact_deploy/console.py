@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -98,6 +98,11 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]], numbers
     for row in rows:
         table.add_row(*(str(cell) for cell in row))
     _console().print(table)
+
+
+def show(renderable: RenderableType) -> None:
+    """Anything that rich draws, on stdout."""
+    _console().print(renderable)
 
 
 def show_facts(facts: Iterable[tuple[str, object]]) -> None:

@@ -36,9 +36,6 @@ class Throughput:
     fps: float  # of all callers together, all rounds
     rounds: tuple[float, ...]  # the same of each round
     latency: Latency | None  # of each call under this load; None: one caller, so it is that end to end
-    rounds_on_core: tuple[
-        float, ...
-    ] = ()  # as `rounds`, without waiting for cores that other processes had; or unknown
 
     @classmethod
     def of(
@@ -51,11 +48,6 @@ class Throughput:
             fps=_rate(sum(len(each.seconds) for each in rounds) * images, sum(each.wall for each in rounds)),
             rounds=tuple(_rate(len(each.seconds) * images, each.wall) for each in rounds),
             latency=Latency.of_rounds(rounds, origin) if streams > 1 else None,
-            rounds_on_core=tuple(
-                _rate(len(each.seconds) * images, each.wall - sum(each.seconds) + sum(each.on_core))
-                for each in rounds
-                if each.waited
-            ),
         )
 
 

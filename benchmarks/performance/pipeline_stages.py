@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from yolact_deploy.artifacts.tensor_names import NETWORK_INPUT, RAW_OUTPUTS
+from yolact_deploy.benchmarks.options import Progress
 from yolact_deploy.benchmarks.performance.device_times import DeviceTimes
 from yolact_deploy.benchmarks.performance.load import Arrivals, Throughput
 from yolact_deploy.benchmarks.performance.split import split_graph
@@ -30,8 +31,6 @@ REGIONS = {  # what is inside each measured region, in words
 }
 
 STAGE_IMAGES = 8  # whose tensors are held between two stages
-
-Progress = Callable[[str, int, int], None]  # what is measured, how much is done, of how much
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
+from yolact_deploy.benchmarks.options import Progress
 from yolact_deploy.benchmarks.performance.device_times import DeviceTimer, keeps_device_times
 from yolact_deploy.benchmarks.performance.load import Throughput
-from yolact_deploy.benchmarks.performance.pipeline_stages import Progress, StageTimer, Timing, open_stages
+from yolact_deploy.benchmarks.performance.pipeline_stages import StageTimer, Timing, open_stages
 from yolact_deploy.benchmarks.performance.timing import Advance, Latency, Part, Round, Schedule, measure_round
 from yolact_deploy.errors import YolactDeployError
 from yolact_deploy.predictor import Predictor

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from yolact_deploy.benchmarks.bench import Progress
+from yolact_deploy.benchmarks.options import Progress
 from yolact_deploy.console import LOG_SECONDS
 
 REDRAW_SECONDS = 0.2
@@ -19,7 +19,7 @@ REDRAW_SECONDS = 0.2
 
 @contextmanager
 def shown_progress() -> Iterator[Progress]:
-    """A `bench.Progress`: a bar on a terminal, now and then a plain line in a log."""
+    """A bar on a terminal, now and then a plain line in a log."""
     if not sys.stderr.isatty():
         yield _LogProgress()
         return

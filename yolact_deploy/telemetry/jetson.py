@@ -6,13 +6,12 @@ import re
 import subprocess
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..machine import output_of
 from .reading import Reading, SourceFacts
-from .sysfs import numbers, read_number, read_text
 from .tegrastats import BOARD_INPUT, TegraLine, parse_power_mode, parse_tegrastats
 
 COMMAND = ("tegrastats", "--interval", "200")  # ms
@@ -88,8 +87,18 @@ class TegrastatsSource:
             power_of=_scope(line),
             max_mhz=max_hz / 1e6 if max_hz else None,
             power_mode=power_mode,
-            notes=_notes(line, self._process.poll()),
+            notes=_notes(line, self._exit_status()),
         )
+
+    def _exit_status(self) -> int | None:
+        """The tool's exit status; None while it runs."""
+        self._thread.join(0.05 if self._latest[1].is_empty else 0)
+        if self._thread.is_alive():
+            return None
+        try:  # its output ends a moment before it does
+            return self._process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            return None
 
     def _listen(self) -> None:
         assert self._process.stdout is not None
@@ -174,3 +183,24 @@ def _notes(line: TegraLine, status: int | None) -> tuple[str, ...]:
     if line.rails:
         return (f"which of the rails {', '.join(line.rails)} make up the module's power is not known",)
     return ("tegrastats tells no power here: some releases tell it to root only (sudo)",)
+
+
+def read_text(path: Path) -> str | None:
+    """The text of a small file of /sys; None when it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip("\0\n ")
+    except OSError:
+        return None
+
+
+def read_number(path: Path) -> int | None:
+    """The whole number in a file; None when there is none."""
+    try:
+        return int(read_text(path) or "")
+    except ValueError:
+        return None
+
+
+def numbers(paths: Iterable[Path]) -> list[int]:
+    """The numbers of the files that have one."""
+    return [value for path in paths if (value := read_number(path)) is not None]

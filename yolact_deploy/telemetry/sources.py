@@ -10,8 +10,10 @@ from .jetson import open_jetson
 from .nvml import open_nvml
 from .reading import Source, SourceFacts
 
-SILENT = "this machine tells neither power nor temperature"
-NO_TEGRASTATS = "tegrastats is not here, so a Jetson's power is not told (in a container, mount /usr/bin/tegrastats)"
+SILENT = "no power or temperature sensor found"
+NO_TEGRASTATS = (
+    "tegrastats not found, so the power of this Jetson is unknown (in a container, mount /usr/bin/tegrastats)"
+)
 
 
 def open_sources() -> list[Source]:

@@ -80,17 +80,6 @@ class Watched:
     utilisation: Spread | None  # 0..1
     throttling: tuple[Throttling, ...] | None
 
-    def describe(self) -> str:
-        """What was asked and what its numbers are of, for people."""
-        parts = (
-            f"told by {self.tool}",
-            self.power_mode,
-            self.power_of and f"power is of {self.power_of}",
-            self.idle_power is not None and f"{self.idle_power:.1f} W when idle",
-            self.energy_from and f"energy by {self.energy_from}, idle power included",
-        )
-        return f"{self.source}: {', '.join(part for part in parts if part)}"
-
 
 @dataclass(frozen=True)
 class Telemetry:
