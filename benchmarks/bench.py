@@ -56,13 +56,20 @@ def run_bench(options: BenchOptions, progress: Progress = lambda what, done, tot
     require("pycocotools", "computing AP")
     old = None if options.compare is None else read_saved(options.compare)
     busy = busy_notes()
-    dataset = load_dataset(options.data or bundled_nano().folder, options.limit, options.seed)
+    dataset = load_dataset(
+        options.data or bundled_nano().folder,
+        options.limit,
+        options.seed,
+        options.exif,
+        options.skip_bad_annotations,
+    )
     paths, reference = choose_models(options)
     names = model_names(paths)
     if old is not None:
         check_names(old, list(names.values()), str(options.compare))
     mappings = check_models(paths, options, dataset)
-    bench = _Bench(options, dataset, progress, names)
+    evaluated = {number for mapping in mappings.values() for number in mapping.category_ids if number is not None}
+    bench = _Bench(options, dataset, evaluated, progress, names)
     findings: dict[Path, _Findings] = {}
     for path in sorted(paths, key=lambda path: path != reference):  # the reference first, else in order
         findings[path] = bench.assess(path, mappings[path], is_reference=path == reference)
@@ -77,7 +84,7 @@ def run_bench(options: BenchOptions, progress: Progress = lambda what, done, tot
         data_folder=dataset.folder,
         hardware=describe_hardware(),
         options=options,
-        notes=(*busy, *bench.machine_notes),
+        notes=(*dataset.notes, *busy, *bench.machine_notes),
         busy_cores=bench.busy_cores,
     )
     if old is None:
@@ -104,12 +111,20 @@ class _Bench:
     """Runs model after model on the data set; the first one that is the reference is what the others are compared with.
     Then times all of them in turns."""
 
-    def __init__(self, options: BenchOptions, dataset: Dataset, progress: Progress, names: dict[Path, str]) -> None:
+    def __init__(
+        self,
+        options: BenchOptions,
+        dataset: Dataset,
+        category_ids: set[int],
+        progress: Progress,
+        names: dict[Path, str],
+    ) -> None:
+        """category_ids: those of `dataset` to evaluate."""
         self._options = options
         self._dataset = dataset
         self._progress = progress
         self._names = names
-        self._truth = GroundTruth(dataset)
+        self._truth = GroundTruth(dataset, category_ids)
         self._reference: tuple[list[ImageResult], Accuracy] | None = None
         self._telemetry: dict[Path, Telemetry | None] = {}
         self.machine_notes: tuple[str, ...] = ()  # what this machine does not tell of power and temperature

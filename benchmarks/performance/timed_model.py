@@ -21,7 +21,7 @@ SETTLE_SECONDS = 0.1  # before a model's turn: idle threads of the one before sp
 CountImages = Callable[[int], None]
 Watching = Callable[[], AbstractContextManager[CountImages]]  # around every stretch of work of one model
 
-_ENGINE_NOTE = "an engine is one piece; its times on the GPU are by events"
+_ENGINE_NOTE = "an engine runs as one piece; its times on the GPU are measured by CUDA events"
 
 
 class TimedModel:
@@ -38,7 +38,7 @@ class TimedModel:
         progress: Progress = lambda what, done, total: None,
         watching: Watching = lambda: nullcontext(lambda images: None),
     ) -> None:
-        """batch: images a call, None for what the file takes; device and threads: of the stages' sessions."""
+        """batch: images per call, None for what the file takes; device and threads: of the stages' sessions."""
         self.predictor = predictor
         self.images_per_call = batch or images_per_call(predictor)
         self.progress = progress

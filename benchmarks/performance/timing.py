@@ -35,7 +35,7 @@ class Round:
 
 @dataclass(frozen=True)
 class Latency:
-    """Time of a call, ms."""
+    """Time per call, ms."""
 
     p50: float
     p90: float
@@ -74,7 +74,7 @@ class Latency:
         )
 
     def fps(self, images: int = 1) -> float:
-        """Images a second at the median, when a call handles `images` of them."""
+        """Images per second at the median, when a call handles `images` of them."""
         return images * _MS / self.p50 if self.p50 else float("inf")
 
 

@@ -24,7 +24,7 @@ def shown_progress() -> Iterator[Progress]:
         yield _LogProgress()
         return
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    # Without auto_refresh: a thread that redraws ten times a second would be measured too.
+    # Without auto_refresh: a thread that redraws ten times per second would be measured too.
     with Bar(*columns, console=Console(stderr=True), auto_refresh=False, transient=True) as bar:
         yield _BarProgress(bar)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -124,6 +125,25 @@ def test_data_of_one_s_own_with_one_category(make_folder: MakeFolder, nano_onnx:
     assert model.accuracy.box.ap == -1
 
 
+@pytest.mark.parametrize("kind", ["no annotation", "all crowd", "nothing detected"])
+def test_a_gate_with_nothing_to_compare_is_not_judged(
+    kind: str, nano_onnx: Path, blind_onnx: Path, tmp_path: Path
+) -> None:
+    content = json.loads((NANO / "instances.json").read_text())
+    if kind != "nothing detected":
+        content["annotations"] = [{**item, "iscrowd": 1} for item in content["annotations"] if kind == "all crowd"]
+    (tmp_path / "instances.json").write_text(json.dumps(content))
+    (tmp_path / "images").symlink_to(NANO / "images")
+    models = [nano_onnx, NANO_WEIGHTS]
+    if kind == "nothing detected":
+        models = [blind_onnx, Path(shutil.copy(blind_onnx, tmp_path / "reference.onnx"))]
+    report = run_bench(replace(QUICK, models=(models[0],), reference=models[1], data=tmp_path))
+    assert not report.passed
+    assert report.parity == "not judged"
+    (verdict,) = (model.verdict for model in report.models if model.verdict is not None)
+    assert verdict.not_judged
+
+
 def test_progress_is_said(nano_onnx: Path) -> None:
     steps: list[tuple[str, int, int]] = []
     run_bench(replace(QUICK, models=(nano_onnx,), limit=2), lambda *step: steps.append(step))
@@ -183,7 +203,11 @@ def test_bad_input_is_refused_before_anything_is_measured(
         (replace(QUICK, models=(nano_onnx, tmp_path / "none.onnx")), ModelFileError, "no such file: .*none"),
         (replace(QUICK, models=(nano_onnx, damaged)), ModelFileError, "damaged"),
         (replace(QUICK, models=(nano_onnx,), data=tmp_path / "nowhere"), DataError, "no such data folder"),
-        (replace(QUICK, models=(nano_onnx,), data=make_folder()), DataError, "does not know: dog, cat"),
+        (
+            replace(QUICK, models=(nano_onnx,), data=make_folder()),
+            DataError,
+            "unknown categories .*: dog, cat",
+        ),
         (replace(QUICK, models=(nano_onnx,), iterations=0), YolactDeployError, "iterations 0"),
         (replace(QUICK, models=(nano_onnx,), max_ap_difference=-1.0), YolactDeployError, "AP tolerance -1"),
     ):

@@ -16,7 +16,7 @@ _SENSORS = ("coretemp", "k10temp", "zenpower", "cpu_thermal", "x86_pkg_temp", "c
 
 
 class CpuSource:
-    """Asks psutil. Nothing here raises: what psutil does not tell is not said."""
+    """Asks psutil. Nothing here raises: what psutil does not know is None."""
 
     def __init__(self, psutil: Any) -> None:
         """psutil: the module."""
@@ -71,7 +71,7 @@ def _cpu_times() -> tuple[float, float] | None:
 
 
 def open_cpu() -> CpuSource | None:
-    """None without psutil, and where it tells nothing, as in many virtual machines."""
+    """None without psutil, and where it finds no sensor, as in many virtual machines."""
     psutil = _psutil()
     if psutil is None:
         return None

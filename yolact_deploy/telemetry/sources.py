@@ -24,16 +24,16 @@ def open_sources() -> list[Source]:
 
 
 def offered() -> list[tuple[SourceFacts, tuple[str, ...]]]:
-    """The sources of this machine and what each of them tells, in words."""
+    """The sources of this machine, and what each of them reads, in words."""
     sources = open_sources()
-    told = [(source.facts, source.read().said) for source in sources]
+    found = [(source.facts, source.read().said) for source in sources]
     for source in sources:
         source.close()
-    return told
+    return found
 
 
 def machine_notes(sources: list[Source]) -> list[str]:
-    """What this machine does not tell, and why."""
+    """What this machine does not measure, and why."""
     notes = [note for source in sources for note in source.facts.notes]
     readings = [source.read() for source in sources]
     if is_jetson() and not any(source.facts.tool == "tegrastats" for source in sources):

@@ -11,13 +11,24 @@ import pytest
 
 from tests.conftest import NANO, NANO_WEIGHTS
 from yolact_deploy.benchmarks.performance import memory
-from yolact_deploy.benchmarks.performance.child import run_module
 from yolact_deploy.benchmarks.performance.memory import main, measure_peak_memory, peak_memory
+from yolact_deploy.benchmarks.performance.subprocesses import run_module
 from yolact_deploy.config.model import ModelConfig
 from yolact_deploy.errors import YolactDeployError
 
 IMAGE = NANO / "images/000000001000.jpg"
 MIB = 1 << 20
+
+
+def test_nothing_is_imported_from_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Modules that lie there are named like those that every subprocess imports."""
+    for name in ("json", "runpy", "argparse", "numpy", "yolact_deploy", "sitecustomize"):
+        (tmp_path / f"{name}.py").write_text(f"raise SystemExit('{name} of the current folder was imported')")
+    monkeypatch.chdir(tmp_path)
+    for folders in (["", *sys.path], [str(tmp_path), *sys.path], [".", *sys.path]):
+        monkeypatch.setattr(sys, "path", folders)
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+        assert run_module("yolact_deploy.benchmarks.performance.memory", ["--help"], "working").startswith("usage")
 
 
 def test_an_exported_file_runs_without_torch(nano_onnx: Path) -> None:
