@@ -171,14 +171,19 @@ def progress(description: str, is_bytes: bool = False) -> Iterator[Advance]:
 
 
 @contextmanager
-def bars(*columns: ProgressColumn) -> Iterator[Progress | None]:
-    """Bars on stderr with `columns` behind each, gone at the end; None where stderr is no terminal."""
+def bars(*columns: ProgressColumn, auto_refresh: bool = True) -> Iterator[Progress | None]:
+    """Bars on stderr with `columns` behind each, gone at the end; None where stderr is no terminal.
+
+    auto_refresh: whether a thread redraws them, or only what updates them.
+    """
     console = _console(is_error=True)
     if not console.is_terminal:
         yield None
         return
     described = TextColumn("{task.description}", markup=False)
-    with Progress(described, BarColumn(), *columns, console=console, transient=True) as shown:
+    with Progress(
+        described, BarColumn(), *columns, console=console, transient=True, auto_refresh=auto_refresh
+    ) as shown:
         yield shown
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from yolact_deploy.benchmarks.performance.timing import Advance, Latency, Part, Round, Schedule, measure_round
+from yolact_deploy.benchmarks.performance.timing import Advance, Latency, Part, Round, measure_round
 from yolact_deploy.predictor import Predictor
 from yolact_deploy.types import Image
 
@@ -59,15 +59,3 @@ class DeviceTimer:
 def keeps_device_times(predictor: Predictor) -> bool:
     """Whether the runtime times its calls by events."""
     return hasattr(predictor.runtime, "stage_times")
-
-
-def time_device(
-    predictor: Predictor, images: Sequence[Image], count: int, schedule: Schedule, advance: Advance
-) -> DeviceTimes | None:
-    """Measure `predictor` on `images`, `count` per call. None for a runtime that keeps no such times."""
-    if not keeps_device_times(predictor):
-        return None
-    timer = DeviceTimer(predictor, images, count)
-    for index, part in enumerate(schedule.parts()):
-        timer.measure(part, schedule.warmup_of(index), advance)
-    return timer.times()

@@ -106,23 +106,6 @@ def time_in_turns(models: Sequence[TimedModel], schedule: Schedule) -> list[Timi
     return [model.timing(origin) for model in models]
 
 
-def time_model(
-    predictor: Predictor,
-    path: Path,
-    images: Sequence[Image],
-    schedule: Schedule,
-    device: str = "auto",
-    threads: int | None = None,
-    progress: Progress = lambda what, done, total: None,
-) -> Timing:
-    """Measure one open model, that of the file `path`, end to end and by stage.
-
-    Raises YolactDeployError when the model fails. A file that cannot be cut into stages is timed end to end only.
-    """
-    (timing,) = time_in_turns([TimedModel(predictor, path, images, device, threads, progress=progress)], schedule)
-    return timing
-
-
 def images_per_call(predictor: Predictor) -> int:
     """How many images one call is given: the batch of a file that takes only that, 1 otherwise."""
     return getattr(predictor.runtime, "batch_size", None) or 1

@@ -167,28 +167,3 @@ def measure_round(
             advance(int(part.advance(len(seconds), now - start) * 100), 100)
     advance(100, 100)
     return Round(tuple(seconds), tuple(started), now - start)
-
-
-def measure_latency(
-    call: Callable[[int], object],
-    schedule: Schedule,
-    advance: Advance = lambda done, total: None,
-    timer: Timer = by_clock,
-) -> Latency:
-    """The latency of `call(index)`, all rounds one after the other; index goes on counting from round to round."""
-    rounds: list[Round] = []
-    parts = schedule.parts()
-    origin = time.perf_counter()
-    for index, part in enumerate(parts):
-        first = sum(len(each.seconds) for each in rounds)
-        rounds.append(
-            measure_round(
-                call,
-                part,
-                schedule.warmup_of(index),
-                first,
-                lambda done, total, index=index: advance((index * total + done) // len(parts), total),  # type: ignore[misc]
-                timer,
-            )
-        )
-    return Latency.of_rounds(rounds, origin)

@@ -12,9 +12,10 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from yolact_deploy import console
+from yolact_deploy.benchmarks.report.class_table import class_table
 from yolact_deploy.benchmarks.report.model import BenchReport
 from yolact_deploy.benchmarks.report.table import Table
-from yolact_deploy.benchmarks.report.tables import all_tables, class_table
+from yolact_deploy.benchmarks.report.tables import all_tables
 from yolact_deploy.benchmarks.report.wording import alarms, comparison_summary, definitions, facts, summary
 
 MARKDOWN_TITLE = "# yolact-deploy bench"

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from yolact_deploy.benchmarks.accuracy.differences import PICTURES_PER_MODEL
+from yolact_deploy.benchmarks.report.class_table import class_table
 from yolact_deploy.benchmarks.report.html import chart_data, texts
 from yolact_deploy.benchmarks.report.html.charts import MIN_AP_SPAN
 from yolact_deploy.benchmarks.report.html.view import ModelView
 from yolact_deploy.benchmarks.report.model import BenchReport
 from yolact_deploy.benchmarks.report.table import Table
-from yolact_deploy.benchmarks.report.tables import DEVICE_TITLES, STAGE_TITLES, all_tables, class_table
+from yolact_deploy.benchmarks.report.tables import DEVICE_TITLES, STAGE_TITLES, all_tables
 from yolact_deploy.benchmarks.report.text import cell_style
 from yolact_deploy.benchmarks.report.wording import alarms, comparison_notes, comparison_summary, definitions
 from yolact_deploy.dependencies import require

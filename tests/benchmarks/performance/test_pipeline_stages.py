@@ -10,10 +10,10 @@ import onnx
 import pytest
 
 from tests.conftest import NANO_WEIGHTS
-from yolact_deploy.benchmarks.performance import pipeline_stages as stages_module
+from yolact_deploy.benchmarks.performance import pipeline_stages
 from yolact_deploy.benchmarks.performance.pipeline_stages import STAGES, OnnxStages, RuntimeStages, open_stages
 from yolact_deploy.benchmarks.performance.split import split_graph
-from yolact_deploy.benchmarks.performance.timed_model import time_model
+from yolact_deploy.benchmarks.performance.timed_model import TimedModel, time_in_turns
 from yolact_deploy.benchmarks.performance.timing import Schedule
 from yolact_deploy.errors import ModelFileError, YolactDeployError
 from yolact_deploy.export.graph.torch_to_onnx import ExportOptions, export_onnx
@@ -35,6 +35,14 @@ def nano_batch_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bundled checkpoint exported for three images a call."""
     output = tmp_path_factory.mktemp("nano") / "batch.onnx"
     return export_onnx(NANO_WEIGHTS, ExportOptions(output, batch=3)).path
+
+
+def time_model(
+    predictor: Predictor, path: Path, images: list[Image], schedule: Schedule, **options: Any
+) -> pipeline_stages.Timing:
+    """One model, as the benchmark times several."""
+    (timing,) = time_in_turns([TimedModel(predictor, path, images, **options)], schedule)
+    return timing
 
 
 def assert_same(actual: NetworkDetections, expected: NetworkDetections) -> None:
@@ -116,7 +124,7 @@ def test_a_model_in_one_piece_is_timed_end_to_end_only(
     def refuse(*arguments: Any) -> None:
         raise ModelFileError("it has no joints")
 
-    monkeypatch.setattr(stages_module, "OnnxStages", refuse)
+    monkeypatch.setattr(pipeline_stages, "OnnxStages", refuse)
     with Predictor.open(nano_onnx, threads=1) as predictor:
         timing = time_model(predictor, nano_onnx, [nano_image], ONCE)
         assert timing.stages is None

@@ -22,11 +22,12 @@ from yolact_deploy.benchmarks.performance.memory import MemoryUse
 from yolact_deploy.benchmarks.performance.pipeline_stages import STAGES, Timing
 from yolact_deploy.benchmarks.performance.timing import Latency
 from yolact_deploy.benchmarks.regression.comparison import Change, Comparison, ModelChanges
+from yolact_deploy.benchmarks.report.class_table import class_table
 from yolact_deploy.benchmarks.report.html.page import draw_page
 from yolact_deploy.benchmarks.report.json_report import to_json
 from yolact_deploy.benchmarks.report.model import BenchReport, DetectionCounts, ModelReport
 from yolact_deploy.benchmarks.report.table import Table
-from yolact_deploy.benchmarks.report.tables import all_tables, ap_text, class_table
+from yolact_deploy.benchmarks.report.tables import all_tables, ap_text
 from yolact_deploy.benchmarks.report.text import print_report, to_markdown
 from yolact_deploy.benchmarks.report.wording import alarms, failures, summary
 from yolact_deploy.tolerances import GATES

@@ -13,10 +13,11 @@ import pytest
 from tests.benchmarks.report.html.conftest import CASES, LONG, SCRIPT, bench_report, page_of
 from yolact_deploy.benchmarks.accuracy.difference_pictures import Pictures
 from yolact_deploy.benchmarks.accuracy.differences import ImageDifference
+from yolact_deploy.benchmarks.report.class_table import class_table
 from yolact_deploy.benchmarks.report.html.page import draw_page
 from yolact_deploy.benchmarks.report.html.svg import INK, drawing, inlined, series_colour
 from yolact_deploy.benchmarks.report.html.texts import difference_words, verdict
-from yolact_deploy.benchmarks.report.tables import all_tables, class_table
+from yolact_deploy.benchmarks.report.tables import all_tables
 
 VOID = {"meta", "link", "br", "img"}
 
