@@ -14,6 +14,7 @@ JSON_FORMAT = 3  # of a benchmark's JSON; grows when an older reader could misre
 READABLE_FORMATS = (2, 3)
 MAX_FILE_BYTES = 256 << 20  # 256 MiB: more is not a benchmark's JSON
 _SMALLEST, _LARGEST = 1e-12, 1e18  # of any number: what is beyond was not measured
+MAX_TEXT = 300  # characters of a name or a description
 _ADVICE = "measure again with this version and --json"
 
 # The smallest change that counts, beside the spread of the rounds: what all rounds of one run share (where memory
@@ -85,15 +86,15 @@ def saved_run(value: Mapping[str, Any]) -> SavedRun:
     """A benchmark's JSON as values. Raises LookupError, TypeError, ValueError, AttributeError or OverflowError when it
     is malformed."""
     hardware, options = value["hardware"], value["options"]
-    facts = {name.replace("_", " "): str(hardware.get(name)) for name in _HARDWARE}
-    facts |= {str(title): str(version) for title, version in hardware["versions"].items()}
+    facts = {name.replace("_", " "): _text(hardware.get(name)) for name in _HARDWARE}
+    facts |= {_text(title): _text(version) for title, version in hardware["versions"].items()}
     chosen = {name: options.get(name) for name in _OPTIONS} | {"exif": options.get("exif", "auto")}
-    facts |= {f"--{name}": "not given" if value is None else str(value) for name, value in chosen.items()}
+    facts |= {f"--{name}": "not given" if value is None else _text(value) for name, value in chosen.items()}
     busy = value.get("busy_cores")
     return SavedRun(
-        date=str(hardware["date"]),
-        models={str(model["name"]): _model(model) for model in value["models"]},
-        facts={**facts, "data": str(value["data"]["description"])},
+        date=_text(hardware["date"]),
+        models={_text(model["name"]): _model(model) for model in value["models"]},
+        facts={**facts, "data": _text(value["data"]["description"])},
         cores=_positive(hardware["cores"]),
         busy_cores=None if busy is None else _positive(busy),
     )
@@ -106,10 +107,10 @@ _OPTIONS = ("device", "threads", "batch", "streams", "limit", "seed", "warmup", 
 def _model(value: Mapping[str, Any]) -> SavedModel:
     timing = value["timing"]
     facts = {
-        "file": f"SHA-256 {str(value['sha256'])[:12]}",
-        "runtime": str(value["description"]),
-        "images per call": str(timing["images_per_call"]),
-        "callers": str(timing["throughput"]["streams"]),
+        "file": f"SHA-256 {_text(value['sha256'])[:12]}",
+        "runtime": _text(value["description"]),
+        "images per call": _text(timing["images_per_call"]),
+        "callers": _text(timing["throughput"]["streams"]),
     }
     return SavedModel(dict(_quantities(value)), facts)
 
@@ -121,7 +122,7 @@ def _quantities(value: Mapping[str, Any]) -> Iterator[tuple[str, Quantity]]:
     yield "throughput", Quantity(rate, "images/s", BETWEEN_RUNS, "faster", "slower", rounds)
     for part in ("stages", "device"):
         for name, latency in (timing[part] or {}).items():
-            yield str(name), _latency(latency, BETWEEN_RUNS_STAGE)
+            yield _text(name), _latency(latency, BETWEEN_RUNS_STAGE)
     if value["memory"]:
         peak = _positive(value["memory"]["peak_bytes"]) / (1 << 20)
         yield "peak memory", Quantity(peak, "MiB", MEMORY_BAND, "more", "less")
@@ -142,3 +143,9 @@ def _positive(value: Any) -> float:
     if not (float(value) == 0 or _SMALLEST < float(value) < _LARGEST):  # 0: a clock that is too coarse
         raise ValueError(f"{str(value)[:40]} where a measured number is expected")
     return float(value)
+
+
+def _text(value: Any) -> str:
+    """For people: one line, with what cannot be printed made visible."""
+    shown = str(value)[:MAX_TEXT]
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in shown)

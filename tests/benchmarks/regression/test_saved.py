@@ -6,6 +6,7 @@ import json
 import math
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from tests.conftest import DATA
 from yolact_deploy.benchmarks.regression.comparison import compare_runs
 from yolact_deploy.benchmarks.regression.saved import MAX_FILE_BYTES, read_saved, saved_run
 from yolact_deploy.benchmarks.report.json_report import to_json
+from yolact_deploy.benchmarks.report.tables import comparison_table
+from yolact_deploy.benchmarks.report.wording import comparison_notes, comparison_summary
 from yolact_deploy.errors import DataError
 
 
@@ -128,8 +131,13 @@ def test_whatever_is_damaged_is_compared_or_refused(place: tuple[Any, ...], odd:
             comparison = compare_runs(read_saved(path), good, "old.json", 0.05)
         except DataError:
             return
-    numbers = [change.band for model in comparison.models for change in model.changes if change.band is not None]
-    assert all(math.isfinite(number) for number in numbers)
+    assert all(
+        change.band is None or math.isfinite(change.band) for model in comparison.models for change in model.changes
+    )
+    report = replace(GOOD, comparison=comparison)
+    shown = [comparison_summary(comparison), *comparison_notes(comparison), *comparison.failures]
+    shown += [cell for row in comparison_table(report).rows for cell in row]
+    assert all(line.isprintable() for line in shown)
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
