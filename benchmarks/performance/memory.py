@@ -43,7 +43,7 @@ def measure_peak_memory(
 ) -> MemoryUse:
     """Open `model` in a new process and run it on `images`.
 
-    Raises YolactDeployError when that process fails (for want of memory, say).
+    Raises YolactDeployError when that process fails, out of memory for example.
     """
     arguments = ["--device", device]
     if threads is not None:

@@ -48,8 +48,8 @@ def test_a_checkpoint_with_a_configuration_of_its_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux")
-def test_the_peak_is_the_child_s_own_not_the_parent_s(nano_onnx: Path) -> None:
-    ballast = bytearray(b"x") * (700 * MIB)  # ru_maxrss of a child would start here
+def test_the_peak_is_of_the_subprocess_alone(nano_onnx: Path) -> None:
+    ballast = bytearray(b"x") * (700 * MIB)  # ru_maxrss of a subprocess would start here
     use = measure_peak_memory(nano_onnx, [IMAGE], device="cpu", threads=1)
     assert use.source == "VmHWM"
     assert use.peak_bytes < 500 * MIB
@@ -72,7 +72,7 @@ def test_systems_without_proc(monkeypatch: pytest.MonkeyPatch) -> None:
     assert peak > 20 * MIB
 
 
-def test_a_child_that_fails_is_an_error_with_its_reason(tmp_path: Path, nano_onnx: Path) -> None:
+def test_a_subprocess_that_fails_is_an_error_with_its_reason(tmp_path: Path, nano_onnx: Path) -> None:
     missing = tmp_path / "missing.onnx"
     with pytest.raises(YolactDeployError, match=r"measuring the memory of .* failed: no such file: .*missing\.onnx"):
         measure_peak_memory(missing, [IMAGE])
@@ -80,10 +80,10 @@ def test_a_child_that_fails_is_an_error_with_its_reason(tmp_path: Path, nano_onn
         measure_peak_memory(nano_onnx, [tmp_path / "missing.png"])
 
 
-def test_a_child_that_dies_without_a_word() -> None:
+def test_a_subprocess_that_dies_without_a_word() -> None:
     with pytest.raises(YolactDeployError, match=r"^working failed: its process ended with status 3$"):
         run_module("timeit", ["-n1", "-r1", "-s", "import os; os._exit(3)", "pass"], "working")
-    with pytest.raises(YolactDeployError, match=r"its process was ended by signal 9 \(for want of memory\?\)"):
+    with pytest.raises(YolactDeployError, match=r"its process was ended by signal 9 \(out of memory\?\)"):
         run_module("timeit", ["-n1", "-r1", "-s", "import os; os.kill(os.getpid(), 9)", "pass"], "working")
 
 
