@@ -125,6 +125,16 @@ def test_data_of_one_s_own_with_one_category(make_folder: MakeFolder, nano_onnx:
     assert model.accuracy.box.ap == -1
 
 
+def test_a_category_without_objects_changes_nothing_but_a_note(report: BenchReport, tmp_path: Path) -> None:
+    content = json.loads((NANO / "instances.json").read_text())
+    content["categories"].insert(0, {"id": 0, "name": "shapes", "supercategory": "none"})
+    (tmp_path / "instances.json").write_text(json.dumps(content))
+    (tmp_path / "images").symlink_to(NANO / "images")
+    (model,) = run_bench(replace(QUICK, models=(NANO_WEIGHTS,), data=tmp_path, limit=8, seed=5)).models
+    assert model.accuracy == report.models[1].accuracy
+    assert any("left out: shapes" in note for note in model.notes)
+
+
 @pytest.mark.parametrize("kind", ["no annotation", "all crowd", "nothing detected"])
 def test_a_gate_with_nothing_to_compare_is_not_judged(
     kind: str, nano_onnx: Path, blind_onnx: Path, tmp_path: Path

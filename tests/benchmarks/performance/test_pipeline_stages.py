@@ -88,7 +88,7 @@ def test_every_part_is_timed(nano_onnx: Path, nano_image: Image) -> None:
     finished = dict.fromkeys(what for what, done, total in steps if done == total)  # a slow machine says it twice
     assert list(finished) == ["end to end", *STAGES]
     assert timing.images_per_call == 1
-    assert "run apart" in timing.stages_note
+    assert "run separately" in timing.stages_note
 
 
 def test_images_are_cycled_through(nano_onnx: Path, nano_image: Image, monkeypatch: pytest.MonkeyPatch) -> None:
