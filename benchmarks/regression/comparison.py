@@ -153,6 +153,6 @@ def _failures(models: tuple[ModelChanges, ...], allowed: float) -> Iterator[str]
                 yield f"{model.name}: {change.what}: too few rounds to judge it: pass --repeats 3 or more"
             elif change.verdict == "slower" and change.slowdown > allowed:
                 yield (
-                    f"{model.name}: {change.what} went from {change.old:.2f} to {change.new:.2f} {change.unit}, "
+                    f"{model.name}: {change.what} went from {change.old:.3g} to {change.new:.3g} {change.unit}, "
                     f"{change.slowdown:.1%} slower (noise {change.band:.1%}), allowed are {allowed:.1%}"
                 )

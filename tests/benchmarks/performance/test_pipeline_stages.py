@@ -32,7 +32,7 @@ def nano_tensor_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def nano_batch_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bundled checkpoint exported for three images a call."""
+    """The bundled checkpoint exported for three images per call."""
     output = tmp_path_factory.mktemp("nano") / "batch.onnx"
     return export_onnx(NANO_WEIGHTS, ExportOptions(output, batch=3)).path
 

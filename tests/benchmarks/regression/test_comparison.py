@@ -111,7 +111,7 @@ def test_a_failed_gate_names_model_numbers_and_band(timed: Callable[..., BenchRe
     assert not report.passed
     assert report.has_parity
     line, _ = failures(report)
-    for words in ("net.onnx: end to end went from ", "to 23.99 ms, 20.1% slower (noise ", "allowed are 5.0%"):
+    for words in ("net.onnx: end to end went from ", "to 24 ms, 20.1% slower (noise ", "allowed are 5.0%"):
         assert words in line
     assert line in to_markdown(report)
     value = json.loads(json.dumps(to_json(report), allow_nan=False))
