@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -161,6 +162,13 @@ def test_bench_judges_parity(capsys: Captured, tmp_path: Path, exported: Path) -
     assert "parity: pass" in (tmp_path / "new" / "b.md").read_text()
 
 
+@pytest.fixture
+def no_progress_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine is slow enough for lines of progress beside the error."""
+    monkeypatch.setattr("yolact_deploy.benchmarks.report.progress.LOG_SECONDS", math.inf)
+
+
+@pytest.mark.usefixtures("no_progress_lines")
 def test_a_failed_gate_is_exit_status_1(capsys: Captured, tmp_path: Path, exported: Path) -> None:
     other = tmp_path / "other.onnx"
     succeeds(capsys, "export", NANO_WEIGHTS, "-o", other, "--score-threshold", "0.9")
@@ -169,6 +177,7 @@ def test_a_failed_gate_is_exit_status_1(capsys: Captured, tmp_path: Path, export
     assert "parity: FAIL (other.onnx)" in line
 
 
+@pytest.mark.usefixtures("no_progress_lines")
 def test_bench_compares_with_an_older_run(capsys: Captured, tmp_path: Path, exported: Path) -> None:
     old = tmp_path / "old.json"
     quick = ("--limit", "2", "--iterations", "3", "--warmup", "0", "--threads", "1")
