@@ -16,7 +16,7 @@ from yolact_deploy.benchmarks.accuracy.differences import ImageDifference, large
 from yolact_deploy.benchmarks.accuracy.image_results import ImageResult, run_images
 from yolact_deploy.benchmarks.accuracy.parity import Parity, Verdict, compare, gate_for, judge
 from yolact_deploy.benchmarks.hardware import available_cores, describe_hardware
-from yolact_deploy.benchmarks.options import BenchOptions
+from yolact_deploy.benchmarks.options import BenchOptions, Progress
 from yolact_deploy.benchmarks.performance.load import (
     Throughput,
     measure_arrivals,
@@ -37,15 +37,12 @@ from yolact_deploy.errors import YolactDeployError
 from yolact_deploy.files import sha256_of
 from yolact_deploy.predictor import Predictor
 from yolact_deploy.telemetry import Monitor, Telemetry, busy_notes, machine_notes, open_sources
+from yolact_deploy.telemetry.cpu import OtherProcesses, busy_warning
 from yolact_deploy.types import Image
-
-__all__ = ["BenchOptions", "BenchReport", "DetectionCounts", "ModelReport", "Progress", "choose_models", "run_bench"]
 
 TIMING_IMAGES = 64  # at most, spread over the data set
 TIMING_BYTES = 256 << 20  # 256 MiB: what the decoded images may take together
 MEMORY_IMAGES = 3
-
-Progress = Callable[[str, int, int], None]  # what is being done, how much is done, of how much
 
 
 def run_bench(options: BenchOptions, progress: Progress = lambda what, done, total: None) -> BenchReport:
@@ -59,13 +56,20 @@ def run_bench(options: BenchOptions, progress: Progress = lambda what, done, tot
     require("pycocotools", "computing AP")
     old = None if options.compare is None else read_saved(options.compare)
     busy = busy_notes()
-    dataset = load_dataset(options.data or bundled_nano().folder, options.limit, options.seed)
+    dataset = load_dataset(
+        options.data or bundled_nano().folder,
+        options.limit,
+        options.seed,
+        options.exif,
+        options.skip_bad_annotations,
+    )
     paths, reference = choose_models(options)
     names = model_names(paths)
     if old is not None:
         check_names(old, list(names.values()), str(options.compare))
     mappings = check_models(paths, options, dataset)
-    bench = _Bench(options, dataset, progress, names)
+    evaluated = {number for mapping in mappings.values() for number in mapping.category_ids if number is not None}
+    bench = _Bench(options, dataset, evaluated, progress, names)
     findings: dict[Path, _Findings] = {}
     for path in sorted(paths, key=lambda path: path != reference):  # the reference first, else in order
         findings[path] = bench.assess(path, mappings[path], is_reference=path == reference)
@@ -73,7 +77,6 @@ def run_bench(options: BenchOptions, progress: Progress = lambda what, done, tot
     reports = {
         path: bench.report(path, findings[path], timings[path], is_reference=path == reference) for path in paths
     }
-    no_reference = "no reference, so parity was not judged: pass --reference CHECKPOINT"
     report = BenchReport(
         models=tuple(reports.values()),
         reference=None if reference is None else reports[reference].name,
@@ -81,7 +84,8 @@ def run_bench(options: BenchOptions, progress: Progress = lambda what, done, tot
         data_folder=dataset.folder,
         hardware=describe_hardware(),
         options=options,
-        notes=(*(() if reference else (no_reference,)), *busy, *bench.machine_notes),
+        notes=(*dataset.notes, *busy, *bench.machine_notes),
+        busy_cores=bench.busy_cores,
     )
     if old is None:
         return report
@@ -107,15 +111,24 @@ class _Bench:
     """Runs model after model on the data set; the first one that is the reference is what the others are compared with.
     Then times all of them in turns."""
 
-    def __init__(self, options: BenchOptions, dataset: Dataset, progress: Progress, names: dict[Path, str]) -> None:
+    def __init__(
+        self,
+        options: BenchOptions,
+        dataset: Dataset,
+        category_ids: set[int],
+        progress: Progress,
+        names: dict[Path, str],
+    ) -> None:
+        """category_ids: those of `dataset` to evaluate."""
         self._options = options
         self._dataset = dataset
         self._progress = progress
         self._names = names
-        self._truth = GroundTruth(dataset)
+        self._truth = GroundTruth(dataset, category_ids)
         self._reference: tuple[list[ImageResult], Accuracy] | None = None
         self._telemetry: dict[Path, Telemetry | None] = {}
         self.machine_notes: tuple[str, ...] = ()  # what this machine does not tell of power and temperature
+        self.busy_cores: float | None = None  # see BenchReport
 
     def assess(self, path: Path, mapping: ClassMapping, is_reference: bool) -> _Findings:
         """Detections, accuracy and parity of one model."""
@@ -146,6 +159,7 @@ class _Bench:
             sources = open_sources()
             self.machine_notes = tuple(machine_notes(sources))
             monitor = stack.enter_context(Monitor(sources))
+            others = OtherProcesses()
             records = {path: monitor.record() for path in paths}
             models = {
                 path: self._timed_model(path, images, stack, partial(monitor.watching, record))
@@ -166,6 +180,9 @@ class _Bench:
                         self._advance(path, "arriving frames"),
                     )
                     timings[path] = replace(timings[path], arrivals=arrivals)
+            self.busy_cores = others.cores()
+            busy = busy_warning(self.busy_cores)
+            self.machine_notes += (busy,) if busy else ()
         return timings
 
     def report(self, path: Path, findings: _Findings, timing: Timing, is_reference: bool) -> ModelReport:

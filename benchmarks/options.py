@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from yolact_deploy.config.model import ModelConfig
 from yolact_deploy.errors import YolactDeployError
 
 DEFAULT_REPEATS = 3  # the fewest rounds that tell noise from change
+
+Progress = Callable[[str, int, int], None]  # what is being done, how much is done, of how much
 
 
 @dataclass(frozen=True)
@@ -23,15 +26,17 @@ class BenchOptions:
     data: Path | None = None  # None: the bundled nano set
     limit: int | None = None  # images; None: all
     seed: int | None = None  # with limit: a random choice instead of the first by id
+    exif: str = "auto"  # the images' EXIF orientation: "auto", "apply" or "ignore"; see accuracy.orientation
+    skip_bad_annotations: bool = False  # instead of refusing the data set
     device: str = "auto"
     threads: int | None = None  # None: each runtime's default
     iterations: int | None = None  # calls in all rounds together; None: at least 10 and at least 3 s
     warmup: int = DEFAULT_WARMUP
     duration: float | None = None  # s in all rounds together, instead of iterations
     repeats: int = DEFAULT_REPEATS  # rounds, going round the models
-    batch: int | None = None  # images a call; None: 1, or what the file takes
-    streams: int = 1  # callers at the same time, for the throughput
-    target_fps: float | None = None  # also measure frames that arrive at this rate, a second
+    batch: int | None = None  # images per call; None: 1, or what the file takes
+    streams: int = 1  # concurrent callers, for the throughput
+    target_fps: float | None = None  # also measure frames that arrive at this rate, per second
     max_ap_difference: float | None = None  # points; None: by precision, see parity.GATES
     min_match_rate: float | None = None  # 0..1; None: by precision
     config: ModelConfig | None = None  # of the checkpoints; None: found from each

@@ -60,11 +60,14 @@ def check_models(paths: Sequence[Path], options: BenchOptions, dataset: Dataset)
     def with_names(config: ModelConfig) -> ModelConfig:
         return config.with_class_names(names) if names and config.has_generic_names else config
 
-    return {path: map_classes(with_names(config), dataset.categories) for path, config in configs.items()}
+    return {
+        path: map_classes(with_names(config), dataset.categories, dataset.object_counts)
+        for path, config in configs.items()
+    }
 
 
 def check_batch(predictor: Predictor, path: Path, batch: int | None) -> None:
-    """Raises ModelFileError when the file takes another number of images a call, or not so many."""
+    """Raises ModelFileError when the file takes another number of images per call, or fewer."""
     if batch is None:
         return
     fixed = getattr(predictor.runtime, "batch_size", None)
@@ -76,9 +79,9 @@ def check_batch(predictor: Predictor, path: Path, batch: int | None) -> None:
     advice = (
         f"export it with --batch dynamic or --batch {batch}"
         if profile is None
-        else f"build the engine again with --batch 1,{batch},{max(batch, largest)}"
+        else f"rebuild the engine with --batch 1,{batch},{max(batch, largest)}"
     )
-    raise ModelFileError(f"{path} takes {takes} {'image' if fixed == 1 else 'images'} a call, not {batch}: {advice}")
+    raise ModelFileError(f"{path} takes {takes} {'image' if fixed == 1 else 'images'} per call, not {batch}: {advice}")
 
 
 def open_model(path: Path, options: BenchOptions, threads: int | None = None) -> Predictor:

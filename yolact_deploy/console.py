@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -100,6 +100,11 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]], numbers
     _console().print(table)
 
 
+def show(renderable: RenderableType) -> None:
+    """Anything that rich draws, on stdout."""
+    _console().print(renderable)
+
+
 def show_facts(facts: Iterable[tuple[str, object]]) -> None:
     """Name and value, one pair a line, values aligned."""
     table = Table.grid(padding=(0, 2))
@@ -166,14 +171,19 @@ def progress(description: str, is_bytes: bool = False) -> Iterator[Advance]:
 
 
 @contextmanager
-def bars(*columns: ProgressColumn) -> Iterator[Progress | None]:
-    """Bars on stderr with `columns` behind each, gone at the end; None where stderr is no terminal."""
+def bars(*columns: ProgressColumn, auto_refresh: bool = True) -> Iterator[Progress | None]:
+    """Bars on stderr with `columns` behind each, gone at the end; None where stderr is no terminal.
+
+    auto_refresh: whether a thread redraws them, or only what updates them.
+    """
     console = _console(is_error=True)
     if not console.is_terminal:
         yield None
         return
     described = TextColumn("{task.description}", markup=False)
-    with Progress(described, BarColumn(), *columns, console=console, transient=True) as shown:
+    with Progress(
+        described, BarColumn(), *columns, console=console, transient=True, auto_refresh=auto_refresh
+    ) as shown:
         yield shown
 
 

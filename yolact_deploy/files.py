@@ -11,7 +11,7 @@ import os
 import re
 import secrets
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ _CHUNK_BYTES = 1 << 20  # 1 MiB
 MAX_NAME_BYTES = 255  # of a file name, on the file systems in use
 _DRAFT_BYTES = 8  # of randomness in a draft's name
 _DRAFT_NAME = re.compile(r"\.[0-9a-f]{16}\.part(\.|$)")
+_MARK_BYTES = 4096  # how far from its start a report says whose it is
 
 
 def sha256_of(path: str | Path) -> str:
@@ -53,6 +54,24 @@ def check_output_path(path: str | Path, force: bool = False) -> Path:
         raise OutputError(f"{path} exists: pass --force to replace it")
     make_output_folder(path.parent)
     return path
+
+
+def check_report_target(path: str | Path, marks: Sequence[str], force: bool = False) -> Path:
+    """`check_output_path` for a report: one of our own is replaced, as runs are repeated; any other file only by
+    `force`.
+
+    marks: texts near the start of a file, any of which shows that it is a report of ours. Raises OutputError.
+    """
+    path = Path(path)
+    if path.is_file() and not force:
+        try:
+            with path.open("rb") as file:
+                beginning = file.read(_MARK_BYTES).decode("utf-8", "replace")
+        except OSError as error:
+            raise OutputError(f"cannot read {path}: {error.strerror or error}; choose another name") from None
+        if not any(mark in beginning for mark in marks):
+            raise OutputError(f"{path} exists and is not a report of yolact-deploy: pass --force to replace it")
+    return check_output_path(path, force=True)
 
 
 def make_output_folder(folder: str | Path) -> Path:

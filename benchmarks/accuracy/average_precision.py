@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,10 +59,11 @@ class GroundTruth:
     Crowd regions, images without objects and holes in category ids are what they are to pycocotools.
     """
 
-    def __init__(self, dataset: Dataset) -> None:
-        """Raises MissingDependencyError when pycocotools is not installed."""
+    def __init__(self, dataset: Dataset, category_ids: Collection[int] | None = None) -> None:
+        """category_ids: those to evaluate, None for all. Raises MissingDependencyError without pycocotools."""
+        categories = [item for item in dataset.categories if category_ids is None or item.id in category_ids]
         self._images = [{"id": image.id, "height": image.height, "width": image.width} for image in dataset.images]
-        self._categories = [{"id": category.id, "name": category.name} for category in dataset.categories]
+        self._categories = [{"id": category.id, "name": category.name} for category in categories]
         # Copied, because pycocotools writes into annotations.
         self._coco = self._indexed([dict(annotation) for annotation in dataset.annotations])
 
@@ -90,7 +91,7 @@ class GroundTruth:
         with _quiet():
             evaluation.evaluate()
             evaluation.accumulate()
-        precision = evaluation.eval["precision"][..., -1]  # [IoU, recall, category, area], 100 detections an image
+        precision = evaluation.eval["precision"][..., -1]  # [IoU, recall, category, area], 100 detections per image
         ap, small, medium, large = (_mean(precision[:, :, :, area]) for area in range(len(_AREAS)))
         names = [str(category["name"]) for category in self._categories]  # sorted by id, as pycocotools has them
         return AveragePrecision(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from yolact_deploy.benchmarks.accuracy.instances import Category
@@ -16,40 +16,51 @@ _NAMES_SHOWN = 5
 class ClassMapping:
     """How class indices become category ids."""
 
-    category_ids: tuple[int | None, ...]  # one a class of the model; None: the data set does not have it
+    category_ids: tuple[int | None, ...]  # one per class of the model; None: the data set does not have it
     notes: tuple[str, ...]  # what was assumed or left out, for people to read
 
 
-def map_classes(config: ModelConfig, categories: Sequence[Category]) -> ClassMapping:
+def map_classes(
+    config: ModelConfig, categories: Sequence[Category], object_counts: Mapping[int, int] | None = None
+) -> ClassMapping:
     """Find each category among the classes of `config`: by name, or, when the classes are only numbered and there are
     as many, in the order of the category ids.
 
-    Classes that the data set does not have are not evaluated. Raises DataError, naming them, for categories that the
-    model does not know.
+    object_counts: objects per category id; None: every category has some. Classes that the data set does not have are
+    not evaluated; categories without objects that the model does not know are left out. Raises DataError, naming
+    them, for other categories that the model does not know.
     """
+    wanted = [item for item in categories if object_counts is None or object_counts.get(item.id)]
     names = [_simplified(name) for name in config.class_names]
-    by_name = {_simplified(category.name): category.id for category in categories}
-    unknown = [category.name for category in categories if _simplified(category.name) not in names]
+    unknown = [item.name for item in wanted if _simplified(item.name) not in names]
     if unknown and config.has_generic_names:
-        return _map_by_order(config, categories)
+        return _map_by_order(config, categories if len(categories) == config.num_classes else wanted)
     if unknown:
         raise DataError(
-            f"the data set has {len(unknown)} of {len(categories)} categories that the model does not know: "
-            f"{_listed(unknown)}; the model's classes are {_listed(config.class_names)}: name the classes alike"
+            f"unknown categories in the data set: {_listed(unknown)} (the model has {_listed(config.class_names)}); "
+            "rename them or pass --class-names"
         )
-    for whose, found in (("classes of the model", names), ("categories of the data set", list(by_name))):
-        expected = config.num_classes if found is names else len(categories)
-        if len(set(found)) < expected:
-            raise DataError(f"two {whose} have the same name: names must differ by more than case and spaces")
+    if len(set(names)) < len(names):
+        raise DataError("two classes of the model have the same name: names must differ by more than case and spaces")
+    by_name: dict[str, int] = {}
+    for item in (*wanted, *(item for item in categories if item not in wanted)):  # those with objects come first
+        if by_name.setdefault(_simplified(item.name), item.id) != item.id and item in wanted:
+            raise DataError(
+                f"two categories of the data set have the same name ({item.name}): names must differ by more than case "
+                "and spaces"
+            )
     category_ids = tuple(by_name.get(name) for name in names)
     missing = [name for name, found in zip(config.class_names, category_ids, strict=True) if found is None]
-    notes: tuple[str, ...] = ()
+    empty = [item.name for item in categories if item.id not in category_ids]
+    notes = []
     if missing:
-        notes = (
+        notes.append(
             f"{len(missing)} of the model's {config.num_classes} classes are not in the data set and not evaluated: "
-            f"{_listed(missing)}",
+            f"{_listed(missing)}"
         )
-    return ClassMapping(category_ids, notes)
+    if empty:
+        notes.append(f"categories without objects that the model does not know are left out: {_listed(empty)}")
+    return ClassMapping(category_ids, tuple(notes))
 
 
 def class_titles(config: ModelConfig, mapping: ClassMapping, categories: Sequence[Category]) -> tuple[str, ...]:
@@ -63,7 +74,7 @@ def _map_by_order(config: ModelConfig, categories: Sequence[Category]) -> ClassM
     if len(categories) != config.num_classes:
         raise DataError(
             f"the model has {config.num_classes} classes without names, the data set {len(categories)} categories "
-            f"({_listed([category.name for category in categories])}): pass the model's class names"
+            f"({_listed([category.name for category in categories])}): pass --class-names"
         )
     ordered = sorted(categories, key=lambda category: category.id)
     note = (

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from yolact_deploy.benchmarks.accuracy.instances import Category, ImageRecord, Instances, parse_instances
+from yolact_deploy.benchmarks.accuracy.orientation import decide_orientation
 from yolact_deploy.errors import DataError, ImageError
 from yolact_deploy.images import read_image
 from yolact_deploy.types import Image
 
 ANNOTATION_FILE = "instances.json"
+MAX_FILE_BYTES = 2 << 30  # 2 GiB, of annotations: Python needs some times as much memory
 IMAGE_FOLDERS = ("", "images")  # where a file name of instances.json is looked for, inside the data folder
 
 
@@ -26,6 +30,7 @@ class DataImage:
     path: Path
     height: int  # px
     width: int  # px
+    applies_orientation: bool = True  # whether it is turned as its EXIF tag says
 
     def read(self) -> Image:
         """The pixels, uint8 [height,width,3] BGR.
@@ -33,17 +38,15 @@ class DataImage:
         Raises DataError when the file is unreadable or its size is not the one that `instances.json` says.
         """
         try:
-            image = read_image(self.path)
-            if image.shape[:2] != (self.height, self.width):
-                # Annotations of some data sets are drawn on the pixels as stored, whatever the EXIF tag says.
-                stored = read_image(self.path, apply_orientation=False)
-                image = stored if stored.shape[:2] == (self.height, self.width) else image
+            image = read_image(self.path, apply_orientation=self.applies_orientation)
         except ImageError as error:
             raise DataError(f"image {self.id} of the data set: {error}") from None
         if image.shape[:2] != (self.height, self.width):
+            other = "ignore" if self.applies_orientation else "apply"
+            advice = f", or pass --exif {other}" if image.shape[:2] == (self.width, self.height) else ""
             raise DataError(
                 f"image {self.id} of the data set: {self.path} is {image.shape[1]}x{image.shape[0]} px, "
-                f"{ANNOTATION_FILE} says {self.width}x{self.height}: correct one of the two"
+                f"{ANNOTATION_FILE} says {self.width}x{self.height}: correct one of the two{advice}"
             )
         return image
 
@@ -59,6 +62,12 @@ class Dataset:
     total_images: int  # in instances.json
     limit: int | None
     seed: int | None
+    notes: tuple[str, ...] = ()  # what was decided or left out, for people to read
+
+    @property
+    def object_counts(self) -> Counter[int]:
+        """How many objects of the chosen images each category id has; crowd regions are none."""
+        return Counter(item["category_id"] for item in self.annotations if not item["iscrowd"])
 
     def describe(self) -> str:
         """One line, such as "nano: 16 of 64 images (seed 3), 6 categories"."""
@@ -85,27 +94,35 @@ def bundled_nano() -> NanoData:
     return NanoData(folder, folder / "yolact_nano_22_4148.pth")
 
 
-def load_dataset(folder: str | Path, limit: int | None = None, seed: int | None = None) -> Dataset:
+def load_dataset(
+    folder: str | Path, limit: int | None = None, seed: int | None = None, exif: str = "auto", skip_bad: bool = False
+) -> Dataset:
     """The data set in `folder`: `instances.json`, and images beside it or in `images/`.
 
-    limit: this many images only; the first by id, or, with `seed`, a random choice that the seed repeats.
+    limit: this many images only; the first by id, or, with `seed`, a random choice that the seed repeats. exif: see
+    `decide_orientation`. skip_bad: leave malformed annotations out.
 
-    Raises DataError when the folder, the JSON file or an image file is missing, or the JSON file is malformed.
+    Raises DataError when the folder, the JSON file or image files are missing, or the JSON file is malformed.
     """
     folder = Path(folder)
     if limit is not None and limit < 1:
         raise DataError(f"limit {limit}: at least one image")
-    instances = parse_instances(_read_json(folder), folder / ANNOTATION_FILE)
+    instances = parse_instances(_read_json(folder), folder / ANNOTATION_FILE, skip_bad)
     chosen = _choose(instances.images, limit, seed)
     ids = {record.id for record in chosen}
+    images = _located(folder, chosen)
+    others = (_find(folder, record) for record in instances.images if record.id not in ids)
+    orientation = decide_orientation(images, (image for image in others if image), exif)
+    skipped = f"annotations left out: {instances.skipped}" if instances.skipped else ""
     return Dataset(
         folder=folder.resolve(),
-        images=tuple(_locate(folder, record) for record in chosen),
+        images=tuple(replace(image, applies_orientation=orientation.applies) for image in images),
         categories=instances.categories,
         annotations=_annotations_of(instances, ids),
         total_images=len(instances.images),
         limit=limit,
         seed=seed,
+        notes=tuple(note for note in (orientation.note, skipped) if note),
     )
 
 
@@ -120,10 +137,14 @@ def _read_json(folder: Path) -> Any:
             f"{folder} has no {ANNOTATION_FILE}: put the annotations there, in COCO format, beside the images"
         )
     try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise DataError(f"{path} is larger than {MAX_FILE_BYTES >> 30} GiB: split the data set")
         return json.loads(path.read_text(encoding="utf-8-sig"))
     except json.JSONDecodeError as error:
         raise DataError(f"{path} is not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
-    except (OSError, UnicodeDecodeError, RecursionError) as error:
+    except RecursionError:
+        raise DataError(f"cannot read {path}: it is nested too deeply") from None
+    except (OSError, ValueError) as error:  # ValueError: not UTF-8, or a number of thousands of digits
         raise DataError(f"cannot read {path}: {error}") from None
 
 
@@ -136,15 +157,25 @@ def _choose(records: Sequence[ImageRecord], limit: int | None, seed: int | None)
     return tuple(sorted(random.Random(seed).sample(list(records), limit), key=lambda record: record.id))
 
 
-def _locate(folder: Path, record: ImageRecord) -> DataImage:
+def _located(folder: Path, records: Sequence[ImageRecord]) -> list[DataImage]:
+    """The files of all images. Raises DataError that counts those that are missing."""
+    found = [_find(folder, record) for record in records]
+    missing = [record for record, image in zip(records, found, strict=True) if image is None]
+    if missing:
+        more = f" (and {len(missing) - 1} more images)" if len(missing) > 1 else ""
+        raise DataError(
+            f"image {missing[0].id} of the data set is missing{more}: {missing[0].file_name} is neither in {folder} "
+            f"nor in {folder / IMAGE_FOLDERS[-1]}"
+        )
+    return [image for image in found if image is not None]
+
+
+def _find(folder: Path, record: ImageRecord) -> DataImage | None:
     for subfolder in IMAGE_FOLDERS:
         path = folder / subfolder / record.file_name
-        if path.is_file():
+        if os.path.isfile(path):  # false for a name that no file system takes
             return DataImage(record.id, path, record.height, record.width)
-    raise DataError(
-        f"image {record.id} of the data set is missing: {record.file_name} is neither in {folder} "
-        f"nor in {folder / IMAGE_FOLDERS[-1]}"
-    )
+    return None
 
 
 def _annotations_of(instances: Instances, image_ids: set[int]) -> tuple[dict[str, Any], ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from yolact_deploy.benchmarks.accuracy.dataset import DataImage
+from yolact_deploy.benchmarks.performance.timing import Advance
 from yolact_deploy.dependencies import require
 from yolact_deploy.ops.boxes import ordered_extent
 from yolact_deploy.predictor import Predictor
 from yolact_deploy.types import BoolArray, Detections, FloatArray, Image, IntArray
-
-Advance = Callable[[int, int], None]  # called with how many are done, of how many
 
 
 @dataclass(frozen=True)

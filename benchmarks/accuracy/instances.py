@@ -1,16 +1,30 @@
-"""The COCO instances format, read with care: what is wrong is said, and where."""
+"""The COCO instances format, read with care: every fault is named, with its place, before anything runs on the data."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from yolact_deploy.benchmarks.accuracy.segmentation import (
+    MAX_COORDINATE,
+    EntryError,
+    are_numbers,
+    check_segmentation,
+    is_integer,
+    kind_of,
+)
 from yolact_deploy.errors import DataError
 
-_MIN_POLYGON_NUMBERS = 6  # three corners
+MAX_SIDE = 1 << 16  # px, of an image
+MAX_PIXELS = 1 << 30  # of an image: pycocotools counts in 32 bits
+MAX_AREA = 1e10  # px: what is larger, pycocotools leaves out without a word
+MAX_ID = 1 << 63
+_SHOWN = 5  # kinds of fault in a message
+
+_Entry = TypeVar("_Entry")
 
 
 @dataclass(frozen=True)
@@ -38,98 +52,159 @@ class Instances:
     images: tuple[ImageRecord, ...]  # by id
     categories: tuple[Category, ...]  # by id
     annotations: tuple[dict[str, Any], ...]  # with image_id, category_id, bbox, area, segmentation, iscrowd
+    skipped: str = ""  # what was left out, and why; empty when nothing was
 
 
-def parse_instances(content: Any, source: Path) -> Instances:
-    """The JSON value `content` of the file `source` -> `Instances`. Raises DataError for a wrong structure."""
+def parse_instances(content: Any, source: Path, skip_bad: bool = False) -> Instances:
+    """The JSON value `content` of the file `source` -> `Instances`.
+
+    skip_bad: leave malformed annotations out instead of refusing them. Raises DataError that names all faults.
+    """
     if not isinstance(content, dict):
-        raise DataError(f"{source}: expected a JSON object at the top, found {_kind(content)}")
+        raise DataError(f"{source}: expected a JSON object at the top, found {kind_of(content)}")
     for key in ("images", "categories", "annotations"):
         if not isinstance(content.get(key), list):
-            found = _kind(content[key]) if key in content else "nothing"
+            found = kind_of(content[key]) if key in content else "nothing"
             raise DataError(f"{source}: expected a list {key!r}, found {found}: is it in COCO instances format?")
-    images = tuple(_image(entry, _Place(source, "images", i)) for i, entry in enumerate(content["images"]))
-    categories = tuple(
-        _category(entry, _Place(source, "categories", i)) for i, entry in enumerate(content["categories"])
-    )
-    for name, ids in (("images", [image.id for image in images]), ("categories", [item.id for item in categories])):
-        if not ids:
-            raise DataError(f"{source}: {name!r} is empty: there is nothing to measure")
-        _refuse_repeated(ids, f"{source}: {name!r} has two entries with id")
-    _refuse_repeated([item.name for item in categories], f"{source}: 'categories' has two entries named")
-    images_by_id = {image.id: image for image in images}
+    faults = _Faults()
+    images = faults.parse("images", content["images"], _image)
+    categories = faults.parse("categories", _worth_reading(content), _category)
+    for key, ids in (("images", [image.id for image in images]), ("categories", [item.id for item in categories])):
+        if not content[key]:
+            raise DataError(f"{source}: {key!r} is empty: there is nothing to measure")
+        faults.check_unique(key, ids)
+    by_id = {image.id: image for image in images}
     category_ids = {category.id for category in categories}
-    annotations = tuple(
-        _annotation(entry, _Place(source, "annotations", i), images_by_id, category_ids)
-        for i, entry in enumerate(content["annotations"])
+    bad = faults if not skip_bad else _Faults()
+    annotations = (
+        []
+        if faults.count
+        else bad.parse("annotations", content["annotations"], lambda entry: _annotation(entry, by_id, category_ids))
     )
+    if faults.count:
+        advice = "" if faults.keys - {"annotations"} else ", or pass --skip-bad-annotations to leave them out"
+        raise DataError(f"{source}: {faults.text()}: correct {'it' if faults.count == 1 else 'them'}{advice}")
     return Instances(
         images=tuple(sorted(images, key=lambda image: image.id)),
         categories=tuple(sorted(categories, key=lambda category: category.id)),
-        annotations=annotations,
+        annotations=tuple(annotations),
+        skipped=bad.text() if bad.count else "",
     )
 
 
-@dataclass(frozen=True)
-class _Place:
-    """Where in a file an entry stands."""
+class _Faults:
+    """Faults of entries, gathered by kind."""
 
-    source: Path
-    key: str
-    index: int
+    def __init__(self) -> None:
+        self.count = 0
+        self.keys: set[str] = set()
+        self._kinds: dict[tuple[str, str], list[str]] = {}  # key and kind -> each fault in words
 
-    def error(self, problem: str) -> DataError:
-        return DataError(f"{self.source}: {self.key}[{self.index}] {problem}")
+    def parse(self, key: str, entries: Sequence[Any], parse: Callable[[Any], _Entry]) -> list[_Entry]:
+        """What `parse` makes of each entry; those that raise EntryError are left out and kept in mind."""
+        parsed = (self._parse_one(f"{key}[{index}]", key, entry, parse) for index, entry in enumerate(entries))
+        return [value for value in parsed if value is not None]
 
-    def check_object(self, entry: Any) -> dict[str, Any]:
-        if not isinstance(entry, dict):
-            raise self.error(f"is {_kind(entry)}, expected an object")
-        return entry
+    def _parse_one(self, place: str, key: str, entry: Any, parse: Callable[[Any], _Entry]) -> _Entry | None:
+        try:
+            if not isinstance(entry, dict):
+                raise EntryError("object", f"is {kind_of(entry)}, expected an object")
+            return parse(entry)
+        except EntryError as error:
+            self._add(key, error.kind, f"{place} {error.problem}")
+            return None
 
-    def integer(self, entry: dict[str, Any], field: str) -> int:
-        value: Any = entry.get(field)
-        if not _is_integer(value):
-            raise self.error(f"has {field} {value!r}, expected a whole number")
-        return value
+    def check_unique(self, key: str, ids: Sequence[int]) -> None:
+        """An id stands for one entry."""
+        for repeated, count in Counter(ids).items():
+            if count > 1:
+                self._add(key, "repeated", f"{key!r} has two entries with id {repeated}")
 
-    def text(self, entry: dict[str, Any], field: str) -> str:
-        value = entry.get(field)
-        if not isinstance(value, str) or not value.strip():
-            raise self.error(f"has {field} {value!r}, expected a text")
-        return value
+    def text(self) -> str:
+        """All of it: how many of each kind, with an example."""
+        kinds = list(self._kinds.values())
+        parts = [each[0] + (f" (and {len(each) - 1} more like it)" if len(each) > 1 else "") for each in kinds[:_SHOWN]]
+        left = sum(len(each) for each in kinds[_SHOWN:])
+        more = f"; and {left} of other kinds" if left else ""
+        return ("" if self.count == 1 else f"{self.count} faults: ") + "; ".join(parts) + more
 
-
-def _image(entry: Any, place: _Place) -> ImageRecord:
-    entry = place.check_object(entry)
-    height, width = place.integer(entry, "height"), place.integer(entry, "width")
-    if height < 1 or width < 1:
-        raise place.error(f"is {width}x{height} px, expected at least 1x1")
-    return ImageRecord(place.integer(entry, "id"), place.text(entry, "file_name"), height, width)
-
-
-def _category(entry: Any, place: _Place) -> Category:
-    entry = place.check_object(entry)
-    return Category(place.integer(entry, "id"), place.text(entry, "name"))
+    def _add(self, key: str, kind: str, text: str) -> None:
+        self.count += 1
+        self.keys.add(key)
+        self._kinds.setdefault((key, kind), []).append(text)
 
 
-def _annotation(entry: Any, place: _Place, images: dict[int, ImageRecord], category_ids: set[int]) -> dict[str, Any]:
+def _worth_reading(content: dict[str, Any]) -> list[Any]:
+    """The categories without those that are malformed but have no annotation: they cannot matter."""
+    used = {
+        item.get("category_id")
+        for item in content["annotations"]
+        if isinstance(item, dict) and is_integer(item.get("category_id"))
+    }
+
+    def matters(entry: Any) -> bool:
+        if not isinstance(entry, dict) or not is_integer(entry.get("id")) or entry["id"] in used:
+            return True
+        try:
+            _category(entry)
+        except EntryError:
+            return False
+        return True
+
+    return [entry for entry in content["categories"] if matters(entry)]
+
+
+def _integer(entry: dict[str, Any], field: str) -> int:
+    value: Any = entry.get(field)
+    if not is_integer(value) or not -MAX_ID < value < MAX_ID:
+        raise EntryError(field, f"has {field} {kind_of(value)}, expected a whole number")
+    return value
+
+
+def _text(entry: dict[str, Any], field: str) -> str:
+    value = entry.get(field)
+    if not isinstance(value, str) or not value.strip() or "\0" in value:
+        raise EntryError(field, f"has {field} {kind_of(value)}, expected a text")
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        raise EntryError(field, f"has {field} {value!a}, expected a text without lone surrogates") from None
+    return value
+
+
+def _image(entry: dict[str, Any]) -> ImageRecord:
+    height, width = _integer(entry, "height"), _integer(entry, "width")
+    if not (1 <= height <= MAX_SIDE and 1 <= width <= MAX_SIDE and height * width <= MAX_PIXELS):
+        raise EntryError(
+            "size", f"is {width}x{height} px, expected 1x1 px to {MAX_SIDE} px per side and {MAX_PIXELS} px"
+        )
+    return ImageRecord(_integer(entry, "id"), _text(entry, "file_name"), height, width)
+
+
+def _category(entry: dict[str, Any]) -> Category:
+    return Category(_integer(entry, "id"), _text(entry, "name"))
+
+
+def _annotation(entry: dict[str, Any], images: dict[int, ImageRecord], category_ids: set[int]) -> dict[str, Any]:
     """The entry with what the evaluation reads, and nothing else."""
-    entry = place.check_object(entry)
-    image_id, category_id = place.integer(entry, "image_id"), place.integer(entry, "category_id")
+    image_id, category_id = _integer(entry, "image_id"), _integer(entry, "category_id")
     if image_id not in images:
-        raise place.error(f"has image_id {image_id}, which no image has")
+        raise EntryError("image_id", f"has image_id {image_id}, which no image has")
     if category_id not in category_ids:
-        raise place.error(f"has category_id {category_id}, which no category has")
-    box, area = entry.get("bbox"), entry.get("area")
-    if not _are_numbers(box) or len(box) != 4:
-        raise place.error(f"has bbox {box!r}, expected four numbers: x, y, width, height")
-    if not _are_numbers([area]):
-        raise place.error(f"has area {area!r}, expected a number")
+        raise EntryError("category_id", f"has category_id {category_id}, which no category has")
+    box: Any = entry.get("bbox")
+    area: Any = entry.get("area")
+    if not are_numbers(box, MAX_COORDINATE) or len(box) != 4 or min(box[2:]) < 0:
+        raise EntryError(
+            "bbox", f"has bbox {kind_of(box)}, expected four numbers: x, y, width, height, up to {MAX_COORDINATE} px"
+        )
+    if not are_numbers([area], MAX_AREA) or area < 0:
+        raise EntryError("area", f"has area {kind_of(area)}, expected a number, 0 to {MAX_AREA:g} px")
     is_crowd = entry.get("iscrowd", 0)
     if is_crowd not in (0, 1):
-        raise place.error(f"has iscrowd {is_crowd!r}, expected 0 or 1")
+        raise EntryError("iscrowd", f"has iscrowd {kind_of(is_crowd)}, expected 0 or 1")
     segmentation = entry.get("segmentation")
-    _check_segmentation(segmentation, place, images[image_id])
+    check_segmentation(segmentation, images[image_id].height, images[image_id].width)
     return {
         "image_id": image_id,
         "category_id": category_id,
@@ -138,77 +213,3 @@ def _annotation(entry: Any, place: _Place, images: dict[int, ImageRecord], categ
         "segmentation": segmentation,
         "iscrowd": int(is_crowd),
     }
-
-
-def _check_segmentation(segmentation: Any, place: _Place, image: ImageRecord) -> None:
-    """Polygons, or run lengths of the image's size: pycocotools ends the process, or reads past its memory, on less."""
-    if isinstance(segmentation, list) and segmentation:
-        for polygon in segmentation:
-            if not _are_numbers(polygon) or len(polygon) < _MIN_POLYGON_NUMBERS or len(polygon) % 2:
-                raise place.error("has a polygon in segmentation that is no list of three or more x, y pairs")
-        return
-    if not isinstance(segmentation, dict):
-        raise place.error(
-            f"has segmentation {_kind(segmentation)}, expected polygons or run lengths (masks are needed)"
-        )
-    if segmentation.get("size") != [image.height, image.width]:
-        raise place.error(
-            f"has run lengths of size {segmentation.get('size')!r}, its image has height and width "
-            f"{[image.height, image.width]}"
-        )
-    counts = segmentation.get("counts")
-    pixels = image.height * image.width
-    if isinstance(counts, str):
-        counts = _decoded_counts(counts, place)
-    if not isinstance(counts, list) or not all(_is_integer(count) and count >= 0 for count in counts):
-        raise place.error("has run lengths whose counts are neither a text nor a list of whole numbers")
-    if sum(counts) != pixels:
-        raise place.error(f"has run lengths for {sum(counts)} pixels, its image has {pixels}")
-
-
-def _decoded_counts(text: str, place: _Place) -> list[int]:
-    """The run lengths in COCO's compressed text: 5 bits a character, low first, differences to the count before last.
-
-    As `rleFrString` of pycocotools (maskApi.c), which trusts its input.
-    """
-    counts: list[int] = []
-    value = shift = 0
-    for character in text:
-        bits = ord(character) - 48
-        if not 0 <= bits < 64:
-            raise place.error(f"has run lengths with the character {character!r}, which the format does not know")
-        value |= (bits & 0x1F) << shift
-        shift += 5
-        if bits & 0x20:
-            continue
-        if bits & 0x10:
-            value |= -1 << shift
-        counts.append(value + counts[-2] if len(counts) > 2 else value)
-        value = shift = 0
-    if shift:
-        raise place.error("has run lengths that end in the middle of a number")
-    return counts
-
-
-def _refuse_repeated(values: Sequence[int | str], what: str) -> None:
-    seen: set[int | str] = set()
-    for value in values:
-        if value in seen:
-            raise DataError(f"{what} {value!r}")
-        seen.add(value)
-
-
-def _is_integer(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _are_numbers(values: Any) -> bool:
-    return isinstance(values, list) and all(
-        isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) for value in values
-    )
-
-
-def _kind(value: Any) -> str:
-    """What a JSON value is, in JSON's words."""
-    names = {dict: "an object", list: "an empty list" if value == [] else "a list", str: "a text", type(None): "null"}
-    return names.get(type(value), f"{value!r}")

@@ -30,9 +30,9 @@ class Matches:
     mean_mask_iou: float | None  # of the matched pairs; None when there are none
 
     @property
-    def rate(self) -> float:
-        """0..1; two models that both find nothing agree."""
-        return self.matched / self.total if self.total else 1.0
+    def rate(self) -> float | None:
+        """0..1; None when neither model detects anything."""
+        return self.matched / self.total if self.total else None
 
 
 @dataclass(frozen=True)
@@ -50,11 +50,17 @@ class Verdict:
 
     gate: Gate
     failures: tuple[str, ...]  # one line for each criterion that is not met, with both numbers
+    not_judged: str = ""  # why there is nothing to judge, though nothing failed; empty when there is
 
     @property
     def passed(self) -> bool:
-        """Whether every criterion is met."""
-        return not self.failures
+        """Whether there was something to judge and every criterion is met."""
+        return not self.failures and not self.not_judged
+
+    @property
+    def word(self) -> str:
+        """ "pass", "FAIL" or "not judged"."""
+        return "FAIL" if self.failures else "not judged" if self.not_judged else "pass"
 
 
 def gate_for(precision: str, max_ap_difference: float | None = None, min_match_rate: float | None = None) -> Gate:
@@ -94,9 +100,18 @@ def judge(parity: Parity, gate: Gate) -> Verdict:
         if difference is not None and limit is not None and not abs(difference) <= limit:
             failures.append(f"{kind} AP differs by {difference:+.3f} points, allowed are {limit:g}")
     rate = parity.matches.rate
-    if gate.min_match_rate is not None and not rate >= gate.min_match_rate:
+    if gate.min_match_rate is not None and rate is not None and not rate >= gate.min_match_rate:
         failures.append(f"{rate:.2%} of the detections match, required are {gate.min_match_rate:.2%}")
-    return Verdict(gate, tuple(failures))
+    return Verdict(gate, tuple(failures), "" if failures else _nothing_to_judge(parity))
+
+
+def _nothing_to_judge(parity: Parity) -> str:
+    """Why equal numbers would prove nothing; empty when they do."""
+    if parity.matches.rate is None:
+        return f"neither the reference nor the model detects anything with a score of {MATCH_SCORE:g} or more"
+    if parity.box_difference is None or parity.mask_difference is None:
+        return "the data set has no object that counts for AP (crowd regions do not): add annotations"
+    return ""
 
 
 @dataclass(frozen=True)

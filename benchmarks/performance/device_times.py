@@ -6,21 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from yolact_deploy.benchmarks.performance.timing import Advance, Latency, Part, Round, Schedule, measure_round
+from yolact_deploy.benchmarks.performance.timing import Advance, Latency, Part, Round, measure_round
 from yolact_deploy.predictor import Predictor
 from yolact_deploy.types import Image
 
 DEVICE_REGIONS = {  # what is inside each measured region, in words
     "host_to_device": "copy of the input to the GPU, by events",
-    "gpu": "the engine's own work, by events",
+    "gpu": "work of the engine, by events",
     "device_to_host": "copy of the outputs to the host, by events",
-    "enqueue": "the host's time to hand the work to the GPU; longer than gpu means that the host is the limit",
+    "enqueue": "time of the host to hand the work to the GPU; longer than GPU means that the host is the limit",
 }
 
 
 @dataclass(frozen=True)
 class DeviceTimes:
-    """Times of a call, ms; the fields are those of `runtimes.tensorrt.StageTimes`."""
+    """Times per call, ms; the fields are those of `runtimes.tensorrt.StageTimes`."""
 
     host_to_device: Latency
     gpu: Latency
@@ -32,7 +32,7 @@ class DeviceTimer:
     """Times the calls of an engine's runtime, round by round."""
 
     def __init__(self, predictor: Predictor, images: Sequence[Image], count: int) -> None:
-        """count: images a call."""
+        """count: images per call."""
         self._runtime: Any = predictor.runtime
         self._images = images
         self._count = count
@@ -59,15 +59,3 @@ class DeviceTimer:
 def keeps_device_times(predictor: Predictor) -> bool:
     """Whether the runtime times its calls by events."""
     return hasattr(predictor.runtime, "stage_times")
-
-
-def time_device(
-    predictor: Predictor, images: Sequence[Image], count: int, schedule: Schedule, advance: Advance
-) -> DeviceTimes | None:
-    """Measure `predictor` on `images`, `count` a call. None for a runtime that keeps no such times."""
-    if not keeps_device_times(predictor):
-        return None
-    timer = DeviceTimer(predictor, images, count)
-    for index, part in enumerate(schedule.parts()):
-        timer.measure(part, schedule.warmup_of(index), advance)
-    return timer.times()

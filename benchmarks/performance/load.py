@@ -20,8 +20,9 @@ _SPIN_SECONDS = 1e-3  # before an arrival: sleeping that short is not exact
 Call = Callable[[int], object]
 
 LOAD_REGIONS = {
-    "throughput": "images of all callers over the time from the first call's start to the last one's end, back to back",
-    "arrivals": "frames arrive at a fixed rate whether the model is ready or not; latency is counted from a frame's "
+    "throughput": "images of all streams per second, from the start of the first call to the end of the last; each "
+    "call begins when the one before it ends",
+    "arrivals": "frames arrive at a fixed rate, whether the model is ready or not; latency is counted from a frame's "
     f"arrival (of a batch: its first frame's) to its result; more than {MAX_WAITING} calls waiting: the oldest are "
     "dropped; late: later than the next arrival",
 }
@@ -29,16 +30,13 @@ LOAD_REGIONS = {
 
 @dataclass(frozen=True)
 class Throughput:
-    """Images a second under back-to-back load."""
+    """Images per second under back-to-back load."""
 
     streams: int  # callers at the same time, each with the model opened for itself
     threads: int | None  # CPU threads of each caller's model; None: the runtime's default
     fps: float  # of all callers together, all rounds
     rounds: tuple[float, ...]  # the same of each round
     latency: Latency | None  # of each call under this load; None: one caller, so it is that end to end
-    rounds_on_core: tuple[
-        float, ...
-    ] = ()  # as `rounds`, without waiting for cores that other processes had; or unknown
 
     @classmethod
     def of(
@@ -51,11 +49,6 @@ class Throughput:
             fps=_rate(sum(len(each.seconds) for each in rounds) * images, sum(each.wall for each in rounds)),
             rounds=tuple(_rate(len(each.seconds) * images, each.wall) for each in rounds),
             latency=Latency.of_rounds(rounds, origin) if streams > 1 else None,
-            rounds_on_core=tuple(
-                _rate(len(each.seconds) * images, each.wall - sum(each.seconds) + sum(each.on_core))
-                for each in rounds
-                if each.waited
-            ),
         )
 
 
@@ -63,11 +56,11 @@ class Throughput:
 class Arrivals:
     """What becomes of frames that arrive at a fixed rate."""
 
-    target_fps: float  # images a second
+    target_fps: float  # images per second
     images: int  # that arrived
     late: int  # images whose result came after the next arrival
     dropped: int  # images that waited too long to be looked at
-    fps: float  # images a second that got a result
+    fps: float  # images per second that got a result
     latency: Latency  # from arrival to result; `started` are the arrivals
 
 
@@ -157,7 +150,7 @@ class _Callers:
 def measure_arrivals(
     call: Call, target_fps: float, images: int, schedule: Schedule, advance: Advance = lambda done, total: None
 ) -> Arrivals:
-    """Frames arrive `target_fps` a second; `call` takes `images` of them, once the last of these is there.
+    """Frames arrive `target_fps` per second; `call` takes `images` of them, once the last of these is there.
 
     The schedule's numbers of calls are of arrivals, dropped ones included. Latency is counted from the arrival, so that
     a slow call is also billed for the frames that it keeps waiting (no coordinated omission).

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from yolact_deploy.benchmarks.performance.child import run_module
+from yolact_deploy.benchmarks.performance.subprocesses import run_module
 from yolact_deploy.config.model import ModelConfig
 from yolact_deploy.errors import YolactDeployError
 from yolact_deploy.images import read_image
@@ -43,7 +43,7 @@ def measure_peak_memory(
 ) -> MemoryUse:
     """Open `model` in a new process and run it on `images`.
 
-    Raises YolactDeployError when that process fails (for want of memory, say).
+    Raises YolactDeployError when that process fails, out of memory for example.
     """
     arguments = ["--device", device]
     if threads is not None:
@@ -69,7 +69,7 @@ def run_and_report(
 def peak_memory() -> tuple[int, str]:
     """The most resident memory that this process has had, bytes, and who said so.
 
-    VmHWM, because ru_maxrss survives exec: a child started by a big parent reports the parent's size as its own.
+    VmHWM, because ru_maxrss survives exec: a subprocess started by a big process reports the parent's size as its own.
     """
     try:
         status = _STATUS.read_text(encoding="ascii", errors="replace")

@@ -1,4 +1,4 @@
-"""Time a model's stages apart: preprocess, network, post-process, masks."""
+"""Time a model's stages separately: preprocess, network, post-process, masks."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from yolact_deploy.artifacts.tensor_names import NETWORK_INPUT, RAW_OUTPUTS
+from yolact_deploy.benchmarks.options import Progress
 from yolact_deploy.benchmarks.performance.device_times import DeviceTimes
 from yolact_deploy.benchmarks.performance.load import Arrivals, Throughput
 from yolact_deploy.benchmarks.performance.split import split_graph
@@ -31,12 +32,10 @@ REGIONS = {  # what is inside each measured region, in words
 
 STAGE_IMAGES = 8  # whose tensors are held between two stages
 
-Progress = Callable[[str, int, int], None]  # what is measured, how much is done, of how much
-
 
 @dataclass(frozen=True)
 class Timing:
-    """Measured times of a model, ms a call. Images are decoded before, and cycled through."""
+    """Measured times of a model, ms per call. Images are decoded before, and cycled through."""
 
     images_per_call: int  # 1, what was asked for, or the batch of a file that takes only that
     end_to_end: Latency  # one caller, call after call
@@ -53,7 +52,7 @@ class Timing:
 
     @property
     def fps(self) -> float:
-        """Images a second at the median end to end."""
+        """Images per second at the median end to end."""
         return self.end_to_end.fps(self.images_per_call)
 
 
@@ -88,7 +87,7 @@ class StageTimer:
     """
 
     def __init__(self, predictor: Predictor, staged: StagedModel, images: Sequence[Image], count: int) -> None:
-        """count: images a call."""
+        """count: images per call."""
         self._predictor = predictor
         self._staged = staged
         step = max(len(images) // STAGE_IMAGES, 1)
@@ -149,7 +148,7 @@ def open_stages(predictor: Predictor, path: Path, device: str, threads: int | No
 class RuntimeStages:
     """A runtime that offers its stages itself, as the PyTorch one does."""
 
-    note = "stages are the calls that an end-to-end run makes"
+    note = "stages are the calls of an end-to-end run"
 
     def __init__(self, predictor: Predictor) -> None:
         self._runtime: Any = predictor.runtime
@@ -193,8 +192,8 @@ class OnnxStages:
     timer: Timer = staticmethod(by_clock)  # each session's outputs are on the host when it returns
 
     note = (
-        "stages are the file's graph cut into parts that run apart, their tensors passing through the host; "
-        "end to end it runs as one graph, so the stages need not add up"
+        "stages are parts of the graph that run separately, with their tensors on the host in between; end to end it "
+        "runs as one graph, so the stages need not add up"
     )
 
     def __init__(self, path: Path, predictor: Predictor, device: str, threads: int | None) -> None:

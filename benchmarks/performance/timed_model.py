@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
+from yolact_deploy.benchmarks.options import Progress
 from yolact_deploy.benchmarks.performance.device_times import DeviceTimer, keeps_device_times
 from yolact_deploy.benchmarks.performance.load import Throughput
-from yolact_deploy.benchmarks.performance.pipeline_stages import Progress, StageTimer, Timing, open_stages
+from yolact_deploy.benchmarks.performance.pipeline_stages import StageTimer, Timing, open_stages
 from yolact_deploy.benchmarks.performance.timing import Advance, Latency, Part, Round, Schedule, measure_round
 from yolact_deploy.errors import YolactDeployError
 from yolact_deploy.predictor import Predictor
@@ -20,7 +21,7 @@ SETTLE_SECONDS = 0.1  # before a model's turn: idle threads of the one before sp
 CountImages = Callable[[int], None]
 Watching = Callable[[], AbstractContextManager[CountImages]]  # around every stretch of work of one model
 
-_ENGINE_NOTE = "an engine is one piece; its times on the GPU are by events"
+_ENGINE_NOTE = "an engine runs as one piece; its times on the GPU are measured by CUDA events"
 
 
 class TimedModel:
@@ -37,7 +38,7 @@ class TimedModel:
         progress: Progress = lambda what, done, total: None,
         watching: Watching = lambda: nullcontext(lambda images: None),
     ) -> None:
-        """batch: images a call, None for what the file takes; device and threads: of the stages' sessions."""
+        """batch: images per call, None for what the file takes; device and threads: of the stages' sessions."""
         self.predictor = predictor
         self.images_per_call = batch or images_per_call(predictor)
         self.progress = progress
@@ -103,23 +104,6 @@ def time_in_turns(models: Sequence[TimedModel], schedule: Schedule) -> list[Timi
             time.sleep(SETTLE_SECONDS)
             model.turn(part, schedule.warmup_of(index))
     return [model.timing(origin) for model in models]
-
-
-def time_model(
-    predictor: Predictor,
-    path: Path,
-    images: Sequence[Image],
-    schedule: Schedule,
-    device: str = "auto",
-    threads: int | None = None,
-    progress: Progress = lambda what, done, total: None,
-) -> Timing:
-    """Measure one open model, that of the file `path`, end to end and by stage.
-
-    Raises YolactDeployError when the model fails. A file that cannot be cut into stages is timed end to end only.
-    """
-    (timing,) = time_in_turns([TimedModel(predictor, path, images, device, threads, progress=progress)], schedule)
-    return timing
 
 
 def images_per_call(predictor: Predictor) -> int:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from yolact_deploy.benchmarks.performance.core_wait import CoreWait
 from yolact_deploy.errors import YolactDeployError
 
 MIN_ITERATIONS = 10
@@ -32,26 +31,11 @@ class Round:
     seconds: tuple[float, ...]  # of each call
     started: tuple[float, ...]  # when each began, s on the clock `time.perf_counter`; empty where unknown
     wall: float  # from the start of the first to the end of the last, s
-    waited: tuple[float, ...] = ()  # of each call, s: waiting for a core that other processes had; empty where unknown
-
-    @property
-    def on_core(self) -> tuple[float, ...]:
-        """The time of each call without that waiting, s; empty where it is unknown."""
-        pairs = zip(self.seconds, self.waited, strict=True) if self.waited else ()
-        return tuple(max(seconds - waited, 0.0) for seconds, waited in pairs)
-
-
-def share_waited(rounds: Sequence[Round]) -> float | None:
-    """How much of the calls' time went by waiting for a core that other processes had, 0..1; None where unknown."""
-    total = sum(sum(each.seconds) for each in rounds)
-    if not total or not all(each.waited for each in rounds):
-        return None
-    return 1 - sum(sum(each.on_core) for each in rounds) / total
 
 
 @dataclass(frozen=True)
 class Latency:
-    """Time of a call, ms."""
+    """Time per call, ms."""
 
     p50: float
     p90: float
@@ -64,8 +48,6 @@ class Latency:
     samples: tuple[float, ...] = ()  # of each call, in the order measured
     started: tuple[float, ...] = ()  # when each call began, s since the start of the measurement; empty where unknown
     rounds: tuple[float, ...] = ()  # median of each round: how well the measurement repeats
-    waited: float | None = None  # share of the time, 0..1, spent waiting for cores that other processes had; or unknown
-    rounds_on_core: tuple[float, ...] = ()  # as `rounds`, without that waiting; empty where unknown
 
     @classmethod
     def of(cls, seconds: Sequence[float], started: Sequence[float] = ()) -> Latency:
@@ -76,7 +58,6 @@ class Latency:
     def of_rounds(cls, rounds: Sequence[Round], origin: float = 0.0) -> Latency:
         """Percentiles of all calls together. origin: start of the measurement on the clock of `Round.started`, s."""
         ms = np.asarray([seconds for each in rounds for seconds in each.seconds], np.float64) * _MS
-        is_known = all(each.waited for each in rounds)
         p50, p90, p95, p99 = (float(value) for value in np.percentile(ms, (50, 90, 95, 99)))
         return cls(
             p50=p50,
@@ -90,12 +71,10 @@ class Latency:
             samples=tuple(ms.tolist()),
             started=tuple(start - origin for each in rounds for start in each.started),
             rounds=tuple(statistics.median(each.seconds) * _MS for each in rounds),
-            waited=share_waited(rounds),
-            rounds_on_core=tuple(statistics.median(each.on_core) * _MS for each in rounds) if is_known else (),
         )
 
     def fps(self, images: int = 1) -> float:
-        """Images a second at the median, when a call handles `images` of them."""
+        """Images per second at the median, when a call handles `images` of them."""
         return images * _MS / self.p50 if self.p50 else float("inf")
 
 
@@ -177,44 +156,14 @@ def measure_round(
         call(first + index)
     seconds: list[float] = []
     started: list[float] = []
-    waited: list[float] = []
-    with CoreWait() as core:
-        start = now = said = time.perf_counter()
-        while part.goes_on(len(seconds), now - start):
-            before = core.seconds()
-            started.append(time.perf_counter())
-            index = first + len(seconds)
-            seconds.append(timer(lambda index=index: call(index)))  # type: ignore[misc]
-            now = time.perf_counter()
-            waited.append(core.seconds() - before)
-            if now - said >= ADVANCE_SECONDS:
-                said = now
-                advance(int(part.advance(len(seconds), now - start) * 100), 100)
-        caused = core.caused_by_others(waited)
+    start = now = said = time.perf_counter()
+    while part.goes_on(len(seconds), now - start):
+        started.append(time.perf_counter())
+        index = first + len(seconds)
+        seconds.append(timer(lambda index=index: call(index)))  # type: ignore[misc]
+        now = time.perf_counter()
+        if now - said >= ADVANCE_SECONDS:
+            said = now
+            advance(int(part.advance(len(seconds), now - start) * 100), 100)
     advance(100, 100)
-    return Round(tuple(seconds), tuple(started), now - start, caused)
-
-
-def measure_latency(
-    call: Callable[[int], object],
-    schedule: Schedule,
-    advance: Advance = lambda done, total: None,
-    timer: Timer = by_clock,
-) -> Latency:
-    """The latency of `call(index)`, all rounds one after the other; index goes on counting from round to round."""
-    rounds: list[Round] = []
-    parts = schedule.parts()
-    origin = time.perf_counter()
-    for index, part in enumerate(parts):
-        first = sum(len(each.seconds) for each in rounds)
-        rounds.append(
-            measure_round(
-                call,
-                part,
-                schedule.warmup_of(index),
-                first,
-                lambda done, total, index=index: advance((index * total + done) // len(parts), total),  # type: ignore[misc]
-                timer,
-            )
-        )
-    return Latency.of_rounds(rounds, origin)
+    return Round(tuple(seconds), tuple(started), now - start)

@@ -1,25 +1,21 @@
-"""What changed between two runs of the benchmark, and whether that is more than noise."""
+"""What changed between two runs of the benchmark: the ratio of their medians against the spread of their rounds."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from yolact_deploy.benchmarks.regression.noise import BETWEEN_RUNS, BETWEEN_RUNS_STAGE, noise_band
-from yolact_deploy.benchmarks.regression.saved import SavedModel, SavedRun, SavedTime
+from yolact_deploy.benchmarks.regression.saved import Quantity, SavedModel, SavedRun
 from yolact_deploy.errors import DataError, YolactDeployError
+from yolact_deploy.telemetry.cpu import BUSY_SHARE
 
 NO_CHANGE, UNKNOWN = "no change", "unknown"
-AP_BAND = 0.0005  # 0.05 point: AP repeats exactly on one machine, and almost between machines
-MATCH_BAND = 0.001  # 0.1 %, likewise
-MEMORY_BAND = 0.02  # of the peak, which depends on when threads come and go
-DETECTION_BAND = 0.01  # of the detections an image: some lie at the threshold
-MIN_WAITED = 0.02  # share of the time: less is not worth a word
-_MIB = 1 << 20
-_SMALLEST_SHARE = 1e-9  # of a time that was no waiting: never 0
-_LARGEST_LOG = 20.0  # of a band: beyond any noise, but still a number
-_COMPARED_OPTIONS = ("device", "threads", "batch", "streams", "limit", "seed", "warmup", "iterations", "duration")
+GATED = ("end to end", "throughput")  # what --max-slowdown judges
+SUMMARISED = (*GATED, "box AP", "mask AP", "matched")  # what says that the model itself changed, not a stage of it
+BY_DIFFERENCE = ("points", "%")
+MIN_ROUNDS = 2  # fewer have no spread
+WIDE_BAND = 0.2  # of noise: what is wider is worth a warning
 
 
 @dataclass(frozen=True)
@@ -27,19 +23,24 @@ class Change:
     """One quantity of one model, then and now."""
 
     what: str  # "end to end", "throughput", "network", "box AP", ...
-    unit: str  # "ms", "images/s", "MiB", "an image"; "share": 0..1
+    unit: str
     old: float
     new: float
-    change: float | None  # new / old - 1, or the difference of two shares; None: there was nothing
+    change: float | None  # new / old - 1, or in points or % the difference; None: the old value is 0
     band: float | None  # what noise may do to `change`; None: too few rounds to tell
-    verdict: str  # "no change", "unknown", or what it became: "slower", "faster", "more", "less", "better", "worse"
-    is_relative: bool
-    waited: tuple[float, float] | None = None  # share of the measured time that `old` and `new` are without; see saved
+    verdict: str  # NO_CHANGE, UNKNOWN, or what it became: "slower", "faster", "more", "less", "better", "worse"
 
     @property
-    def has_waited(self) -> bool:
-        """Whether so much is left out that `old` and `new` are not what the runs' own tables show."""
-        return self.waited is not None and max(self.waited) >= MIN_WAITED
+    def is_relative(self) -> bool:
+        """Whether `change` and `band` are shares."""
+        return self.unit not in BY_DIFFERENCE
+
+    @property
+    def slowdown(self) -> float:
+        """How much longer the same work takes, as a share: 0.25 for a latency of 5/4, or a throughput of 4/5."""
+        if not self.change or self.change == -1:
+            return 0.0
+        return 1 / (1 + self.change) - 1 if self.what == "throughput" else self.change
 
 
 @dataclass(frozen=True)
@@ -49,16 +50,6 @@ class ModelChanges:
     name: str
     changes: tuple[Change, ...]
     warnings: tuple[str, ...]  # why the two may not be comparable
-
-    @property
-    def gated(self) -> tuple[Change, ...]:
-        """What --max-slowdown judges."""
-        return tuple(change for change in self.changes if change.what in ("end to end", "throughput"))
-
-    @property
-    def of_the_whole(self) -> tuple[Change, ...]:
-        """What says that the model itself changed: its speed as a whole and its accuracy, not its stages."""
-        return (*self.gated, *(change for change in self.changes if change.what in ("box AP", "mask AP", "matched")))
 
 
 @dataclass(frozen=True)
@@ -81,16 +72,16 @@ class Comparison:
 
 
 def compare_runs(old: SavedRun, new: SavedRun, source: str, max_slowdown: float | None = None) -> Comparison:
-    """Models of the same name are compared. Raises DataError when there is none."""
+    """Compare models of the same name. Raises DataError when there is none."""
     check_names(old, list(new.models), source)
-    models = tuple(_compare_models(old.models[name], model) for name, model in new.models.items() if name in old.models)
+    models = tuple(_compare(name, old.models[name], model) for name, model in new.models.items() if name in old.models)
     return Comparison(
         source=source,
         date=old.date,
         models=models,
         only_old=tuple(name for name in old.models if name not in new.models),
         only_new=tuple(name for name in new.models if name not in old.models),
-        warnings=tuple(_run_warnings(old, new)),
+        warnings=(*_differing(old.facts, new.facts), *_busy_then(old)),
         max_slowdown=max_slowdown,
         failures=() if max_slowdown is None else tuple(_failures(models, max_slowdown)),
     )
@@ -114,117 +105,54 @@ def read_percentage(text: str) -> float:
     return value / 100
 
 
-def slowdown(change: Change) -> float:
-    """How much longer the same work takes, as a share: 0.25 for a latency of 5/4, or a throughput of 4/5."""
-    if not change.change or change.change == -1:
-        return 0.0
-    return 1 / (1 + change.change) - 1 if change.what == "throughput" else change.change
+def _compare(name: str, old: SavedModel, new: SavedModel) -> ModelChanges:
+    changes = tuple(
+        _change(what, old.quantities[what], now) for what, now in new.quantities.items() if what in old.quantities
+    )
+    return ModelChanges(name, changes, tuple(f"{name}: {line}" for line in _differing(old.facts, new.facts)))
+
+
+def _change(what: str, old: Quantity, new: Quantity) -> Change:
+    change: float | None = new.value - old.value
+    if new.unit not in BY_DIFFERENCE:
+        change = new.value / old.value - 1 if old.value else None
+    spreads = [spread(each.rounds) for each in (old, new) if each.rounds is not None]
+    known = [each for each in spreads if each is not None]
+    if len(known) < len(spreads):
+        return Change(what, new.unit, old.value, new.value, change, None, UNKNOWN)
+    band = max(new.band, *known) if known else new.band
+    effect = change if change is not None else new.value  # from nothing to something
+    verdict = NO_CHANGE if abs(effect) <= band else new.more if effect > 0 else new.less
+    return Change(what, new.unit, old.value, new.value, change, band, verdict)
+
+
+def spread(rounds: tuple[float, ...]) -> float | None:
+    """How far the rounds of one run are apart: the largest over the smallest, - 1; None when there are too few."""
+    return max(rounds) / min(rounds) - 1 if len(rounds) >= MIN_ROUNDS and min(rounds) > 0 else None
+
+
+def _differing(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[str]:
+    for name in dict.fromkeys((*old, *new)):
+        then, now = old.get(name, "absent"), new.get(name, "absent")
+        if then != now:
+            yield f"{name} was {then}, is {now}"
+
+
+def _busy_then(old: SavedRun) -> Iterator[str]:
+    """What the report of the older run said then; of this run, its own notes say it."""
+    if old.busy_cores is not None and old.busy_cores > BUSY_SHARE * old.cores:
+        yield f"other processes used {old.busy_cores:.1f} cores then: its times may be too long"
 
 
 def _failures(models: tuple[ModelChanges, ...], allowed: float) -> Iterator[str]:
     for model in models:
-        for change in model.gated:
+        for change in model.changes:
+            if change.what not in GATED:
+                continue
             if change.band is None:
+                yield f"{model.name}: {change.what}: too few rounds to judge it: pass --repeats 3 or more"
+            elif change.verdict == "slower" and change.slowdown > allowed:
                 yield (
-                    f"{model.name}: {change.what} was measured in too few rounds to judge it: pass --repeats 3 or more"
+                    f"{model.name}: {change.what} went from {change.old:.3g} to {change.new:.3g} {change.unit}, "
+                    f"{change.slowdown:.1%} slower (noise {change.band:.1%}), allowed are {allowed:.1%}"
                 )
-            elif change.verdict == "slower" and slowdown(change) > allowed:
-                left_out = ", without waiting for cores that other processes had" if change.has_waited else ""
-                yield (
-                    f"{model.name}: {change.what} went from {change.old:.2f} to {change.new:.2f} {change.unit}"
-                    f"{left_out}, {slowdown(change):.1%} slower (noise band {change.band:.1%}), "
-                    f"allowed are {allowed:.1%}"
-                )
-
-
-def _compare_models(old: SavedModel, new: SavedModel) -> ModelChanges:
-    return ModelChanges(new.name, tuple(_changes(old, new)), tuple(_model_warnings(old, new)))
-
-
-def _changes(old: SavedModel, new: SavedModel) -> Iterator[Change]:
-    yield _latency("end to end", old.end_to_end, new.end_to_end)
-    yield _timed("throughput", "images/s", old.throughput, new.throughput, ("faster", "slower"))
-    for then, now in ((old.stages, new.stages), (old.device, new.device)):
-        yield from (_latency(name, then[name], now[name], BETWEEN_RUNS_STAGE) for name in now if name in then)
-    if old.peak_bytes and new.peak_bytes:
-        yield _scaled("peak memory", "MiB", old.peak_bytes / _MIB, new.peak_bytes / _MIB, MEMORY_BAND)
-    yield _scaled("detections", "an image", old.detections, new.detections, DETECTION_BAND)
-    for what, then_share, now_share, band in (
-        ("box AP", old.box_ap, new.box_ap, AP_BAND),
-        ("mask AP", old.mask_ap, new.mask_ap, AP_BAND),
-        ("matched", old.match_rate, new.match_rate, MATCH_BAND),
-    ):
-        if then_share is not None and now_share is not None:
-            difference = now_share - then_share
-            verdict = _verdict(difference, band, ("better", "worse"))
-            yield Change(what, "share", then_share, now_share, difference, band, verdict, is_relative=False)
-
-
-def _latency(what: str, old: SavedTime, new: SavedTime, between_runs: float = BETWEEN_RUNS) -> Change:
-    return _timed(what, "ms", old, new, ("slower", "faster"), between_runs)
-
-
-def _timed(
-    what: str, unit: str, old: SavedTime, new: SavedTime, words: tuple[str, str], between_runs: float = BETWEEN_RUNS
-) -> Change:
-    """words: for more and for less."""
-    then, now, waited = old, new, None
-    if old.on_core is not None and new.on_core is not None:
-        then, now = old.on_core, new.on_core
-        waited = (_waited(old.value, then.value), _waited(new.value, now.value))
-    log_band = noise_band(then.rounds, now.rounds, between_runs)
-    change = now.value / then.value - 1 if then.value else 0.0
-    if log_band is None or not now.value or not then.value:
-        return Change(what, unit, then.value, now.value, change, None, UNKNOWN, True, waited)
-    verdict = _verdict(math.log(now.value / then.value), log_band, words)
-    band = math.expm1(min(log_band, _LARGEST_LOG))
-    return Change(what, unit, then.value, now.value, change, band, verdict, True, waited)
-
-
-def _waited(measured: float, on_core: float) -> float:
-    """The share of a time that went by waiting, from it (or its rate) with and without that."""
-    return 1 - max(min(measured, on_core) / max(measured, on_core), _SMALLEST_SHARE)
-
-
-def _scaled(what: str, unit: str, old: float, new: float, band: float) -> Change:
-    verdict = _verdict(new - old, band * old, ("more", "less"))
-    return Change(what, unit, old, new, new / old - 1 if old else None, band, verdict, is_relative=True)
-
-
-def _verdict(change: float, band: float, words: tuple[str, str]) -> str:
-    if abs(change) <= band:
-        return NO_CHANGE
-    return words[0] if change > 0 else words[1]
-
-
-def _model_warnings(old: SavedModel, new: SavedModel) -> Iterator[str]:
-    if old.sha256 != new.sha256:
-        yield f"{new.name}: the file is another one (SHA-256 {old.sha256[:12]}, now {new.sha256[:12]})"
-    for what, then, now in (
-        ("it ran on", old.description, new.description),
-        ("images a call:", old.images_per_call, new.images_per_call),
-        ("callers at the same time:", old.streams, new.streams),
-    ):
-        if then != now:
-            yield f"{new.name}: {what} {then}, now {now}"
-
-
-def _run_warnings(old: SavedRun, new: SavedRun) -> Iterator[str]:
-    for name in ("cpu", "cores", "gpu", "memory_bytes", "system", "tool_version"):
-        then, now = old.hardware.get(name), new.hardware.get(name)
-        if then != now:
-            yield f"{name.replace('_', ' ')} was {then}, is {now}"
-    then_versions, now_versions = old.hardware["versions"], new.hardware["versions"]
-    for title in sorted({*then_versions, *now_versions}):
-        if then_versions.get(title) != now_versions.get(title):
-            yield f"{title} was {then_versions.get(title, 'absent')}, is {now_versions.get(title, 'absent')}"
-    for name in _COMPARED_OPTIONS:
-        then, now = old.options.get(name), new.options.get(name)
-        if then != now:
-            yield f"--{name} was {_option(then)}, is {_option(now)}"
-    if old.data != new.data:
-        yield f"data was {old.data}; is {new.data}"
-
-
-def _option(value: object) -> str:
-    return "left out" if value is None else str(value)

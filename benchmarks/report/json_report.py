@@ -1,4 +1,4 @@
-"""A benchmark's report as JSON; `saved` reads it again."""
+"""A benchmark's report as JSON; `regression.saved` reads it again."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from yolact_deploy.benchmarks.performance.device_times import DEVICE_REGIONS
 from yolact_deploy.benchmarks.performance.load import LOAD_REGIONS
 from yolact_deploy.benchmarks.performance.pipeline_stages import REGIONS
 from yolact_deploy.benchmarks.performance.timing import Latency
-from yolact_deploy.benchmarks.regression.comparison import MIN_WAITED
 from yolact_deploy.benchmarks.regression.saved import JSON_FORMAT
-from yolact_deploy.benchmarks.report.comparison_table import comparison_notes, comparison_summary
 from yolact_deploy.benchmarks.report.model import BenchReport, ModelReport
-from yolact_deploy.telemetry import words
+from yolact_deploy.benchmarks.report.wording import alarms, comparison_notes, comparison_summary
+
+MADE_BY = "yolact-deploy"
+_ROUNDED = ("samples", "started", "rounds")
 
 
 def to_json(report: BenchReport) -> dict[str, Any]:
@@ -26,40 +27,20 @@ def to_json(report: BenchReport) -> dict[str, Any]:
         comparison["summary"] = comparison_summary(report.comparison)
         comparison["notes"] = comparison_notes(report.comparison)
     return {
+        "made_by": f"{MADE_BY} {report.hardware.tool_version}",
         "format": JSON_FORMAT,
         "passed": report.passed,
+        "parity": report.parity,
         "reference": report.reference,
         "data": {"description": report.data, "folder": str(report.data_folder)},
         "hardware": _plain(report.hardware),
+        "busy_cores": report.busy_cores,
         "options": _plain(report.options),
         "measured_regions": {**REGIONS, **DEVICE_REGIONS, **LOAD_REGIONS},
         "models": [_model_json(model) for model in report.models],
         "comparison": comparison,
-        "notes": [*report.notes, *waiting_notes(report), *alarms(report)],
+        "notes": [*report.notes, *alarms(report)],
     }
-
-
-def waiting_notes(report: BenchReport) -> list[str]:
-    """Which models are slower than they need be, because other processes had the cores."""
-    return [
-        f"{model.name}: end to end, {waited:.0%} of the time went by waiting for a core that other processes had"
-        for model in report.models
-        if (waited := model.timing.end_to_end.waited) is not None and waited >= MIN_WAITED
-    ]
-
-
-def alarms(report: BenchReport) -> list[str]:
-    """What nobody should overlook: models that find nothing, and every criterion that is not met."""
-    lines = [
-        f"{model.name} DETECTS NOTHING on all {model.detections.images} images: its speed and parity mean nothing"
-        for model in report.models
-        if model.detects_nothing
-    ]
-    for model in report.models:
-        if model.verdict is not None:
-            lines += [f"{model.name}: {failure}" for failure in model.verdict.failures]
-    lines += words.alarms(report.telemetry)
-    return lines + list(report.comparison.failures if report.comparison else ())
 
 
 def _model_json(model: ModelReport) -> dict[str, Any]:
@@ -79,6 +60,7 @@ def _model_json(model: ModelReport) -> dict[str, Any]:
     if model.parity is not None and model.verdict is not None:
         plain["parity"]["matches"]["rate"] = model.parity.matches.rate
         plain["verdict"]["passed"] = model.verdict.passed
+        plain["verdict"]["word"] = model.verdict.word
     return plain
 
 
@@ -87,14 +69,10 @@ def _available(value: float) -> float | None:
 
 
 def _plain(value: Any) -> Any:
-    """Dataclasses as dicts, tuples as lists, paths as texts; single measurements with four digits."""
+    """Dataclasses as dicts, tuples as lists, paths as texts; single measurements with four decimals."""
     if isinstance(value, Latency):
         fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-        single = {
-            name: [round(item, 4) for item in fields[name]]
-            for name in ("samples", "started", "rounds", "rounds_on_core")
-        }
-        return {**fields, **single}
+        return {**fields, **{name: [round(item, 4) for item in fields[name]] for name in _ROUNDED}}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, dict):

@@ -86,11 +86,7 @@ class BenchReport:
     options: BenchOptions
     notes: tuple[str, ...]
     comparison: Comparison | None = None  # with an older run; None: not asked for
-
-    @property
-    def telemetry(self) -> list[tuple[str, Telemetry | None]]:
-        """What the machine said of itself while each model, by its name, was timed."""
-        return [(model.name, model.telemetry) for model in self.models]
+    busy_cores: float | None = None  # cores that other processes used during the measurement; None: not known
 
     @property
     def passed(self) -> bool:
@@ -99,5 +95,11 @@ class BenchReport:
 
     @property
     def has_parity(self) -> bool:
-        """Whether no model fails its parity gate."""
+        """Whether every model that was held to its parity gate passed it."""
         return all(model.verdict is None or model.verdict.passed for model in self.models)
+
+    @property
+    def parity(self) -> str:
+        """ "pass", "FAIL" or "not judged", for all models together."""
+        words = {model.verdict.word for model in self.models if model.verdict is not None}
+        return next((word for word in ("FAIL", "not judged") if word in words), "pass" if words else "not judged")

@@ -1,132 +1,109 @@
-"""A benchmark's report: on the terminal, as JSON, as Markdown."""
+"""A benchmark's report on the terminal and as Markdown."""
 
 from __future__ import annotations
 
+import re
+import string
+import textwrap
+from collections.abc import Sequence
+
+from rich import box
+from rich.table import Table as RichTable
+from rich.text import Text
+
 from yolact_deploy import console
-from yolact_deploy.benchmarks.performance.device_times import DEVICE_REGIONS
-from yolact_deploy.benchmarks.performance.load import LOAD_REGIONS
-from yolact_deploy.benchmarks.performance.pipeline_stages import REGIONS
-from yolact_deploy.benchmarks.report.comparison_table import comparison_lines, comparison_summary
-from yolact_deploy.benchmarks.report.json_report import alarms, to_json, waiting_notes
-from yolact_deploy.benchmarks.report.model import BenchReport, ModelReport
-from yolact_deploy.benchmarks.report.progress import shown_progress
-from yolact_deploy.benchmarks.report.tables import all_tables, class_table
-from yolact_deploy.benchmarks.report.text_table import TextTable
-from yolact_deploy.telemetry import words
+from yolact_deploy.benchmarks.report.class_table import class_table
+from yolact_deploy.benchmarks.report.model import BenchReport
+from yolact_deploy.benchmarks.report.table import Table
+from yolact_deploy.benchmarks.report.tables import all_tables
+from yolact_deploy.benchmarks.report.wording import alarms, comparison_summary, definitions, facts, summary
 
-__all__ = ["alarms", "failures", "print_report", "shown_progress", "summary", "to_json", "to_markdown"]
+MARKDOWN_TITLE = "# yolact-deploy bench"
+LONGEST_NAME = 14  # characters of a model's name in a table; longer ones are written once, under a letter
+_STYLES = {"bad": "bold red", "good": "green", "": ""}
+_BAD = ("NONE", "FAIL", "not judged", "slower", "worse", "YES")
+_GOOD = ("pass", "faster", "better")
 
 
-def print_report(report: BenchReport) -> None:
-    """The whole report on stdout: tables that fit 100 columns, then what the numbers mean, then what is wrong."""
+def cell_style(cell: str) -> str:
+    """ "bad", "good" or nothing, for what a cell says."""
+    return "bad" if cell in _BAD else "good" if cell in _GOOD else ""
+
+
+def letter(index: int) -> str:
+    """What stands for model `index` in tables and charts: A, B, ... Z, A1, ..."""
+    round_number, place = divmod(index, len(string.ascii_uppercase))
+    return string.ascii_uppercase[place] + (str(round_number) if round_number else "")
+
+
+def print_report(report: BenchReport, written: Sequence[str] = ()) -> None:
+    """The whole report on stdout: tables that fit 80 columns, then the facts, and last the verdict and where to look.
+
+    written: files that hold more.
+    """
+    names = [model.name for model in report.models]
+    letters = {name: letter(index) for index, name in enumerate(names)}
+    shown = letters if max(map(len, names)) > LONGEST_NAME else {name: name for name in names}
+    for name, mark in shown.items():
+        if mark != name:
+            console.say(f"{mark} = {name}")
     for table in all_tables(report):
-        console.say(table.title, style="bold")
-        console.show_table(table.columns, table.rows, numbers=table.columns[1:])
         console.say()
-    for line in _explanations(report):
+        console.say(table.title, style="bold")
+        console.show(_rich_table(table, shown))
+    console.say()
+    for line in facts(report):
         console.say(line)
+    for line in definitions(report):
+        console.explain(line)
     console.say()
     for line in alarms(report):
         console.say(line, style="bold red")
-    if report.reference is not None:
-        console.say(summary(report), style="bold green" if report.has_parity else "bold red")
     if report.comparison is not None:
-        console.say(
-            comparison_summary(report.comparison), style="bold green" if report.comparison.passed else "bold red"
-        )
+        good = report.comparison.passed
+        console.say(comparison_summary(report.comparison), style="bold green" if good else "bold red")
+    style = "bold" if report.parity == "not judged" else "bold green" if report.has_parity else "bold red"
+    console.say(summary(report), style=style if report.has_parity else "bold red")
+    console.say(f"report: {', '.join(written)}" if written else "-v explains the columns, --report FOLDER draws charts")
 
 
-def summary(report: BenchReport) -> str:
-    """The outcome of the parity gate in one line."""
-    judged = [model for model in report.models if model.verdict is not None]
-    failed = [model.name for model in judged if model.verdict is not None and not model.verdict.passed]
-    if failed:
-        return f"parity: FAIL ({', '.join(failed)})"
-    return f"parity: pass ({len(judged)} compared with {report.reference})"
-
-
-def failures(report: BenchReport) -> list[str]:
-    """Why a gate failed, a line each; empty when all passed."""
-    slower = report.comparison.failures if report.comparison else ()
-    return [*(() if report.has_parity else (summary(report),)), *slower]
+def _rich_table(table: Table, shown: dict[str, str]) -> RichTable:
+    """Only columns of text may wrap, and only between words."""
+    made = RichTable(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False, pad_edge=False)
+    rows = [(shown.get(row[0], row[0]), *row[1:]) for row in table.rows]
+    for column, cells in zip(table.columns, zip(*rows, strict=True), strict=True):
+        head = " ".join(part for part in (shown.get(column.model, ""), column.name, column.unit) if part)
+        if column.is_text:
+            made.add_column(head, min_width=max(len(word) for text in (head, *cells) for word in text.split()))
+        else:
+            width = max(len(text) for text in (*cells, *head.split()))
+            made.add_column(textwrap.fill(head, width), justify="right", no_wrap=True)
+    for row in rows:
+        made.add_row(*(Text(cell, _STYLES[cell_style(cell)]) for cell in row))
+    return made
 
 
 def to_markdown(report: BenchReport) -> str:
-    """The same as the terminal shows, and AP by class."""
-    parts = ["# yolact-deploy bench", *[f"**{line}**" for line in alarms(report)]]
-    if report.reference is not None:
-        parts.append(f"**{summary(report)}**")
+    """The same as the terminal shows with -v, and AP by class."""
+    parts = [MARKDOWN_TITLE, *[f"**{_escaped(line)}**" for line in alarms(report)]]
+    parts.append(f"**{_escaped(summary(report))}**")
     if report.comparison is not None:
-        parts.append(f"**{comparison_summary(report.comparison)}**")
+        parts.append(f"**{_escaped(comparison_summary(report.comparison))}**")
     for table in (*all_tables(report), class_table(report)):
-        parts += [f"## {table.title}", _markdown_table(table)]
-    parts += ["## What was measured", "\n".join(f"- {_escaped(line)}" for line in _explanations(report))]
+        parts += [f"## {_escaped(table.title)}", _markdown_table(table)]
+    for title, lines in (("Facts", facts(report)), ("What was measured", definitions(report))):
+        parts += [f"## {title}", "\n".join(f"- {_escaped(line)}" for line in lines)]
     return "\n\n".join(parts) + "\n"
 
 
-def _explanations(report: BenchReport) -> list[str]:
-    """What the numbers mean and where they come from, a line each."""
-    first = report.models[0].timing.end_to_end
-    lines = [f"data: {report.data}"]
-    lines += [
-        f"{model.name}: {model.description}, {model.precision}, input {model.input_kind}" for model in report.models
-    ]
-    lines += report.hardware.lines()
-    lines.append(f"end to end: {REGIONS['end_to_end']}; images are decoded before")
-    lines += [f"{name}: {REGIONS[key]}" for key, name in _STAGE_NAMES.items()]
-    if any(model.timing.device for model in report.models):
-        lines += [f"{name.replace('_', ' ')}: {region}" for name, region in DEVICE_REGIONS.items()]
-    lines += _load_explanations(report)
-    lines.append(
-        f"FPS: of the median; {first.iterations} calls end to end in {len(first.rounds)} rounds that go from model to "
-        f"model, after {report.options.warmup} to warm up; images/s: all images over all time, back to back"
-        f"{', of all callers' if report.options.streams > 1 else ''}; found: "
-        "detections an image, in the whole data set; "
-        "peak: resident memory of a process that does nothing else, libraries included"
-    )
-    by_note: dict[str, list[str]] = {}
-    for model in report.models:
-        for note in (model.timing.stages_note, *_batch_notes(model), *model.notes):
-            by_note.setdefault(note, []).append(model.name)
-    lines += [f"{', '.join(names)}: {note}" for note, names in by_note.items()]
-    lines += words.explanations(report.telemetry)
-    lines += comparison_lines(report.comparison) if report.comparison else []
-    return [*lines, *report.notes, *waiting_notes(report)]
+def _markdown_table(table: Table) -> str:
+    head = [column.title for column in table.columns]
+    rows = [head, *table.rows]
+    lines = ["| " + " | ".join(_escaped(cell) for cell in row) + " |" for row in rows]
+    rule = "| " + " | ".join("---" if column.is_text else "---:" for column in table.columns) + " |"
+    return "\n".join([lines[0], rule, *lines[1:]])
 
 
-_STAGE_NAMES = {
-    "preprocess": "preprocess",
-    "network": "network",
-    "postprocess": "post-process",
-    "masks": "masks",
-}
-
-
-def _load_explanations(report: BenchReport) -> list[str]:
-    lines = []
-    loaded = [model.timing.throughput for model in report.models if model.timing.throughput]
-    if any(throughput.latency for throughput in loaded):
-        threads = loaded[0].threads
-        each = (
-            "the runtime's default number of CPU threads"
-            if threads is None
-            else f"{threads} CPU thread{'s' * (threads > 1)}"
-        )
-        lines.append(f"streams: {LOAD_REGIONS['throughput']}; each caller has the model opened for itself, with {each}")
-    if any(model.timing.arrivals for model in report.models):
-        lines.append(f"arriving frames: {LOAD_REGIONS['arrivals']}")
-    return lines
-
-
-def _batch_notes(model: ModelReport) -> list[str]:
-    count = model.timing.images_per_call
-    return [f"takes {count} images a call: latencies are of a call, FPS of images"] if count > 1 else []
-
-
-def _markdown_table(table: TextTable) -> str:
-    rows = [table.columns, ("---", *["---:"] * (len(table.columns) - 1)), *table.rows]
-    return "\n".join("| " + " | ".join(_escaped(cell) for cell in row) + " |" for row in rows)
-
-
-def _escaped(cell: str) -> str:
-    return cell.replace("|", "\\|")
+def _escaped(text: str) -> str:
+    """`text` as one line of Markdown that has no markup of its own."""
+    return re.sub(r"([\\`*\[\]<>|])|(?<!\w)_|_(?!\w)", lambda found: "\\" + found[0], " ".join(text.split()))

@@ -26,9 +26,9 @@ import cv2
 from yolact_deploy import console
 from yolact_deploy.artifacts.tensor_names import NETWORK_INPUT, RAW_OUTPUTS
 from yolact_deploy.benchmarks.hardware import Hardware, describe_hardware
-from yolact_deploy.benchmarks.performance.child import run_module
 from yolact_deploy.benchmarks.performance.memory import MemoryUse, measure_peak_memory
 from yolact_deploy.benchmarks.performance.split import split_graph
+from yolact_deploy.benchmarks.performance.subprocesses import run_module
 from yolact_deploy.benchmarks.performance.timing import Latency
 from yolact_deploy.benchmarks.scripts.synthetic import synthetic_image, write_synthetic_checkpoint
 from yolact_deploy.config.model import ModelConfig

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 import pytest
 
-from yolact_deploy.benchmarks.performance import core_wait
-
 
 class Clock:
-    """Stands in for `time.perf_counter` and `time.sleep`; nobody waits for a core."""
+    """Stands in for `time.perf_counter` and `time.sleep`."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, seconds_a_call: float = 0.0) -> None:
         self.now = 0.0
         self.seconds = seconds_a_call
         monkeypatch.setattr(time, "perf_counter", lambda: self.now)
         monkeypatch.setattr(time, "sleep", self.pass_by)
-        monkeypatch.setattr(core_wait, "PROC", Path("nowhere"))
 
     def pass_by(self, seconds: float) -> None:
         """Time passes."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,10 @@ from tests.benchmarks.conftest import MakeFolder
 from tests.conftest import NANO, NANO_WEIGHTS
 from yolact_deploy.benchmarks import bench
 from yolact_deploy.benchmarks.accuracy.dataset import load_dataset
-from yolact_deploy.benchmarks.bench import BenchOptions, BenchReport, choose_models, run_bench, timing_images
+from yolact_deploy.benchmarks.bench import run_bench, timing_images
+from yolact_deploy.benchmarks.options import BenchOptions
+from yolact_deploy.benchmarks.report.model import BenchReport
+from yolact_deploy.benchmarks.selection import choose_models
 from yolact_deploy.config.model import PostprocessConfig
 from yolact_deploy.errors import DataError, ModelFileError, YolactDeployError
 from yolact_deploy.export.graph.torch_to_onnx import ExportOptions, export_onnx
@@ -106,7 +110,7 @@ def test_without_a_reference_there_is_no_verdict(nano_onnx: Path) -> None:
     assert report.reference is None
     assert report.models[0].verdict is None
     assert report.passed
-    assert report.notes[0] == "no reference, so parity was not judged: pass --reference CHECKPOINT"
+    assert report.parity == "not judged"
 
 
 def test_data_of_one_s_own_with_one_category(make_folder: MakeFolder, nano_onnx: Path) -> None:
@@ -119,6 +123,35 @@ def test_data_of_one_s_own_with_one_category(make_folder: MakeFolder, nano_onnx:
     (model,) = report.models
     assert model.notes[0].startswith("5 of the model's 6 classes are not in the data set and not evaluated: disk")
     assert model.accuracy.box.ap == -1
+
+
+def test_a_category_without_objects_changes_nothing_but_a_note(report: BenchReport, tmp_path: Path) -> None:
+    content = json.loads((NANO / "instances.json").read_text())
+    content["categories"].insert(0, {"id": 0, "name": "shapes", "supercategory": "none"})
+    (tmp_path / "instances.json").write_text(json.dumps(content))
+    (tmp_path / "images").symlink_to(NANO / "images")
+    (model,) = run_bench(replace(QUICK, models=(NANO_WEIGHTS,), data=tmp_path, limit=8, seed=5)).models
+    assert model.accuracy == report.models[1].accuracy
+    assert any("left out: shapes" in note for note in model.notes)
+
+
+@pytest.mark.parametrize("kind", ["no annotation", "all crowd", "nothing detected"])
+def test_a_gate_with_nothing_to_compare_is_not_judged(
+    kind: str, nano_onnx: Path, blind_onnx: Path, tmp_path: Path
+) -> None:
+    content = json.loads((NANO / "instances.json").read_text())
+    if kind != "nothing detected":
+        content["annotations"] = [{**item, "iscrowd": 1} for item in content["annotations"] if kind == "all crowd"]
+    (tmp_path / "instances.json").write_text(json.dumps(content))
+    (tmp_path / "images").symlink_to(NANO / "images")
+    models = [nano_onnx, NANO_WEIGHTS]
+    if kind == "nothing detected":
+        models = [blind_onnx, Path(shutil.copy(blind_onnx, tmp_path / "reference.onnx"))]
+    report = run_bench(replace(QUICK, models=(models[0],), reference=models[1], data=tmp_path))
+    assert not report.passed
+    assert report.parity == "not judged"
+    (verdict,) = (model.verdict for model in report.models if model.verdict is not None)
+    assert verdict.not_judged
 
 
 def test_progress_is_said(nano_onnx: Path) -> None:
@@ -180,7 +213,11 @@ def test_bad_input_is_refused_before_anything_is_measured(
         (replace(QUICK, models=(nano_onnx, tmp_path / "none.onnx")), ModelFileError, "no such file: .*none"),
         (replace(QUICK, models=(nano_onnx, damaged)), ModelFileError, "damaged"),
         (replace(QUICK, models=(nano_onnx,), data=tmp_path / "nowhere"), DataError, "no such data folder"),
-        (replace(QUICK, models=(nano_onnx,), data=make_folder()), DataError, "does not know: dog, cat"),
+        (
+            replace(QUICK, models=(nano_onnx,), data=make_folder()),
+            DataError,
+            "unknown categories .*: dog, cat",
+        ),
         (replace(QUICK, models=(nano_onnx,), iterations=0), YolactDeployError, "iterations 0"),
         (replace(QUICK, models=(nano_onnx,), max_ap_difference=-1.0), YolactDeployError, "AP tolerance -1"),
     ):

@@ -10,7 +10,8 @@ from tests.gpu_stand_in import FakeGpu
 from yolact_deploy.benchmarks.bench import BenchOptions, run_bench
 from yolact_deploy.benchmarks.performance.device_times import DEVICE_REGIONS
 from yolact_deploy.benchmarks.performance.pipeline_stages import Timing
-from yolact_deploy.benchmarks.report import text as report
+from yolact_deploy.benchmarks.report.json_report import to_json
+from yolact_deploy.benchmarks.report.text import to_markdown
 from yolact_deploy.export.engine.build import build_engine
 from yolact_deploy.export.engine.options import EngineOptions
 
@@ -34,14 +35,14 @@ def test_bench_measures_an_engine(engine: Path, nano_onnx: Path, nano_weights: P
         assert latency.iterations == 3
         assert latency.p50 > 0
     assert by_name[nano_onnx.name].timing.device is None
-    text = report.to_markdown(result)
+    text = to_markdown(result)
     assert "## On the GPU, median ms" in text
-    assert report.to_json(result)["models"][0]["timing"].keys() >= {"device", "end_to_end"}
+    assert to_json(result)["models"][0]["timing"].keys() >= {"device", "end_to_end"}
 
 
 def test_without_engines_there_is_no_such_table(nano_onnx: Path, nano_weights: Path) -> None:
     result = run_bench(BenchOptions((nano_onnx,), reference=nano_weights, limit=2, iterations=1, warmup=0, threads=1))
-    assert "On the GPU" not in report.to_markdown(result)
+    assert "On the GPU" not in to_markdown(result)
 
 
 def test_an_engine_has_no_stages(engine: Path) -> None:

@@ -20,6 +20,8 @@ ORIN_NANO = RECORDED["Jetson Orin Nano, JetPack 6, at full load"]
 UNPRIVILEGED = RECORDED["Jetson AGX Orin, JetPack 6.2.1, not as root: no GPU clock"]
 POWERLESS = RECORDED["Jetson AGX Orin, JetPack 5.0, not as root: no power"]
 
+NOT_UNDERSTOOD = "tegrastats runs, but prints nothing that this version understands"
+
 
 def tool(folder: Path, name: str, body: str) -> Path:
     path = folder / name
@@ -72,7 +74,7 @@ def test_what_an_orin_tells(orin: TegrastatsSource) -> None:
     assert reading.seconds <= time.monotonic()
     assert orin.facts.power_of == "the whole module (VDD_IN)"
     assert (orin.facts.max_mhz, orin.facts.power_mode, orin.facts.notes) == (1020, "15W (0)", ())
-    assert reading.throttling == ("GPU busy below its 1020 MHz, for a reason that tegrastats does not tell",)
+    assert reading.throttling == ("GPU busy below its 1020 MHz, for a reason that tegrastats does not print",)
 
 
 def test_an_older_reading_keeps_its_time(orin: TegrastatsSource) -> None:
@@ -99,7 +101,7 @@ def test_what_power_is_of(tmp_path: Path, rail: str, whole: str) -> None:
 @pytest.mark.parametrize(
     ("line", "note"),
     [
-        (POWERLESS, "tegrastats tells no power here: some releases tell it to root only (sudo)"),
+        (POWERLESS, "tegrastats prints no power: some releases print it for root only (sudo)"),
         ("VDD_NEW 5mW/5mW VDD_NEWER 6mW/6mW", "which of the rails VDD_NEW, VDD_NEWER make up"),
     ],
 )
@@ -126,9 +128,12 @@ def test_a_tool_that_ends_at_once_or_later_says_nothing_more(tmp_path: Path) -> 
         ("exit 3", "tegrastats ended at once, with exit status 3: run it in a shell to see why"),
         (
             "echo 'Usage: tegrastats [--interval]'; exec sleep 30",
-            "tegrastats runs, but says nothing that is understood",
+            NOT_UNDERSTOOD,
         ),
-        ("printf '\\377\\376 \\000 VDD_IN\\n'; exec sleep 30", "tegrastats runs, but says nothing that is understood"),
+        (
+            "printf '\\377\\376 \\000 VDD_IN\\n'; exec sleep 30",
+            NOT_UNDERSTOOD,
+        ),
     ],
 )
 def test_a_tool_that_says_nothing(tmp_path: Path, body: str, note: str) -> None:

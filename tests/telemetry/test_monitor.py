@@ -208,14 +208,6 @@ def test_a_gpu_means_nothing_for_a_model_on_the_cpu() -> None:
             assert [watched.source for watched in telemetry.watched] == sources
 
 
-def test_a_source_is_described() -> None:
-    watched = summarise(FACTS, [span(10, 10, 20)], images=1, idle_power=None)
-    assert watched.describe() == (
-        "GPU: told by NVML, power limit 700 W, power is of the board, energy by power over time, idle power included"
-    )
-    assert summarise(SourceFacts("CPU", "/sys"), [Span(0, 5, ())], 0, None).describe() == "CPU: told by /sys"
-
-
 def test_not_throttled_is_not_the_same_as_not_told() -> None:
     told, silent = Span(0, 1, (Reading(0.0, throttling=()),)), Span(0, 1, (Reading(0.0, 5.0),))
     assert summarise(FACTS, [told], 1, None).throttling == ()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from .. import console
 from ..errors import GateError
 from . import bench_options as given
-from .options import ClassNames, Config, Device, Json, Threads, Verbose, read_class_names, read_config
+from .options import ClassNames, Config, Device, Force, Json, Threads, Verbose, read_class_names, read_config
 
 
 def run(
@@ -14,6 +16,8 @@ def run(
     data: given.Data = None,
     limit: given.Limit = None,
     seed: given.Seed = None,
+    exif: given.Exif = given.ExifChoice.AUTO,
+    skip_bad_annotations: given.SkipBadAnnotations = False,
     device: Device = "auto",
     threads: Threads = None,
     iterations: given.Iterations = None,
@@ -32,24 +36,25 @@ def run(
     json: Json = None,
     markdown: given.Markdown = None,
     report_folder: given.ReportFolder = None,
+    force: Force = False,
     verbose: Verbose = False,
 ) -> None:
     """Measure models side by side: speed, accuracy, and parity with the reference, which is a gate."""
     from ..benchmarks.bench import BenchOptions, run_bench
     from ..benchmarks.regression.comparison import read_percentage
-    from ..benchmarks.report import text as report
-    from ..benchmarks.report.html.write import check_report_folder, write_report
+    from ..benchmarks.report import targets
+    from ..benchmarks.report.progress import shown_progress
+    from ..benchmarks.report.text import print_report
+    from ..benchmarks.report.wording import failures
 
-    for target in (json, markdown):
-        console.check_target(target)
-    if report_folder is not None:
-        check_report_folder(report_folder)
     options = BenchOptions(
         models=tuple(models),
         reference=reference,
         data=data,
         limit=limit,
         seed=seed,
+        exif=exif.value,
+        skip_bad_annotations=skip_bad_annotations,
         device=device,
         threads=threads,
         iterations=iterations,
@@ -67,17 +72,13 @@ def run(
         class_names=read_class_names(class_names),
         draws_differences=report_folder is not None,
     )
-    with report.shown_progress() as progress:
+    settings = [Path(value) for value in (config, class_names) if value is not None]
+    wanted = targets.ReportTargets(json, markdown, report_folder, force)
+    wanted.check([*settings, *targets.files_read(options)])
+    with shown_progress() as progress:
         result = run_bench(options, progress)
-    if json is not None:
-        console.emit_json(report.to_json(result), json)
-    if markdown is not None:
-        console.emit_text(report.to_markdown(result), markdown)
-    if report_folder is not None:
-        page = write_report(report_folder, report.to_json(result), console.COMMAND_LINE.get())
+    written = wanted.write(result, console.COMMAND_LINE.get())
     if console.STDOUT not in (json, markdown):
-        report.print_report(result)
-        if report_folder is not None:
-            console.say(f"report: {page}")
+        print_report(result, written)
     if not result.passed:
-        raise GateError("; ".join(report.failures(result)))
+        raise GateError("; ".join(failures(result)))

@@ -2,44 +2,81 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-_MEASURING, _GATES = "What is timed", "Gates (exit status 1)"
+_DATA, _MEASURING, _GATES = "Data set", "What is timed", "Gates (exit status 1)"
+
+
+class ExifChoice(str, Enum):
+    """What to do with the orientation that a picture's EXIF tag names."""
+
+    AUTO = "auto"
+    APPLY = "apply"
+    IGNORE = "ignore"
+
 
 Models = Annotated[list[Path], typer.Argument(metavar="MODEL...", help="Checkpoints, exported .onnx files, engines.")]
 Reference = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="What the others must equal; the only checkpoint given, if left out."),
+    typer.Option(metavar="FILE", help="Reference model for parity (default: the checkpoint, if exactly one is given)."),
 ]
+
 Data = Annotated[
     Path | None,
-    typer.Option(metavar="FOLDER", help="Images and a COCO-format instances.json; a bundled set if left out."),
+    typer.Option(
+        metavar="FOLDER",
+        rich_help_panel=_DATA,
+        help="Folder with images and a COCO-format instances.json (default: a bundled set of 64 images).",
+    ),
 ]
-Limit = Annotated[int | None, typer.Option(min=1, help="Images to use; all if left out.")]
-Seed = Annotated[int | None, typer.Option(help="With --limit: choose by chance instead of the first.")]
+Limit = Annotated[
+    int | None, typer.Option(min=1, rich_help_panel=_DATA, help="Use this many images, the first by id (default: all).")
+]
+Seed = Annotated[
+    int | None, typer.Option(rich_help_panel=_DATA, help="With --limit: choose the images at random with this seed.")
+]
+Exif = Annotated[
+    ExifChoice,
+    typer.Option(
+        rich_help_panel=_DATA,
+        help="EXIF orientation of the images: apply it, ignore it, or decide by the image sizes in the annotations, "
+        "for the whole data set.",
+    ),
+]
+SkipBadAnnotations = Annotated[
+    bool,
+    typer.Option(
+        "--skip-bad-annotations",
+        rich_help_panel=_DATA,
+        help="Leave malformed annotations out and report how many (default: refuse the data set).",
+    ),
+]
 
 Iterations = Annotated[
     int | None,
     typer.Option(
         min=1,
         rich_help_panel=_MEASURING,
-        help="Timed calls, in all rounds together; at least 10 and at least 3 s if left out.",
+        help="Timed calls, all rounds together (default: at least 10 calls and 3 s, at most 300 calls).",
     ),
 ]
 Duration = Annotated[
     float | None,
-    typer.Option(metavar="SECONDS", rich_help_panel=_MEASURING, help="Time for so long, all rounds together, instead."),
+    typer.Option(
+        metavar="SECONDS", rich_help_panel=_MEASURING, help="Timed seconds, all rounds together, instead of a count."
+    ),
 ]
-Warmup = Annotated[int, typer.Option(min=0, rich_help_panel=_MEASURING, help="Calls before, not timed.")]
+Warmup = Annotated[int, typer.Option(min=0, rich_help_panel=_MEASURING, help="Untimed calls before the first round.")]
 Repeats = Annotated[
     int,
     typer.Option(
         min=1,
         rich_help_panel=_MEASURING,
-        help="Rounds, going from model to model; their spread tells noise from change.",
+        help="Rounds. Models take turns. The spread of the rounds separates noise from change.",
     ),
 ]
 Batch = Annotated[
@@ -47,17 +84,18 @@ Batch = Annotated[
     typer.Option(
         min=1,
         rich_help_panel=_MEASURING,
-        help="Images a call; of files exported with --batch dynamic, of checkpoints any. FPS is of images, latency of "
-        "a call.",
+        help="Images per call (default: 1, or the batch of the file). Needs a file exported with --batch dynamic, or "
+        "a checkpoint. FPS counts images, latency is per call.",
     ),
 ]
 Streams = Annotated[
     int,
     typer.Option(
         min=1,
+        metavar="N",
         rich_help_panel=_MEASURING,
-        help="Also time so many callers at the same time, each with the model opened for itself; without --threads "
-        "they share the CPU's cores.",
+        help="Also measure N concurrent streams, each with its own model instance. Without --threads they share the "
+        "CPU cores.",
     ),
 ]
 TargetFps = Annotated[
@@ -65,18 +103,25 @@ TargetFps = Annotated[
     typer.Option(
         metavar="FPS",
         rich_help_panel=_MEASURING,
-        help="Also time frames that arrive at this rate, from arrival to result; counts late and dropped ones.",
+        help="Also measure frames that arrive at this rate: latency from arrival to result, late and dropped frames "
+        "(default: not measured).",
     ),
 ]
 
 MaxApDifference = Annotated[
     float | None,
-    typer.Option(metavar="POINTS", rich_help_panel=_GATES, help="AP may differ by this; by precision if left out."),
+    typer.Option(
+        metavar="POINTS",
+        rich_help_panel=_GATES,
+        help="Largest AP difference to the reference, in points (default: fp32 0.1, fp16 0.3, int8 1.0).",
+    ),
 ]
 MinMatchRate = Annotated[
     float | None,
     typer.Option(
-        metavar="RATE", rich_help_panel=_GATES, help="0..1 of the detections match; by precision if left out."
+        metavar="RATE",
+        rich_help_panel=_GATES,
+        help="Smallest share of matching detections, 0 to 1 (default: fp32 0.995, fp16 0.98, int8 none).",
     ),
 ]
 Compare = Annotated[
@@ -84,7 +129,7 @@ Compare = Annotated[
     typer.Option(
         metavar="OLD.json",
         rich_help_panel=_GATES,
-        help="Show what changed since the run that wrote this with --json, and whether it is more than noise.",
+        help="Show what changed since the run that wrote OLD.json with --json (default: no comparison).",
     ),
 ]
 MaxSlowdown = Annotated[
@@ -92,12 +137,20 @@ MaxSlowdown = Annotated[
     typer.Option(
         metavar="PERCENT",
         rich_help_panel=_GATES,
-        help="With --compare: a model may be slower than then by this, such as 5%, if it is not just noise.",
+        help="With --compare: fail when a model is slower by more than this, such as 5%, and by more than noise "
+        "(default: no limit).",
     ),
 ]
 
-Markdown = Annotated[str | None, typer.Option(metavar="FILE", help="Write a Markdown report to FILE; - is stdout.")]
+Markdown = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", help="Write a Markdown report to FILE; - is standard output (default: none)."),
+]
 ReportFolder = Annotated[
     Path | None,
-    typer.Option("--report", metavar="FOLDER", help="Write report.html, with charts and pictures, and report.json."),
+    typer.Option(
+        "--report",
+        metavar="FOLDER",
+        help="Write report.html, with charts and pictures, and report.json to FOLDER (default: none).",
+    ),
 ]

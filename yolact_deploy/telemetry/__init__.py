@@ -1,4 +1,4 @@
-"""What a machine tells of itself while a model runs: power, energy, temperature, clocks, throttling."""
+"""What the machine's sensors read while a model runs: power, energy, temperature, clocks, throttling."""
 
 from .monitor import Monitor, Record
 from .reading import Reading, Source

@@ -6,13 +6,12 @@ import re
 import subprocess
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..machine import output_of
 from .reading import Reading, SourceFacts
-from .sysfs import numbers, read_number, read_text
 from .tegrastats import BOARD_INPUT, TegraLine, parse_power_mode, parse_tegrastats
 
 COMMAND = ("tegrastats", "--interval", "200")  # ms
@@ -29,7 +28,7 @@ _GPU_CLOCKS = re.compile(r"(\d+\.(gpu|ga10b|gv11b|gp10b|gm20b)|gpu-gpc-0)")  # n
 
 @dataclass(frozen=True)
 class JetsonFiles:
-    """Where /sys tells what tegrastats leaves out. None or empty: this board does not."""
+    """Files in /sys with what tegrastats leaves out. None or empty: this board has none."""
 
     gpu_clock: Path | None  # Hz
     max_gpu_clock: Path | None  # Hz, as the power mode allows
@@ -88,8 +87,18 @@ class TegrastatsSource:
             power_of=_scope(line),
             max_mhz=max_hz / 1e6 if max_hz else None,
             power_mode=power_mode,
-            notes=_notes(line, self._process.poll()),
+            notes=_notes(line, self._exit_status()),
         )
+
+    def _exit_status(self) -> int | None:
+        """The tool's exit status; None while it runs."""
+        self._thread.join(0.05 if self._latest[1].is_empty else 0)
+        if self._thread.is_alive():
+            return None
+        try:  # its output ends a moment before it does
+            return self._process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            return None
 
     def _listen(self) -> None:
         assert self._process.stdout is not None
@@ -128,7 +137,7 @@ class TegrastatsSource:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
-        self._thread.join(END_SECONDS)  # longer where a child of it lives on, and holds its output open
+        self._thread.join(END_SECONDS)  # longer where a subprocess of it lives on and holds its output open
         if self._process.stdout is not None and not self._thread.is_alive():
             self._process.stdout.close()
 
@@ -140,7 +149,7 @@ def throttling_of(line: TegraLine, mhz: float | None, max_mhz: float | None, tri
         found.append(f"chip within {NEAR_TRIP:.0f} °C of the {trip:.0f} °C at which it is throttled")
     is_busy = line.gpu_utilisation is not None and line.gpu_utilisation >= BUSY
     if is_busy and mhz is not None and max_mhz is not None and mhz < LOW_CLOCK * max_mhz:
-        found.append(f"GPU busy below its {max_mhz:.0f} MHz, for a reason that tegrastats does not tell")
+        found.append(f"GPU busy below its {max_mhz:.0f} MHz, for a reason that tegrastats does not print")
     return tuple(found)
 
 
@@ -168,9 +177,30 @@ def _notes(line: TegraLine, status: int | None) -> tuple[str, ...]:
     if status is not None:
         return (f"tegrastats ended at once, with exit status {status}: run it in a shell to see why",)
     if line.is_empty:
-        return ("tegrastats runs, but says nothing that is understood",)
+        return ("tegrastats runs, but prints nothing that this version understands",)
     if line.power_rails:
         return ()
     if line.rails:
-        return (f"which of the rails {', '.join(line.rails)} make up the module's power is not known",)
-    return ("tegrastats tells no power here: some releases tell it to root only (sudo)",)
+        return (f"which of the rails {', '.join(line.rails)} make up the power of the module is not known",)
+    return ("tegrastats prints no power: some releases print it for root only (sudo)",)
+
+
+def read_text(path: Path) -> str | None:
+    """The text of a small file of /sys; None when it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip("\0\n ")
+    except OSError:
+        return None
+
+
+def read_number(path: Path) -> int | None:
+    """The whole number in a file; None when there is none."""
+    try:
+        return int(read_text(path) or "")
+    except ValueError:
+        return None
+
+
+def numbers(paths: Iterable[Path]) -> list[int]:
+    """The numbers of the files that have one."""
+    return [value for path in paths if (value := read_number(path)) is not None]

@@ -1,4 +1,4 @@
-"""Asks the machine's sources some times a second while a model is timed."""
+"""Asks the machine's sources several times per second while a model is timed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Monitor:
         interval: float = INTERVAL_SECONDS,
         idle_seconds: float = IDLE_SECONDS,
     ) -> None:
-        """interval: between two readings, s. Idle power is measured now, for `idle_seconds`, where power is told."""
+        """interval: between two readings, s. Idle power is measured now, for `idle_seconds`, if there is a sensor."""
         self._sources = list(sources)
         self._interval = interval
         self._idle: list[float | None] = [None] * len(self._sources)

@@ -44,11 +44,11 @@ class SourceFacts:
 
     name: str  # of what is watched, such as "NVIDIA H200"
     tool: str  # that is asked, such as "NVML"
-    is_gpu: bool = False  # whether it tells only of a GPU, which means nothing for a model that runs on the CPU
+    is_gpu: bool = False  # whether it reads a GPU only: then it says nothing about a model on the CPU
     power_of: str | None = None  # what `watts` and `joules` are measured of
     max_mhz: float | None = None
     power_mode: str | None = None
-    notes: tuple[str, ...] = ()  # for people: what is not told, and why
+    notes: tuple[str, ...] = ()  # for people: what is missing, and why
 
 
 class Source(Protocol):

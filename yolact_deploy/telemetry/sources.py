@@ -10,8 +10,10 @@ from .jetson import open_jetson
 from .nvml import open_nvml
 from .reading import Source, SourceFacts
 
-SILENT = "this machine tells neither power nor temperature"
-NO_TEGRASTATS = "tegrastats is not here, so a Jetson's power is not told (in a container, mount /usr/bin/tegrastats)"
+SILENT = "no power or temperature sensor found"
+NO_TEGRASTATS = (
+    "tegrastats not found, so the power of this Jetson is unknown (in a container, mount /usr/bin/tegrastats)"
+)
 
 
 def open_sources() -> list[Source]:
@@ -22,16 +24,16 @@ def open_sources() -> list[Source]:
 
 
 def offered() -> list[tuple[SourceFacts, tuple[str, ...]]]:
-    """The sources of this machine and what each of them tells, in words."""
+    """The sources of this machine, and what each of them reads, in words."""
     sources = open_sources()
-    told = [(source.facts, source.read().said) for source in sources]
+    found = [(source.facts, source.read().said) for source in sources]
     for source in sources:
         source.close()
-    return told
+    return found
 
 
 def machine_notes(sources: list[Source]) -> list[str]:
-    """What this machine does not tell, and why."""
+    """What this machine does not measure, and why."""
     notes = [note for source in sources for note in source.facts.notes]
     readings = [source.read() for source in sources]
     if is_jetson() and not any(source.facts.tool == "tegrastats" for source in sources):

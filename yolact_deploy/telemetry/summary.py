@@ -10,7 +10,7 @@ import numpy as np
 
 from .reading import Reading, SourceFacts
 
-MIN_ENERGY_SECONDS = 1.0  # counters move some ten times a second: less is not worth a number
+MIN_ENERGY_SECONDS = 1.0  # counters move about ten times per second: less is not worth a number
 MAX_SILENCE_SECONDS = 2.0  # at either end of a span: beyond, its energy is not known
 
 
@@ -80,21 +80,10 @@ class Watched:
     utilisation: Spread | None  # 0..1
     throttling: tuple[Throttling, ...] | None
 
-    def describe(self) -> str:
-        """What was asked and what its numbers are of, for people."""
-        parts = (
-            f"told by {self.tool}",
-            self.power_mode,
-            self.power_of and f"power is of {self.power_of}",
-            self.idle_power is not None and f"{self.idle_power:.1f} W when idle",
-            self.energy_from and f"energy by {self.energy_from}, idle power included",
-        )
-        return f"{self.source}: {', '.join(part for part in parts if part)}"
-
 
 @dataclass(frozen=True)
 class Telemetry:
-    """What the machine said of itself while a model was timed end to end."""
+    """What the sensors read while a model was timed end to end."""
 
     images: int  # that went through the model meanwhile
     watched: tuple[Watched, ...]
@@ -155,7 +144,7 @@ def counted_joules(span: Span) -> float | None:
 
 
 def _is_covered(span: Span, name: str) -> bool:
-    """Whether `name`, a field of the readings, is told near both ends."""
+    """Whether `name`, a field of the readings, is known near both ends."""
     times = [reading.seconds for reading in span.readings if getattr(reading, name) is not None]
     return (
         len(times) > 0 and times[0] <= span.start + MAX_SILENCE_SECONDS and times[-1] >= span.end - MAX_SILENCE_SECONDS

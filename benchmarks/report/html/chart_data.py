@@ -1,4 +1,4 @@
-"""The numbers of a report's JSON that its charts show. What an older file lacks is left out."""
+"""The numbers of a report that its charts show. Where there is nothing to show, there is no chart."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from yolact_deploy.benchmarks.report.html import charts
 from yolact_deploy.benchmarks.report.html.view import KINDS, ModelView
 
 MIN_CALLS = 5  # fewer make no distribution
-STAGE_TITLES = {"preprocess": "preprocess", "network": "network", "postprocess": "post-process", "masks": "masks"}
-DEVICE_TITLES = {"host_to_device": "to the GPU", "gpu": "GPU", "device_to_host": "to the host"}
+GPU_PARTS = ("host_to_device", "gpu", "device_to_host")  # of an engine's call, one after the other
 SIZES = {"small": "small\n< 32² px", "medium": "medium\n< 96² px", "large": "large"}
 CURVES = {"ap50": "IoU 0.50", "ap75": "IoU 0.75", "ap": "mean of IoU 0.50 to 0.95"}
 
@@ -29,12 +28,12 @@ def speed_charts(models: Sequence[ModelView]) -> dict[str, str]:
 
 
 def latency_charts(models: Sequence[ModelView]) -> dict[str, str]:
-    """Distribution and time line, of the models that kept their single calls."""
-    kept = [model for model in models if len(model.latency.get("samples", ())) >= MIN_CALLS]
+    """Distribution and time line, of the models that were called often enough."""
+    kept = [model for model in models if len(model.latency.samples) >= MIN_CALLS]
     if not kept:
         return {}
-    lines = [model.series(*_relative_times(model)) for model in kept if model.latency.get("started")]
-    found = {"shares": charts.latency_shares([model.series(model.latency["samples"], ()) for model in kept])}
+    lines = [model.series(*_relative_times(model)) for model in kept if model.latency.started]
+    found = {"shares": charts.latency_shares([model.series(model.latency.samples, ()) for model in kept])}
     if lines:
         found["time line"] = charts.time_line(lines, wide=False)
         found["wide time line"] = charts.time_line(lines, wide=True)
@@ -43,7 +42,7 @@ def latency_charts(models: Sequence[ModelView]) -> dict[str, str]:
 
 def _relative_times(model: ModelView) -> tuple[list[float], list[float]]:
     """When each call began, and its latency over the median; NaN where another model had its turn in between."""
-    samples, started = np.asarray(model.latency["samples"]), np.asarray(model.latency["started"])
+    samples, started = np.asarray(model.latency.samples), np.asarray(model.latency.started)
     idle = np.diff(started) - samples[:-1] / 1e3  # s, between two calls
     breaks = np.flatnonzero(idle > 0.25) + 1
     x = np.insert(started, breaks, started[breaks])
@@ -53,20 +52,20 @@ def _relative_times(model: ModelView) -> tuple[list[float], list[float]]:
 
 def stage_chart(models: Sequence[ModelView]) -> str:
     """Stages of the models that have them; empty when none has."""
-    staged = [model for model in models if model.json["timing"]["stages"]]
+    staged = [(model, found) for model in models if (found := model.report.timing.stages)]
     if not staged:
         return ""
-    stages = [[model.json["timing"]["stages"][stage]["p50"] for stage in STAGES] for model in staged]
-    return charts.stage_bars([model.letter for model in staged], stages, [model.latency["p50"] for model in staged])
+    stages = [[found[stage].p50 for stage in STAGES] for _, found in staged]
+    return charts.stage_bars([model.letter for model, _ in staged], stages, [model.latency.p50 for model, _ in staged])
 
 
 def device_chart(models: Sequence[ModelView]) -> str:
     """Times on the GPU; empty when no model has them."""
-    timed = [model for model in models if model.json["timing"].get("device")]
+    timed = [(model, found) for model in models if (found := model.report.timing.device)]
     if not timed:
         return ""
-    stages = [[model.json["timing"]["device"][name]["p50"] for name in DEVICE_TITLES] for model in timed]
-    return charts.stage_bars([model.letter for model in timed], stages, [None] * len(timed))
+    parts = [[getattr(found, name).p50 for name in GPU_PARTS] for _, found in timed]
+    return charts.stage_bars([model.letter for model, _ in timed], parts, [None] * len(timed))
 
 
 def precision_recall_charts(models: Sequence[ModelView]) -> dict[str, dict[str, str]]:
@@ -74,16 +73,12 @@ def precision_recall_charts(models: Sequence[ModelView]) -> dict[str, dict[str, 
     found: dict[str, dict[str, str]] = {}
     for kind in KINDS:
         for key, title in CURVES.items():
-            curves = [(model, _curve(model, kind, key)) for model in models]
+            curves = [(model, getattr(model.precision(kind).curves, key)) for model in models]
             series = [model.series(np.linspace(0, 1, len(curve)).tolist(), curve) for model, curve in curves if curve]
             if series:
-                words = f"{kind} precision against recall, {title}, a line a model"
+                words = f"{kind} precision against recall, {title}, one line per model"
                 found.setdefault(kind, {})[title] = charts.precision_recall(series, f"{kind}-{key}", words)
     return found
-
-
-def _curve(model: ModelView, kind: str, key: str) -> list[float]:
-    return model.json["accuracy"][kind].get("curves", {}).get(key, [])
 
 
 def size_charts(models: Sequence[ModelView]) -> dict[str, str]:

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from yolact_deploy.benchmarks.report.html.svg import INK, PAPER, SOFT, Drawing, drawing, series_colour, stage_colour
+from yolact_deploy.benchmarks.report.table import number
 
 WIDTH, HEIGHT = 400, 260  # px; a phone shows it a little smaller, a wide screen a little larger
 SMALL_WIDTH, SMALL_HEIGHT = 320, 250
 WIDE_WIDTH, WIDE_HEIGHT = 820, 220
-BAR_HEIGHT = 38  # px a model
+BAR_HEIGHT = 38  # px per model
 MIN_AP_SPAN = 5.0  # points on an axis of accuracy: what is less is no difference to look at
 LOG_FROM = 20.0  # ratio of the largest time to the smallest median from which an axis is logarithmic
 _MARKERS = "osD^vP"
@@ -36,8 +37,8 @@ class Series:
 
 
 def speed_accuracy(series: Sequence[Series], kind: str) -> str:
-    """Speed (x, FPS) against accuracy (y, points), a point a model."""
-    with drawing(f"speed-{kind}", WIDTH, HEIGHT, f"Speed in FPS against {kind} AP, a point a model") as made:
+    """Speed (x, FPS) against accuracy (y, points), one point per model."""
+    with drawing(f"speed-{kind}", WIDTH, HEIGHT, f"Speed in FPS against {kind} AP, one point per model") as made:
         axes = made.axes
         for item in series:
             axes.plot(item.x, item.y, _MARKERS[item.index % len(_MARKERS)], color=item.colour, markersize=10)
@@ -63,7 +64,7 @@ def speed_accuracy(series: Sequence[Series], kind: str) -> str:
 
 def latency_shares(series: Sequence[Series]) -> str:
     """How many of the calls are done within a time; x ms."""
-    with drawing("latency", WIDTH, HEIGHT, "Share of the calls that end within a time, a line a model") as made:
+    with drawing("latency", WIDTH, HEIGHT, "Share of the calls that end within a time, one line per model") as made:
         axes = made.axes
         for item in series:
             ordered = np.sort(np.asarray(item.x))
@@ -71,7 +72,7 @@ def latency_shares(series: Sequence[Series]) -> str:
             axes.step(np.concatenate((ordered[:1], ordered)), shares, where="post", **_line(item))
         _time_axis(made, [np.asarray(item.x) for item in series])
         axes.set_ylim(0, 101)
-        axes.set_xlabel("latency of a call, ms")
+        axes.set_xlabel("latency per call, ms")
         axes.set_ylabel("calls that are done, %")
     return made.svg
 
@@ -110,9 +111,9 @@ def time_line(series: Sequence[Series], wide: bool) -> str:
 
 
 def stage_bars(letters: Sequence[str], stages: Sequence[Sequence[float]], totals: Sequence[float | None]) -> str:
-    """Median time of each stage (columns of `stages`), stacked, a bar a model; a mark where the whole takes as long."""
+    """Median time of each stage (columns of `stages`), stacked, one bar per model; a mark for the whole."""
     height = 70 + BAR_HEIGHT * len(letters)
-    with drawing("stages" + str(len(stages[0])), WIDTH, height, "Median time of each stage, a bar a model") as made:
+    with drawing("stages" + str(len(stages[0])), WIDTH, height, "Median time of each stage, one bar per model") as made:
         axes = made.axes
         ends = np.cumsum(np.asarray(stages), axis=1)
         limit = max(float(ends.max()), *(total or 0.0 for total in totals)) * 1.06
@@ -149,8 +150,8 @@ def precision_recall(series: Sequence[Series], name: str, words: str) -> str:
 
 
 def size_bars(series: Sequence[Series], groups: Sequence[str], kind: str) -> str:
-    """AP by size of the objects: a group of bars a size, a bar a model. NaN: the data set has no such object."""
-    with drawing(f"size-{kind}", WIDTH, HEIGHT, f"{kind} AP by size of the objects, a bar a model") as made:
+    """AP by size of the objects: a group per size, a bar per model. NaN: the data set has no such object."""
+    with drawing(f"size-{kind}", WIDTH, HEIGHT, f"{kind} AP by size of the objects, one bar per model") as made:
         axes = made.axes
         width = 0.8 / len(series)
         for place, item in enumerate(series):
@@ -169,11 +170,6 @@ def size_bars(series: Sequence[Series], groups: Sequence[str], kind: str) -> str
         axes.grid(visible=False, axis="x")
         axes.set_ylabel(f"{kind} AP, points")
     return made.svg
-
-
-def number(value: float) -> str:
-    """Three digits that count."""
-    return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:.0f}"
 
 
 def _line(item: Series) -> dict[str, Any]:

@@ -1,30 +1,33 @@
-"""A report's JSON as one page of HTML that needs no network and no other file."""
+"""A report as one page of HTML that needs no network and no other file."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from yolact_deploy.benchmarks.accuracy.differences import PICTURES_PER_MODEL
-from yolact_deploy.benchmarks.report.html import chart_data, since, tables, texts, view
+from yolact_deploy.benchmarks.report.class_table import class_table
+from yolact_deploy.benchmarks.report.html import chart_data, texts
 from yolact_deploy.benchmarks.report.html.charts import MIN_AP_SPAN
-from yolact_deploy.benchmarks.report.html.class_table import class_rows
-from yolact_deploy.benchmarks.report.html.view import Json, ModelView
+from yolact_deploy.benchmarks.report.html.view import ModelView
+from yolact_deploy.benchmarks.report.model import BenchReport
+from yolact_deploy.benchmarks.report.table import Table
+from yolact_deploy.benchmarks.report.tables import DEVICE_TITLES, STAGE_TITLES, all_tables
+from yolact_deploy.benchmarks.report.text import cell_style
+from yolact_deploy.benchmarks.report.wording import alarms, comparison_notes, comparison_summary, definitions
 from yolact_deploy.dependencies import require
 
 FOLDER = Path(__file__).parent
 TEMPLATE = "report.html.j2"
 JSON_NAME = "report.json"
-PERCENTILES = ("p50", "p90", "p95", "p99", "min", "max")
 _PURPOSE = "writing the HTML report"
 
 
-def draw_page(report: Json) -> str:
-    """The page. `report` is what `report.to_json` gives, with the pictures of the largest differences where there are
-    any, and the command line as `command`. All text in it is escaped.
+def draw_page(report: BenchReport, command: str = "") -> str:
+    """The page. command: the command line that made the report. All text is escaped.
 
     Raises MissingDependencyError without matplotlib or jinja2.
     """
@@ -37,60 +40,50 @@ def draw_page(report: Json) -> str:
         undefined=jinja.StrictUndefined,
     )
     environment.filters["arrows"] = lambda text: text.replace("->", "→")
-    models = [ModelView(index, model) for index, model in enumerate(report["models"])]
-    reference = next((model for model in models if model.json["is_reference"]), None)
+    models = [ModelView(index, model) for index, model in enumerate(report.models)]
     trusted = require("markupsafe", _PURPOSE).Markup
     script = (FOLDER / "report.js").read_text(encoding="utf-8")
     return environment.get_template(TEMPLATE).render(
-        report={"notes": [], "command": None, "comparison": None, **report},
+        report=report,
+        command=command,
         models=models,
-        reference=reference,
-        compares=reference is not None and len(models) > 1,
+        by_name={model.name: model for model in models},
+        compares=report.reference is not None and len(models) > 1,
         css=trusted((FOLDER / "report.css").read_text(encoding="utf-8")),
         script=trusted(script),
         script_hash=_csp_hash(script),
         json_name=JSON_NAME,
-        text=view.text,
-        percent=view.percent,
-        memory_text=view.memory_text,
-        file_text=view.file_text,
-        absent=view.ABSENT,
-        **_texts(report, models, reference),
+        min_ap_span=MIN_AP_SPAN,
+        min_calls=chart_data.MIN_CALLS,
+        pictures_per_model=PICTURES_PER_MODEL,
+        stage_titles=STAGE_TITLES,
+        gpu_titles=[DEVICE_TITLES[name] for name in chart_data.GPU_PARTS],
+        **_texts(report),
         **_charts(models, trusted),
     )
 
 
-def _texts(report: Json, models: Sequence[ModelView], reference: ModelView | None) -> dict[str, Any]:
-    """Everything in words."""
+def _texts(report: BenchReport) -> dict[str, Any]:
+    """Tables, and everything in words."""
+    tables = {table.key: table for table in (*all_tables(report), class_table(report))}
+    comparison = report.comparison
     return {
-        "verdict": texts.verdict(models, reference, report.get("comparison")),
-        "date": texts.date_text(report["hardware"]["date"]),
-        "contents": _contents(
-            reference is not None and len(models) > 1,
-            bool(report.get("comparison")),
-            bool(tables.power_table(models).rows),
-        ),
-        "fastest": max(model.fps for model in models),
-        "min_ap_span": MIN_AP_SPAN,
-        "min_calls": chart_data.MIN_CALLS,
-        "percentiles": [name for name in PERCENTILES if name in models[0].latency],
-        "since_date": texts.date_text((report.get("comparison") or {}).get("date", "")),
-        "changes": since.change_rows(report["comparison"]) if report.get("comparison") else [],
-        "change_notes": (report.get("comparison") or {}).get("notes", []),
-        "has_arrivals": any(model.json["timing"].get("arrivals") for model in models),
-        "load": tables.load_table(models),
-        "power": tables.power_table(models),
-        "power_notes": tables.power_notes(models),
-        "stage_titles": chart_data.STAGE_TITLES,
-        "device_titles": chart_data.DEVICE_TITLES,
-        "stage_notes": _by_text(models, lambda model: [model.json["timing"]["stages_note"]]),
-        "model_notes": _by_text(models, lambda model: model.json["notes"]),
-        "classes": class_rows(models, reference),
-        "pictures_per_model": PICTURES_PER_MODEL,
-        "differences": [texts.differences(model) for model in models],
-        "differences_note": [texts.differences_note(model) for model in models],
-        "machine_facts": texts.machine_facts(report["hardware"]),
-        "option_facts": texts.option_facts(report["options"]),
+        "tables": tables,
+        "cell_style": cell_style,
+        "bar": _bar,
+        "value_of": _value_of,
+        "verdict": texts.verdict(report),
+        "alarms": alarms(report),
+        "date": texts.date_text(report.hardware.date),
+        "contents": _contents(tables, report.reference is not None and len(report.models) > 1),
+        "changes": comparison_summary(comparison) if comparison else "",
+        "change_notes": comparison_notes(comparison) if comparison else [],
+        "definitions": definitions(report),
+        "model_notes": [f"{model.name}: {note}" for model in report.models for note in model.notes],
+        "difference_words": texts.difference_words,
+        "differences_note": texts.differences_note,
+        "machine_facts": texts.machine_facts(report.hardware),
+        "option_facts": texts.option_facts(report.options),
     }
 
 
@@ -110,28 +103,36 @@ def _charts(models: Sequence[ModelView], trusted: Callable[[str], str]) -> dict[
     }
 
 
-def _contents(has_pictures: bool, has_changes: bool, has_power: bool) -> list[tuple[str, str]]:
-    found = [("summary", "Summary"), *([("since", "Since then")] if has_changes else [])]
-    found += [
-        ("speed", "Speed against accuracy"),
-        ("latency", "Latency"),
-        ("stages", "Stages"),
-        ("curves", "Precision and recall"),
-        ("sizes", "By size"),
-        ("classes", "By class"),
-    ]
-    found += [("pictures", "Largest differences")] if has_pictures else []
-    found += [("power", "Power and temperature")] if has_power else []
-    return [*found, ("machine", "Machine and options")]
+def _contents(tables: dict[str, Table], has_pictures: bool) -> list[tuple[str, str]]:
+    wanted = (
+        ("summary", "Summary", True),
+        ("since", "Since then", "since" in tables),
+        ("speed", "Speed against accuracy", True),
+        ("latency", "Latency", True),
+        ("stages", "Stages", True),
+        ("curves", "Precision and recall", True),
+        ("sizes", "Accuracy", True),
+        ("classes", "By class", True),
+        ("pictures", "Largest differences", has_pictures),
+        ("power", "Power and temperature", "power" in tables),
+        ("machine", "Machine and options", True),
+        ("definitions", "Definitions", True),
+    )
+    return [(key, title) for key, title, is_there in wanted if is_there]
 
 
-def _by_text(models: Sequence[ModelView], texts_of: Callable[[ModelView], Iterable[str]]) -> dict[str, str]:
-    """Each text, and the models that it is about."""
-    found: dict[str, list[str]] = {}
-    for model in models:
-        for text in texts_of(model):
-            found.setdefault(text, []).append(model.name)
-    return {text: ", ".join(names) for text, names in found.items()}
+def _value_of(cell: str) -> float | None:
+    """The number that a cell begins with, by which its column is sorted; None where there is none."""
+    try:
+        return float(cell.partition(" ")[0].rstrip("%"))
+    except ValueError:
+        return None
+
+
+def _bar(cell: str, full: float | None) -> str | None:
+    """The width of a cell's bar in CSS; None where the column has no bars."""
+    value = _value_of(cell)
+    return None if not full or value is None else f"{min(max(value / full, 0), 1):.1%}"
 
 
 def _csp_hash(script: str) -> str:

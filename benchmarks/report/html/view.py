@@ -1,38 +1,32 @@
-"""A model of a report's JSON (`report.to_json`) as the page refers to it, and numbers as the page writes them."""
+"""A model of the report as the page refers to it."""
 
 from __future__ import annotations
 
-import math
-import string
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from yolact_deploy.benchmarks.accuracy.average_precision import NOT_AVAILABLE, AveragePrecision
 from yolact_deploy.benchmarks.accuracy.parity import POINT
+from yolact_deploy.benchmarks.performance.timing import Latency
 from yolact_deploy.benchmarks.report.html.charts import Series
 from yolact_deploy.benchmarks.report.html.svg import SERIES_COLOURS
-from yolact_deploy.console import size_text
+from yolact_deploy.benchmarks.report.model import ModelReport
+from yolact_deploy.benchmarks.report.text import letter
 
-Json = dict[str, Any]
-
-ABSENT = "–"  # noqa: RUF001 an en dash is meant
-MINUS = "\N{MINUS SIGN}"
 KINDS = ("box", "mask")
-_MIB = 1 << 20
 
 
 @dataclass(frozen=True)
 class ModelView:
-    """A model of the JSON, and what stands for it in charts."""
+    """A measured model, and what stands for it in charts."""
 
     index: int
-    json: Json
+    report: ModelReport
 
     @property
     def letter(self) -> str:
         """A, B, ... Z, A1, ..."""
-        round_number, place = divmod(self.index, len(string.ascii_uppercase))
-        return string.ascii_uppercase[place] + (str(round_number) if round_number else "")
+        return letter(self.index)
 
     @property
     def colour(self) -> int:
@@ -42,51 +36,27 @@ class ModelView:
     @property
     def name(self) -> str:
         """As the whole report names it."""
-        return self.json["name"]
+        return self.report.name
 
     @property
-    def latency(self) -> Json:
+    def latency(self) -> Latency:
         """End to end."""
-        return self.json["timing"]["end_to_end"]
+        return self.report.timing.end_to_end
 
     @property
     def fps(self) -> float:
         """End to end, at the median."""
-        return self.json["timing"]["end_to_end_fps"]
+        return self.report.timing.fps
+
+    def precision(self, kind: str) -> AveragePrecision:
+        """Of boxes or masks."""
+        return getattr(self.report.accuracy, kind)
 
     def ap(self, kind: str, which: str = "ap") -> float | None:
-        """Points."""
-        return points(self.json["accuracy"][kind][which])
+        """Points; None where it is not available."""
+        value = getattr(self.precision(kind), which)
+        return None if value == NOT_AVAILABLE else value / POINT
 
     def series(self, x: Sequence[float], y: Sequence[float]) -> Series:
         """Values of this model for a chart."""
         return Series(self.index, self.letter, x, y)
-
-
-def points(value: float | None) -> float | None:
-    """A fraction as points of AP."""
-    return None if value is None else value / POINT
-
-
-def text(value: float | None, digits: int = 2, sign: bool = False) -> str:
-    """A number, "–" where there is none."""
-    if value is None or not math.isfinite(value):
-        return ABSENT
-    value = round(value, digits) + 0.0  # no minus before a zero
-    written = f"{value:{'+' if sign and value else ''}.{digits}f}"
-    return written.replace("-", MINUS)
-
-
-def percent(value: float | None) -> str:
-    """A fraction as per cent."""
-    return ABSENT if value is None else f"{value:.2%}".replace("%", " %")
-
-
-def memory_text(model: Json) -> str:
-    """Peak memory."""
-    return f"{model['memory']['peak_bytes'] / _MIB:.0f} MiB" if model["memory"] else ABSENT
-
-
-def file_text(model: Json) -> str:
-    """File size."""
-    return size_text(model["file_bytes"])

@@ -35,17 +35,31 @@ def test_classes_without_a_category_are_left_out_and_named() -> None:
 
 
 def test_unknown_categories_are_named() -> None:
-    message = (
-        r"^the data set has 2 of 3 categories that the model does not know: horse, cow; "
-        r"the model's classes are dog, cat, hot dog: name the classes alike$"
-    )
+    message = r"unknown categories in the data set: horse, cow \(the model has dog, cat, hot dog\); .* --class-names"
     with pytest.raises(DataError, match=message):
         map_classes(ANIMALS, categories(dog=1, horse=2, cow=3))
+    with pytest.raises(DataError, match=r"unknown categories in the data set: horse \("):
+        map_classes(ANIMALS, categories(dog=1, horse=2, cow=3), {1: 5, 2: 1})
+
+
+def test_categories_without_objects_cannot_block() -> None:
+    """Unknown to the model, named like another one, or one too many for numbered classes."""
+    mapping = map_classes(ANIMALS, categories(shapes=0, dog=1, cat=2), {1: 5, 2: 1})
+    assert mapping.category_ids == (1, 2, None)
+    assert "left out: shapes" in mapping.notes[-1]
+    twice = map_classes(ANIMALS, [Category(0, "Dog"), Category(1, "dog"), Category(2, "cat")], {1: 5, 2: 1})
+    assert twice.category_ids == (1, 2, None)
+    assert map_classes(NUMBERED, categories(shapes=0, cat=7, dog=3), {7: 1, 3: 1}).category_ids == (3, 7)
+    assert map_classes(NUMBERED, categories(cat=7, dog=3), {7: 1}).category_ids == (3, 7)
+
+
+def test_a_known_category_without_objects_is_kept() -> None:
+    assert map_classes(ANIMALS, categories(dog=1, cat=2), {1: 5}).category_ids == (1, 2, None)
 
 
 def test_long_lists_are_cut() -> None:
     many = [Category(index, f"thing {index}") for index in range(9)]
-    with pytest.raises(DataError, match="thing 0, thing 1, thing 2, thing 3, thing 4 and 4 more; the model's"):
+    with pytest.raises(DataError, match=r"thing 0, thing 1, thing 2, thing 3, thing 4 and 4 more \(the model has"):
         map_classes(ANIMALS, many)
 
 
@@ -58,9 +72,7 @@ def test_numbered_classes_follow_the_category_ids_with_a_note() -> None:
 
 
 def test_numbered_classes_of_another_count_are_refused() -> None:
-    message = (
-        r"^the model has 2 classes without names, the data set 1 categories \(cat\): pass the model's class names$"
-    )
+    message = r"^the model has 2 classes without names, the data set 1 categories \(cat\): pass --class-names$"
     with pytest.raises(DataError, match=message):
         map_classes(NUMBERED, categories(cat=7))
 

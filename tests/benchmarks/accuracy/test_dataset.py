@@ -5,10 +5,10 @@ from __future__ import annotations
 import copy
 import json
 import os
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -16,8 +16,10 @@ from hypothesis import strategies as st
 from pycocotools import mask as coding
 
 from tests.benchmarks.conftest import HEIGHT, WIDTH, Content, MakeFolder, tiny_content
+from yolact_deploy.benchmarks.accuracy import dataset as dataset_module
 from yolact_deploy.benchmarks.accuracy.dataset import bundled_nano, load_dataset
-from yolact_deploy.benchmarks.accuracy.instances import parse_instances
+from yolact_deploy.benchmarks.accuracy.instances import Instances, parse_instances
+from yolact_deploy.benchmarks.accuracy.segmentation import MAX_POLYGON_LENGTH
 from yolact_deploy.errors import DataError
 
 
@@ -101,17 +103,31 @@ WRONG_CONTENT = [
     (changed("images.1", 5), "images[1] is 5, expected an object"),
     (changed("images.1.id", "10"), "images[1] has id '10', expected a whole number"),
     (changed("images.1.id", 30), "'images' has two entries with id 30"),
-    (changed("images.1.file_name", ...), "images[1] has file_name None, expected a text"),
+    (changed("images.1.file_name", ...), "images[1] has file_name null, expected a text"),
     (changed("images.1.height", 0), "images[1] is 80x0 px"),
     (changed("images.1.width", True), "images[1] has width True, expected a whole number"),
     (changed("categories.1.id", 7), "'categories' has two entries with id 7"),
-    (changed("categories.1.name", "cat"), "'categories' has two entries named 'cat'"),
     (changed("annotations.0.image_id", 11), "annotations[0] has image_id 11, which no image has"),
     (changed("annotations.0.category_id", 4), "annotations[0] has category_id 4, which no category has"),
     (changed("annotations.0.bbox", [1, 2, 3]), "annotations[0] has bbox [1, 2, 3], expected four numbers"),
     (changed("annotations.0.bbox", [1, 2, 3, "4"]), "expected four numbers: x, y, width, height"),
-    (changed("annotations.0.area", None), "annotations[0] has area None, expected a number"),
+    (changed("annotations.0.area", None), "annotations[0] has area null, expected a number"),
     (changed("annotations.0.iscrowd", 2), "annotations[0] has iscrowd 2, expected 0 or 1"),
+    (changed("annotations.0", None), "annotations[0] is null, expected an object"),
+    (changed("annotations.0.bbox", [1, 10**400, 2, 3]), "annotations[0] has bbox a list of 4 values, expected four"),
+    (changed("annotations.0.bbox", [1, 2, -3, 3]), "annotations[0] has bbox [1, 2, -3, 3], expected four numbers"),
+    (changed("annotations.0.bbox", [1, 2**32, 2, 3]), "annotations[0] has bbox"),
+    (changed("annotations.0.area", 10**400), "annotations[0] has area a number of many digits"),
+    (changed("annotations.0.area", -1), "annotations[0] has area -1"),
+    (changed("annotations.0.image_id", 10**30), "annotations[0] has image_id a number of many digits"),
+    (changed("annotations.0.segmentation", [[10, 10, 2**32, 10, 10, 60]]), "with a coordinate beyond 1048576 px"),
+    (changed("annotations.0.segmentation", [[10, 10, -1e300, 10, 10, 60]]), "with a coordinate beyond 1048576 px"),
+    (changed("annotations.0.segmentation", [[0, 0, 999999, 999999] * 2]), "more than 1048576 px around"),
+    (changed("annotations.2.segmentation.counts", "o" * 100_000), "a number that is too large"),
+    (changed("images.1.file_name", "\ud800.png"), "images[1] has file_name '\\ud800.png', expected a text without"),
+    (changed("images.1.file_name", "a\0.png"), "images[1] has file_name 'a\\x00.png', expected a text"),
+    (changed("images.1.height", 10**9), "images[1] is 80x1000000000 px"),
+    (changed("categories.1.name", "\udfff"), "categories[1] has name '\\udfff'"),
     (changed("annotations.0.segmentation", ...), "annotations[0] has segmentation null"),
     (changed("annotations.0.segmentation", []), "annotations[0] has segmentation an empty list, expected polygons"),
     (changed("annotations.0.segmentation", [[1, 2, 3, 4]]), "three or more x, y pairs"),
@@ -197,15 +213,120 @@ def test_unreadable_images_and_wrong_sizes(make_folder: MakeFolder) -> None:
         image.read()
 
 
-def test_annotations_drawn_on_the_pixels_as_stored(make_folder: MakeFolder) -> None:
-    """An EXIF tag turns the picture by 90 degrees; instances.json has the size before that."""
-    folder = make_folder(changed("images.1.file_name", "a.jpg"))
-    pixels = cv2.imencode(".jpg", np.zeros((HEIGHT, WIDTH, 3), np.uint8))[1].tobytes()
-    tiff = b"II*\x00\x08\x00\x00\x00\x01\x00\x12\x01\x03\x00\x01\x00\x00\x00\x06\x00\x00\x00\x00\x00\x00\x00"
-    exif = b"Exif\x00\x00" + tiff
-    segment = b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif
-    (folder / "images/a.jpg").write_bytes(pixels[:2] + segment + pixels[2:])
-    assert load_dataset(folder).images[0].read().shape == (HEIGHT, WIDTH, 3)
+def test_all_faults_are_said_at_once_with_counts(make_folder: MakeFolder) -> None:
+    content = tiny_content()
+    content["annotations"] += [{**content["annotations"][0], "bbox": None} for _ in range(3)]
+    content["annotations"][2]["area"] = "large"
+    folder = make_folder(content)
+    with pytest.raises(DataError) as caught:
+        load_dataset(folder)
+    for words in ("4 faults", "annotations[2] has area 'large'", "annotations[3] has bbox null", "and 2 more like it"):
+        assert words in str(caught.value)
+    assert "--skip-bad-annotations" in str(caught.value)
+    assert len(str(caught.value)) < 600 + len(str(folder))
+
+
+def test_many_kinds_of_faults_are_cut(make_folder: MakeFolder) -> None:
+    content = tiny_content()
+    fields = ("image_id", "category_id", "bbox", "area", "iscrowd", "segmentation")
+    content["annotations"] = [{**content["annotations"][0], field: "?"} for field in fields]
+    with pytest.raises(DataError, match=r"6 faults: .*; and 1 of other kinds: correct them"):
+        load_dataset(make_folder(content))
+
+
+def test_bad_annotations_can_be_left_out(make_folder: MakeFolder) -> None:
+    content = changed("annotations.0.segmentation", [[10, 10, 2**32, 10, 10, 60]])
+    content["annotations"].append(None)
+    dataset = load_dataset(make_folder(content), skip_bad=True)
+    assert len(dataset.annotations) == 2
+    (note,) = dataset.notes
+    assert note.startswith("annotations left out: 2 faults: annotations[0] has a polygon")
+
+
+def test_bad_images_are_refused_whatever_is_skipped(make_folder: MakeFolder) -> None:
+    content = changed("images.1.height", "x")
+    content["annotations"][0]["bbox"] = None
+    with pytest.raises(DataError, match=r"images\[1\] has height 'x'") as caught:
+        load_dataset(make_folder(content), skip_bad=True)
+    assert "--skip-bad-annotations" not in str(caught.value)
+
+
+def test_malformed_categories_without_annotations_do_not_matter(make_folder: MakeFolder) -> None:
+    content = tiny_content()
+    content["categories"].append({"id": 99, "name": ""})
+    assert [item.id for item in load_dataset(make_folder(content)).categories] == [3, 7]
+
+
+def test_missing_images_are_counted(make_folder: MakeFolder) -> None:
+    folder = make_folder()
+    for name in ("a.png", "b.png"):
+        (folder / "images" / name).unlink()
+    with pytest.raises(DataError, match=r"image 10 of the data set is missing \(and 1 more images\)"):
+        load_dataset(folder)
+    content = changed("images.1.file_name", "x" * 5000)
+    with pytest.raises(DataError, match="image 10 of the data set is missing"):
+        load_dataset(make_folder(content))
+
+
+def test_annotations_too_large_to_read(make_folder: MakeFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dataset_module, "MAX_FILE_BYTES", 100)
+    with pytest.raises(DataError, match="is larger than"):
+        load_dataset(make_folder())
+
+
+def test_a_polygon_at_the_limit_takes_little_memory(make_folder: MakeFolder) -> None:
+    """What is just accepted: pycocotools makes run lengths of it."""
+    side = MAX_POLYGON_LENGTH // 4
+    content = changed("annotations.0.segmentation", [[0, 0, side, 0, side, side, 0, side]])
+    (item, *_) = load_dataset(make_folder(content)).annotations
+    tracemalloc.start()
+    assert coding.area(coding.merge(coding.frPyObjects(item["segmentation"], HEIGHT, WIDTH))) == HEIGHT * WIDTH
+    assert tracemalloc.get_traced_memory()[1] < 500 << 20
+    tracemalloc.stop()
+
+
+JSON_VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.sampled_from([10**400, -(2**63), "\ud800"]),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(
+    st.sampled_from(["images", "categories", "annotations"]),
+    st.sampled_from(["id", "image_id", "category_id", "bbox", "area", "iscrowd", "segmentation", "file_name", "name"]),
+    JSON_VALUES,
+    st.booleans(),
+)
+def test_whatever_stands_in_an_entry_is_taken_or_refused(key: str, field: str, value: Any, skip_bad: bool) -> None:
+    content = tiny_content()
+    content[key][0][field] = value
+    try:
+        found = parse_instances(content, Path("instances.json"), skip_bad)
+    except DataError as error:
+        message = str(error)
+    else:
+        message = found.skipped
+        encode_all(found)
+    assert "\n" not in message
+    message.encode("utf-8")
+
+
+def encode_all(found: Instances) -> None:
+    """As the evaluation does."""
+    assert len(found.images) == 3
+    for item in found.annotations:
+        image = next(image for image in found.images if image.id == item["image_id"])
+        shape = item["segmentation"]
+        runs = shape if isinstance(shape, dict) else coding.merge(coding.frPyObjects(shape, image.height, image.width))
+        if isinstance(runs["counts"], list):
+            runs = coding.frPyObjects(runs, image.height, image.width)
+        assert int(coding.area(runs)) >= 0
 
 
 @given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 2**32 - 1))

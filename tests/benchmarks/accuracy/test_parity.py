@@ -39,10 +39,14 @@ def test_equal_results_match_wholly() -> None:
     assert match_results(same, same).rate == 1.0
 
 
-def test_nothing_found_by_either_is_agreement() -> None:
+@pytest.mark.parametrize("precision", GATES)
+def test_nothing_found_by_either_is_not_judged(precision: str) -> None:
     matches = match_results([result(1)], [result(1)])
     assert matches == Matches(matched=0, total=0, mean_mask_iou=None)
-    assert matches.rate == 1.0
+    assert matches.rate is None
+    verdict = judge(Parity(0.0, 0.0, matches), GATES[precision])
+    assert (verdict.passed, verdict.word, verdict.failures) == (False, "not judged", ())
+    assert "detects anything" in verdict.not_judged
 
 
 @pytest.mark.parametrize("swapped", [False, True])
@@ -144,12 +148,16 @@ def test_differences_are_in_points() -> None:
     assert parity.mask_difference == pytest.approx(-0.5)
 
 
-def test_without_objects_there_is_no_difference_to_judge() -> None:
-    parity = compare(
-        [result(1)], [result(1)], accuracy(NOT_AVAILABLE, NOT_AVAILABLE), accuracy(NOT_AVAILABLE, NOT_AVAILABLE)
-    )
+@pytest.mark.parametrize("matches", [True, False])
+def test_without_objects_there_is_nothing_to_judge_unless_detections_differ(matches: bool) -> None:
+    absent = accuracy(NOT_AVAILABLE, NOT_AVAILABLE)
+    model = result(1, [BOX if matches else OTHER], [0.9], [0])
+    parity = compare([result(1, [BOX], [0.9], [0])], [model], absent, absent)
     assert parity.box_difference is None
-    assert judge(parity, GATES["fp32"]).passed
+    verdict = judge(parity, GATES["fp32"])
+    assert not verdict.passed
+    assert verdict.word == ("not judged" if matches else "FAIL")
+    assert ("no object" in verdict.not_judged) == matches
 
 
 def verdict_of(box: float, mask: float, matched: int, gate: Gate) -> tuple[str, ...]:

@@ -197,7 +197,7 @@ def test_streams_batches_and_arrivals_of_real_models(nano_dynamic_onnx: Path, mo
 
 
 def test_another_fixed_batch_is_refused(nano_onnx: Path) -> None:
-    message = r"nano\.onnx takes 1 image a call, not 4: export it with --batch dynamic or --batch 4"
+    message = r"nano\.onnx takes 1 image per call, not 4: export it with --batch dynamic or --batch 4"
     with pytest.raises(YolactDeployError, match=message):
         run_bench(BenchOptions(models=(nano_onnx,), batch=4))
 
@@ -206,10 +206,10 @@ def test_another_fixed_batch_is_refused(nano_onnx: Path) -> None:
     ("profile", "fixed", "batch", "message"),
     [
         ((1, 4), None, 4, None),
-        ((1, 4), None, 8, r"takes up to 4 images a call, not 8: build the engine again with --batch 1,8,8"),
+        ((1, 4), None, 8, r"takes up to 4 images per call, not 8: rebuild the engine with --batch 1,8,8"),
         ((2, 4), 4, 4, None),
-        ((2, 4), 4, 2, r"takes 4 images a call, not 2: build the engine again with --batch 1,2,4"),
-        ((1, 1), 1, 2, r"takes 1 image a call, not 2: build the engine again with --batch 1,2,2"),
+        ((2, 4), 4, 2, r"takes 4 images per call, not 2: rebuild the engine with --batch 1,2,4"),
+        ((1, 1), 1, 2, r"takes 1 image per call, not 2: rebuild the engine with --batch 1,2,2"),
         ((1, 1), 1, None, None),
     ],
 )

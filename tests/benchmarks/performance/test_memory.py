@@ -11,13 +11,24 @@ import pytest
 
 from tests.conftest import NANO, NANO_WEIGHTS
 from yolact_deploy.benchmarks.performance import memory
-from yolact_deploy.benchmarks.performance.child import run_module
 from yolact_deploy.benchmarks.performance.memory import main, measure_peak_memory, peak_memory
+from yolact_deploy.benchmarks.performance.subprocesses import run_module
 from yolact_deploy.config.model import ModelConfig
 from yolact_deploy.errors import YolactDeployError
 
 IMAGE = NANO / "images/000000001000.jpg"
 MIB = 1 << 20
+
+
+def test_nothing_is_imported_from_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Modules that lie there are named like those that every subprocess imports."""
+    for name in ("json", "runpy", "argparse", "numpy", "yolact_deploy", "sitecustomize"):
+        (tmp_path / f"{name}.py").write_text(f"raise SystemExit('{name} of the current folder was imported')")
+    monkeypatch.chdir(tmp_path)
+    for folders in (["", *sys.path], [str(tmp_path), *sys.path], [".", *sys.path]):
+        monkeypatch.setattr(sys, "path", folders)
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+        assert run_module("yolact_deploy.benchmarks.performance.memory", ["--help"], "working").startswith("usage")
 
 
 def test_an_exported_file_runs_without_torch(nano_onnx: Path) -> None:
@@ -37,8 +48,8 @@ def test_a_checkpoint_with_a_configuration_of_its_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux")
-def test_the_peak_is_the_child_s_own_not_the_parent_s(nano_onnx: Path) -> None:
-    ballast = bytearray(b"x") * (700 * MIB)  # ru_maxrss of a child would start here
+def test_the_peak_is_of_the_subprocess_alone(nano_onnx: Path) -> None:
+    ballast = bytearray(b"x") * (700 * MIB)  # ru_maxrss of a subprocess would start here
     use = measure_peak_memory(nano_onnx, [IMAGE], device="cpu", threads=1)
     assert use.source == "VmHWM"
     assert use.peak_bytes < 500 * MIB
@@ -61,7 +72,7 @@ def test_systems_without_proc(monkeypatch: pytest.MonkeyPatch) -> None:
     assert peak > 20 * MIB
 
 
-def test_a_child_that_fails_is_an_error_with_its_reason(tmp_path: Path, nano_onnx: Path) -> None:
+def test_a_subprocess_that_fails_is_an_error_with_its_reason(tmp_path: Path, nano_onnx: Path) -> None:
     missing = tmp_path / "missing.onnx"
     with pytest.raises(YolactDeployError, match=r"measuring the memory of .* failed: no such file: .*missing\.onnx"):
         measure_peak_memory(missing, [IMAGE])
@@ -69,10 +80,10 @@ def test_a_child_that_fails_is_an_error_with_its_reason(tmp_path: Path, nano_onn
         measure_peak_memory(nano_onnx, [tmp_path / "missing.png"])
 
 
-def test_a_child_that_dies_without_a_word() -> None:
+def test_a_subprocess_that_dies_without_a_word() -> None:
     with pytest.raises(YolactDeployError, match=r"^working failed: its process ended with status 3$"):
         run_module("timeit", ["-n1", "-r1", "-s", "import os; os._exit(3)", "pass"], "working")
-    with pytest.raises(YolactDeployError, match=r"its process was ended by signal 9 \(for want of memory\?\)"):
+    with pytest.raises(YolactDeployError, match=r"its process was ended by signal 9 \(out of memory\?\)"):
         run_module("timeit", ["-n1", "-r1", "-s", "import os; os.kill(os.getpid(), 9)", "pass"], "working")
 
 

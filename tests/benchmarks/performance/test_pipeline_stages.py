@@ -8,18 +8,16 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
 
 from tests.conftest import NANO_WEIGHTS
-from yolact_deploy.benchmarks.performance import pipeline_stages as stages_module
+from yolact_deploy.benchmarks.performance import pipeline_stages
 from yolact_deploy.benchmarks.performance.pipeline_stages import STAGES, OnnxStages, RuntimeStages, open_stages
-from yolact_deploy.benchmarks.performance.split import extract, split_graph
-from yolact_deploy.benchmarks.performance.timed_model import time_model
+from yolact_deploy.benchmarks.performance.split import split_graph
+from yolact_deploy.benchmarks.performance.timed_model import TimedModel, time_in_turns
 from yolact_deploy.benchmarks.performance.timing import Schedule
 from yolact_deploy.errors import ModelFileError, YolactDeployError
 from yolact_deploy.export.graph.torch_to_onnx import ExportOptions, export_onnx
 from yolact_deploy.predictor import Predictor
-from yolact_deploy.runtimes.onnxruntime import create_session
 from yolact_deploy.types import Image, NetworkDetections, PackedMasks
 
 ONCE = Schedule(iterations=2, warmup=1)
@@ -34,9 +32,17 @@ def nano_tensor_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def nano_batch_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bundled checkpoint exported for three images a call."""
+    """The bundled checkpoint exported for three images per call."""
     output = tmp_path_factory.mktemp("nano") / "batch.onnx"
     return export_onnx(NANO_WEIGHTS, ExportOptions(output, batch=3)).path
+
+
+def time_model(
+    predictor: Predictor, path: Path, images: list[Image], schedule: Schedule, **options: Any
+) -> pipeline_stages.Timing:
+    """One model, as the benchmark times several."""
+    (timing,) = time_in_turns([TimedModel(predictor, path, images, **options)], schedule)
+    return timing
 
 
 def assert_same(actual: NetworkDetections, expected: NetworkDetections) -> None:
@@ -79,9 +85,10 @@ def test_every_part_is_timed(nano_onnx: Path, nano_image: Image) -> None:
     assert timing.stages is not None
     assert tuple(timing.stages) == STAGES
     assert timing.network is timing.stages["network"]
-    assert [what for what, done, total in steps if done == total] == ["end to end", *STAGES]
+    finished = dict.fromkeys(what for what, done, total in steps if done == total)  # a slow machine says it twice
+    assert list(finished) == ["end to end", *STAGES]
     assert timing.images_per_call == 1
-    assert "run apart" in timing.stages_note
+    assert "run separately" in timing.stages_note
 
 
 def test_images_are_cycled_through(nano_onnx: Path, nano_image: Image, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,7 +124,7 @@ def test_a_model_in_one_piece_is_timed_end_to_end_only(
     def refuse(*arguments: Any) -> None:
         raise ModelFileError("it has no joints")
 
-    monkeypatch.setattr(stages_module, "OnnxStages", refuse)
+    monkeypatch.setattr(pipeline_stages, "OnnxStages", refuse)
     with Predictor.open(nano_onnx, threads=1) as predictor:
         timing = time_model(predictor, nano_onnx, [nano_image], ONCE)
         assert timing.stages is None
@@ -151,47 +158,14 @@ def test_a_bare_network_input_needs_no_preprocessing_part(nano_tensor_onnx: Path
     assert split_graph(nano_tensor_onnx).preprocess is None
 
 
-def small_model() -> onnx.ModelProto:
-    """y = If(flag, x + weight, x - weight): branches read x and weight from outside; z needs nothing of it."""
-
-    def branch(name: str, operator: str) -> onnx.GraphProto:
-        node = helper.make_node(operator, ["doubled", "weight"], [f"{name}/out"])
-        return helper.make_graph([node], name, [], [helper.make_tensor_value_info(f"{name}/out", 1, [2])])
-
-    nodes = [
-        helper.make_node("Add", ["x", "x"], ["doubled"]),
-        helper.make_node("If", ["flag"], ["y"], then_branch=branch("then", "Add"), else_branch=branch("else", "Sub")),
-        helper.make_node("Neg", ["x"], ["z"]),
-    ]
-    graph = helper.make_graph(
-        nodes,
-        "small",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [2])],
-        [helper.make_tensor_value_info(name, TensorProto.FLOAT, [2]) for name in ("y", "z")],
-        [
-            numpy_helper.from_array(np.array([1, 2], np.float32), "weight"),
-            numpy_helper.from_array(np.array(True), "flag"),
-            numpy_helper.from_array(np.zeros(1000, np.float32), "unused"),
-        ],
-    )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
-
-
-def test_what_branches_read_from_outside_comes_along() -> None:
-    part = extract(small_model(), ["doubled"], ["y"], Path("small.onnx"))
-    model = onnx.load_from_string(part)
-    assert [node.op_type for node in model.graph.node] == ["If"]
-    assert sorted(tensor.name for tensor in model.graph.initializer) == ["flag", "weight"]
-    (y,) = create_session(part, "small", "cpu").run(["y"], {"doubled": np.array([10, 10], np.float32)})
-    np.testing.assert_array_equal(y, [11, 12])
-
-
-def test_a_cut_that_does_not_separate_is_refused() -> None:
-    message = r"small\.onnx cannot be cut into stages: no tensor x; export it again"
-    with pytest.raises(ModelFileError, match=message):
-        extract(small_model(), ["doubled"], ["y", "z"], Path("small.onnx"))
-    with pytest.raises(ModelFileError, match="no tensor loc"):
-        extract(small_model(), ["x"], ["loc"], Path("small.onnx"))
+def test_a_graph_without_the_tensors_to_cut_at_is_refused(nano_onnx: Path, tmp_path: Path) -> None:
+    model = onnx.load(nano_onnx)
+    kept = [value for value in model.graph.value_info if value.name not in ("loc", "coef")]
+    del model.graph.value_info[:]
+    model.graph.value_info.extend(kept)
+    onnx.save(model, tmp_path / "foreign.onnx")
+    with pytest.raises(ModelFileError, match=r"foreign\.onnx cannot be cut .*: missing tensors: loc, coef"):
+        split_graph(tmp_path / "foreign.onnx")
 
 
 def test_a_damaged_file_is_refused(tmp_path: Path, nano_onnx: Path) -> None:

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
 from tests.benchmarks.clock import Clock
-from yolact_deploy.benchmarks.performance.timing import Latency, Round, Schedule, measure_latency, measure_round
+from yolact_deploy.benchmarks.performance.timing import Latency, Round, Schedule, measure_round
 from yolact_deploy.errors import YolactDeployError
+
+
+def measure(
+    call: Callable[[int], object], schedule: Schedule, advance: Callable[[int, int], None] = lambda done, total: None
+) -> Latency:
+    """All rounds, one after the other; the index goes on counting from round to round."""
+    rounds: list[Round] = []
+    for index, part in enumerate(schedule.parts()):
+        first = sum(len(each.seconds) for each in rounds)
+        rounds.append(measure_round(call, part, schedule.warmup_of(index), first, advance))
+    return Latency.of_rounds(rounds)
 
 
 def test_percentiles_are_in_ms() -> None:
@@ -30,7 +43,7 @@ def test_fps_is_of_the_median_and_counts_images() -> None:
 def test_a_fixed_number_of_iterations_after_the_warmup() -> None:
     calls: list[int] = []
     steps: list[tuple[int, int]] = []
-    latency = measure_latency(calls.append, Schedule(iterations=3, warmup=2), lambda *step: steps.append(step))
+    latency = measure(calls.append, Schedule(iterations=3, warmup=2), lambda *step: steps.append(step))
     assert calls == [0, 1, 0, 1, 2]
     assert steps[-1] == (100, 100)
     assert latency.iterations == 3
@@ -44,7 +57,7 @@ def test_a_fixed_number_of_iterations_after_the_warmup() -> None:
 def test_the_default_schedule(monkeypatch: pytest.MonkeyPatch, seconds_a_call: float, iterations: int) -> None:
     clock = Clock(monkeypatch, seconds_a_call)
     steps: list[tuple[int, int]] = []
-    latency = measure_latency(clock.call, Schedule(), lambda *step: steps.append(step))
+    latency = measure(clock.call, Schedule(), lambda *step: steps.append(step))
     assert abs(latency.iterations - iterations) <= 1
     assert latency.p50 == pytest.approx(seconds_a_call * 1000)
     assert steps[-1] == (100, 100)
@@ -73,7 +86,7 @@ def test_rounds_share_what_is_to_be_measured() -> None:
 @pytest.mark.parametrize("seconds_a_call", [0.01, 0.3])
 def test_a_duration(monkeypatch: pytest.MonkeyPatch, seconds_a_call: float) -> None:
     clock = Clock(monkeypatch, seconds_a_call)
-    latency = measure_latency(clock.call, Schedule(duration=6.0, rounds=2))
+    latency = measure(clock.call, Schedule(duration=6.0, rounds=2))
     assert latency.iterations * seconds_a_call == pytest.approx(6.0, abs=2.1 * seconds_a_call)
     assert len(latency.rounds) == 2
 
@@ -99,6 +112,6 @@ def test_a_round_knows_when_each_call_began_and_leaves_out_the_warmup(monkeypatc
 
 def test_later_rounds_warm_up_too_and_count_on() -> None:
     called: list[int] = []
-    latency = measure_latency(called.append, Schedule(iterations=3, warmup=3, rounds=2))
+    latency = measure(called.append, Schedule(iterations=3, warmup=3, rounds=2))
     assert called == [0, 1, 2, 0, 1, 2, 1, 2]
     assert latency.iterations == 3

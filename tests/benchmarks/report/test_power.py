@@ -10,8 +10,12 @@ import pytest
 
 from tests.conftest import NANO_WEIGHTS
 from yolact_deploy.benchmarks import bench
-from yolact_deploy.benchmarks.bench import BenchOptions, BenchReport, run_bench
-from yolact_deploy.benchmarks.report.text import alarms, to_json, to_markdown
+from yolact_deploy.benchmarks.bench import run_bench
+from yolact_deploy.benchmarks.options import BenchOptions
+from yolact_deploy.benchmarks.report.json_report import to_json
+from yolact_deploy.benchmarks.report.model import BenchReport
+from yolact_deploy.benchmarks.report.text import to_markdown
+from yolact_deploy.benchmarks.report.wording import alarms
 from yolact_deploy.telemetry import Monitor, Reading, summary
 from yolact_deploy.telemetry.reading import SourceFacts
 from yolact_deploy.telemetry.sources import SILENT
@@ -72,7 +76,7 @@ def test_what_a_board_tells(monkeypatch: pytest.MonkeyPatch, quick: None) -> Non
     text = to_markdown(report)
     assert "| yolact_nano_22_4148.pth | Jetson |" in text
     assert "918 of 1020 | no |" in text
-    assert "- Jetson: told by tegrastats, MAXN (0), power is of the whole module" in text
+    assert "- Jetson: read by tegrastats, MAXN (0), power of the whole module" in text
     assert not alarms(report)
 
 
@@ -96,6 +100,6 @@ def test_a_machine_that_tells_nothing_says_so_once(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(bench, "open_sources", list)
     monkeypatch.setattr(bench, "busy_notes", lambda: ["the machine was busy"])
     report = run_bench(OPTIONS)
-    assert report.notes[-2:] == ("the machine was busy", SILENT)
+    assert report.notes[:2] == ("the machine was busy", SILENT)
     assert "Power and temperature" not in to_markdown(report)
     assert to_json(report)["models"][0]["telemetry"] is None

@@ -10,16 +10,26 @@ from typing import Any
 import pytest
 
 from tests.benchmarks.conftest import result
+from tests.benchmarks.report.watching import telemetry
+from yolact_deploy import console
 from yolact_deploy.benchmarks.accuracy.average_precision import Accuracy, AveragePrecision
 from yolact_deploy.benchmarks.accuracy.parity import Matches, Parity, judge
-from yolact_deploy.benchmarks.bench import BenchOptions, BenchReport, DetectionCounts, ModelReport
 from yolact_deploy.benchmarks.hardware import Hardware
+from yolact_deploy.benchmarks.options import BenchOptions
+from yolact_deploy.benchmarks.performance.device_times import DeviceTimes
 from yolact_deploy.benchmarks.performance.load import Arrivals, Throughput
 from yolact_deploy.benchmarks.performance.memory import MemoryUse
 from yolact_deploy.benchmarks.performance.pipeline_stages import STAGES, Timing
 from yolact_deploy.benchmarks.performance.timing import Latency
+from yolact_deploy.benchmarks.regression.comparison import Change, Comparison, ModelChanges
+from yolact_deploy.benchmarks.report.class_table import class_table
+from yolact_deploy.benchmarks.report.html.page import draw_page
+from yolact_deploy.benchmarks.report.json_report import to_json
+from yolact_deploy.benchmarks.report.model import BenchReport, DetectionCounts, ModelReport
+from yolact_deploy.benchmarks.report.table import Table
 from yolact_deploy.benchmarks.report.tables import all_tables, ap_text
-from yolact_deploy.benchmarks.report.text import alarms, print_report, summary, to_json, to_markdown
+from yolact_deploy.benchmarks.report.text import print_report, to_markdown
+from yolact_deploy.benchmarks.report.wording import alarms, failures, summary
 from yolact_deploy.tolerances import GATES
 
 THROUGHPUT = Throughput(streams=1, threads=None, fps=48.0, rounds=(47.0, 49.0), latency=None)
@@ -76,68 +86,141 @@ BAD = report_of(model("net.pth", True), judged("net.onnx", 0.5, 800))
 NOTHING = replace(GOOD.models[1], detections=DetectionCounts(2, 0, 0, 2))
 
 
+def tables_of(report: BenchReport) -> dict[str, Table]:
+    return {table.key: table for table in all_tables(report)}
+
+
 def test_tables_hold_the_numbers() -> None:
-    tables = {table.title.partition(",")[0]: table for table in all_tables(GOOD)}
-    assert list(tables) == ["Speed", "Latency end to end", "Stages", "Accuracy", "Detections", "Parity with net.pth"]
-    for table in tables.values():
+    tables = tables_of(GOOD)
+    assert list(tables) == ["summary", "latency", "throughput", "stages", "accuracy", "detections", "parity"]
+    for table in (*tables.values(), class_table(GOOD)):
         assert all(len(row) == len(table.columns) for row in table.rows)
-    assert tables["Speed"].rows[1] == ("net.onnx", "50.0", "1.5", "48.0", "20.00", "123", "50.0", "20.00", "300")
-    assert tables["Latency end to end"].rows[1] == (
-        "net.onnx",
-        "18.00",
-        "20.00",
-        "25.00",
-        "30.00",
-        "123",
-        "130",
-        "21.00",
-        "50",
-    )
-    assert tables["Stages"].rows[0] == ("net.pth", *["20.00"] * 4)
-    assert tables["Accuracy"].rows[0] == ("net.pth", "box", "50.00", "75.00", "43.21", "10.00", "20.00", "-")
-    assert tables["Accuracy"].rows[1] == ("", "mask", "25.00", "75.00", "43.21", "10.00", "20.00", "-")
-    assert tables["Detections"].rows[0] == ("net.pth", "1.5", "1.0", "1 of 2")
-    assert tables["Parity with net.pth"].rows == (("net.onnx", "fp32", "+0.010", "+0.000", "99.90%", "0.9876", "pass"),)
+    found = ("1.50", "50.00", "25.00", "99.90%", "pass", "300", "0.00118")
+    assert tables["summary"].rows[1] == ("net.onnx", "50.0", "20.0", *found)
+    assert tables["summary"].rows[0][6:8] == ("-", "reference")
+    times = ("18.0", "20.0", "25.0", "30.0", "123", "130", "21.0")
+    assert tables["latency"].rows[1] == ("net.onnx", *times, "50", "20.0-20.5")
+    assert tables["throughput"].rows[1] == ("net.onnx", "1", "default", "48.0", "47.0-49.0")
+    assert tables["stages"].rows[0] == ("net.pth", *["20.0"] * 4, "50.0")
+    assert tables["accuracy"].rows[0] == ("net.pth", "box", "50.00", "75.00", "43.21", "10.00", "20.00", "-")
+    assert tables["accuracy"].rows[1] == ("", "mask", "25.00", "75.00", "43.21", "10.00", "20.00", "-")
+    assert tables["detections"].rows[0] == ("net.pth", "1.50", "1.00", "1 of 2")
+    assert tables["parity"].rows == (("net.onnx", "fp32", "+0.010", "+0.000", "99.90%", "0.9876", "pass"),)
 
 
 def test_what_was_not_measured_is_a_dash() -> None:
     bare = model("net.onnx", timing=Timing(1, LATENCY, None, "in one piece"), memory=None)
-    speed, _, stages, *_ = all_tables(report_of(bare, reference=None))
-    assert speed.rows[0] == ("net.onnx", "50.0", "1.5", "-", "20.00", "123", "-", "-", "-")
-    assert stages.rows[0] == ("net.onnx", "-", "-", "-", "-")
+    tables = tables_of(report_of(bare, reference=None))
+    assert tables["summary"].rows[0][-4:-1] == ("-", "-", "-")
+    assert tables["stages"].rows[0] == ("net.onnx", *["-"] * 5)
+    assert "throughput" not in tables
     assert ap_text(-1.0) == "-"
-    empty = Parity(None, None, Matches(0, 0, None))
-    unknown = model("net.onnx", parity=empty, verdict=judge(empty, GATES["fp32"]))
-    assert all_tables(report_of(model("net.pth", True), unknown))[-1].rows[0][2:] == ("-", "-", "100.00%", "-", "pass")
+
+
+@pytest.mark.parametrize("failed", [False, True])
+def test_nothing_to_compare_is_not_judged_everywhere(failed: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whichever way there is nothing: no object counts for AP, or neither model detects anything."""
+    for parity in (
+        Parity(None, None, Matches(900 if failed else 1000, 1000, 1.0)),
+        Parity(0.0, 0.0, Matches(0, 0, None)),
+    ):
+        unknown = model("net.onnx", parity=parity, verdict=judge(parity, GATES["fp32"]))
+        report = report_of(model("net.pth", True), unknown)
+        word = "FAIL" if failed and parity.box_difference is None else "not judged"
+        assert not report.passed
+        assert report.parity == word
+        assert tables_of(report)["parity"].rows[0][-1] == word
+        assert failures(report)[0].startswith(f"parity: {word}")
+        value = to_json(report)
+        assert (value["passed"], value["parity"]) == (False, word)
+        assert (value["models"][1]["verdict"]["passed"], value["models"][1]["verdict"]["word"]) == (False, word)
+        page = draw_page(report)
+        assert f"<strong>{word}</strong>" in page
+        assert "parity: pass" not in page + to_markdown(report)
+        assert f"**parity: {word}" in to_markdown(report)
+        print_report(report)
+        assert f"parity: {word}" in capsys.readouterr().out
+
+
+def test_a_reference_alone_is_no_pass(capsys: pytest.CaptureFixture[str]) -> None:
+    report = report_of(model("net.pth", True))
+    assert report.parity == "not judged"
+    assert report.passed  # no gate was asked for
+    print_report(report)
+    assert "parity: not judged" in capsys.readouterr().out
 
 
 def test_fps_counts_the_images_of_a_batch() -> None:
     batch = model("net.onnx", timing=Timing(4, LATENCY, dict.fromkeys(STAGES, LATENCY), "in parts"))
     report = report_of(batch)
-    assert all_tables(report)[0].rows[0][1] == "200.0"
+    assert tables_of(report)["summary"].rows[0][1] == "200"
     assert to_json(report)["models"][0]["timing"]["end_to_end_fps"] == pytest.approx(200)
-    assert "takes 4 images a call: latencies are of a call, FPS of images" in to_markdown(report)
+    assert "takes 4 images per call" in to_markdown(report)
 
 
-def test_the_terminal_shows_everything_within_100_columns(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+def everything(name: str) -> BenchReport:
+    """All tables there are, with large numbers and models of these names."""
+    device = DeviceTimes(*[replace(LATENCY, p50=1234.5)] * 4)
+    full = replace(loaded_report(name, 100).models[0].timing, stages=dict.fromkeys(STAGES, LATENCY), device=device)
+    watched = telemetry(throttling=("power limit",))
+    changes = (
+        Change("throughput", "images/s", 12345.6, 1234.5, -0.9, 0.2, "slower"),
+        Change("detections", "per image", 100.0, 100.0, 0.0, 0.01, "no change"),
+    )
+    comparison = Comparison("old.json", "2026-01-01T00:00:00", (ModelChanges(name, changes, ()),), (), (), ())
+    other = replace(judged(name + "2", 0.5, 999), timing=full, telemetry=watched)
+    made = report_of(model(name, True, timing=full, telemetry=watched), other, reference=name)
+    options = replace(made.options, target_fps=30.0, streams=3)
+    return replace(made, options=options, comparison=comparison)
+
+
+@pytest.mark.parametrize("name", ["net", "yolact_base_54_800000.pth", "yolact " + "and_on_" * 30 + ".onnx"])
+def test_tables_fit_80_columns_and_break_no_word(
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "100")
-    long_name = report_of(model("yolact_base_54_800000.pth", True), judged("yolact_base_54_800000.onnx", 0.0, 1000))
-    print_report(long_name)
+    monkeypatch.setenv("COLUMNS", "80")
+    report = everything(name)
+    print_report(report)
     text = capsys.readouterr().out
-    tables = text[: text.index("data: ")]
-    assert max(map(len, tables.splitlines())) <= 100
-    for words in (
-        "yolact_base_54_800000.onnx",
-        "uint8 image on the host -> boxes, scores, classes and boolean masks at image size",
-        "Some CPU, 8 cores, 16.0 GiB; no NVIDIA GPU",
-        "ONNX Runtime 1.2.3, CPU, fp32, input image",
-        "50 calls end to end in 2 rounds that go from model to model, after 5 to warm up",
-        "in parts",
-        "parity: pass (1 compared with net.pth)",
-    ):
+    drawn = text[: text.index("data: ")]
+    names = {f"{mark} = {model.name}" for mark, model in zip("AB", report.models, strict=True)}
+    titles = {table.title for table in all_tables(report)}
+    lines = [line for line in drawn.splitlines() if line not in names | titles]
+    assert max(map(len, lines)) <= 80
+    assert len(titles) == 11
+    shown = set(drawn.split())
+    for table in all_tables(report):
+        for cell in (cell for row in table.rows for cell in row):
+            assert cell in (model.name for model in report.models) or shown >= set(cell.split()), cell
+        assert shown >= {word for column in table.columns for word in f"{column.name} {column.unit}".split()}
+
+
+def test_the_terminal_ends_with_the_verdict_and_where_to_look(capsys: pytest.CaptureFixture[str]) -> None:
+    print_report(GOOD, ["out/report.html"])
+    text = capsys.readouterr().out
+    *_, verdict, where = text.strip().splitlines()
+    assert verdict == "parity: pass (1 compared with net.pth)"
+    assert "out/report.html" in where
+    for words in ("Some CPU, 8 cores, 16.0 GiB; no NVIDIA GPU", "ONNX Runtime 1.2.3, CPU, fp32, input image"):
         assert words in text
+    assert "uint8 image on the host" not in text
+    print_report(GOOD)
+    assert "-v" in capsys.readouterr().out.strip().splitlines()[-1]
+
+
+def test_definitions_are_for_v_markdown_and_html(capsys: pytest.CaptureFixture[str]) -> None:
+    token = console.VERBOSE.set(True)
+    try:
+        print_report(GOOD)
+    finally:
+        console.VERBOSE.reset(token)
+    for text in (capsys.readouterr().out, to_markdown(GOOD), draw_page(GOOD)):
+        for words in (
+            "boxes, scores, classes and boolean masks at image size",
+            "50 calls end to end in 2 rounds",
+            "in parts",
+        ):
+            assert words in text
 
 
 def loaded_report(name: str, count: int = 1) -> BenchReport:
@@ -154,27 +237,17 @@ def loaded_report(name: str, count: int = 1) -> BenchReport:
     return replace(report, options=replace(report.options, target_fps=30.0, streams=3))
 
 
-def test_tables_of_load_fit_100_columns_too(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COLUMNS", "200")
-    print_report(loaded_report("yolact_base_54_800000.onnx", count=100))
-    text = capsys.readouterr().out
-    assert "9000" in text
-    assert max(map(len, text[: text.index("data: ")].splitlines())) <= 100
-
-
 def test_load_has_tables_of_its_own() -> None:
     loaded = loaded_report("net.onnx")
-    tables = {table.title.partition(",")[0]: table for table in all_tables(loaded)}
-    (row,) = tables["Several callers at the same time"].rows
-    assert row == ("net.onnx", "3 x 2", "70.0", "1.5", "20.00", "25.00", "30.00", "123", "130")
-    (row,) = tables["Frames that arrive at 30 FPS"].rows
-    assert row == ("net.onnx", "28.5", "1.5", "20.00", "30.00", "123", "130", "90", "7", "4")
+    tables = tables_of(loaded)
+    (row,) = tables["throughput"].rows
+    assert row == ("net.onnx", "3", "2", "70.0", "69.0-71.0", "1.50", "20.0", "25.0", "30.0", "123", "130")
+    (row,) = tables["arrivals"].rows
+    assert row == ("net.onnx", "28.5", "1.50", "20.0", "30.0", "123", "130", "90", "7", "4")
+    assert "30 FPS" in tables["arrivals"].title
     text = to_markdown(loaded)
-    assert "each caller has the model opened for itself, with 2 CPU threads" in text
+    assert "each with its own model instance" in text
     assert "latency is counted from a frame's arrival" in text
-    assert "back to back, of all callers; found" in text
 
 
 def test_failures_are_said_with_both_numbers(capsys: pytest.CaptureFixture[str]) -> None:
@@ -202,18 +275,21 @@ def test_finding_nothing_is_said_loudly(capsys: pytest.CaptureFixture[str]) -> N
 def test_json_has_stable_keys_and_plain_values() -> None:
     value = json.loads(json.dumps(to_json(GOOD), allow_nan=False))
     assert list(value) == [
+        "made_by",
         "format",
         "passed",
+        "parity",
         "reference",
         "data",
         "hardware",
+        "busy_cores",
         "options",
         "measured_regions",
         "models",
         "comparison",
         "notes",
     ]
-    assert value["format"] == 2
+    assert value["format"] == 3
     exported = value["models"][1]
     assert exported["path"] == "models/net.onnx"
     assert exported["accuracy"]["box"]["ap"] == 0.5
@@ -229,19 +305,19 @@ def test_json_has_stable_keys_and_plain_values() -> None:
     assert value["models"][0]["verdict"] is None
 
 
-def test_markdown_has_every_table_and_class(tmp_path: Path) -> None:
+def test_markdown_has_every_table_and_class() -> None:
     text = to_markdown(GOOD)
-    for title in (
-        "Speed, end to end and bare network: ms, peak MiB",
-        "Stages, median ms",
-        "Accuracy, COCO AP",
-        "Detections",
-        "AP by class",
-    ):
-        assert f"## {title}\n\n| " in text
-    assert "| disk | 60.00 | 60.00 | 60.00 | 60.00 |" in text
-    assert "| a\\|b | - | - | - | - |" in text
-    widths = [
-        line.replace("\\|", "").count("|") for line in text.split("## AP by class")[1].split("\n\n")[1].splitlines()
-    ]
-    assert set(widths) == {6}
+    for table in (*all_tables(GOOD), class_table(GOOD)):
+        assert f"## {table.title}\n\n| {table.columns[0].name} | " in text
+    assert "| disk | 0.00 | 60.00 | 60.00 | 60.00 (+0.00) | 60.00 (+0.00) |" in text
+    assert "| a\\|b | - | - | - | - | - |" in text
+    lines = text.split("## AP by class")[1].split("\n\n")[1].splitlines()
+    assert {line.replace("\\|", "").count("|") for line in lines} == {7}
+
+
+def test_markdown_of_names_is_text() -> None:
+    report = report_of(model("[a](b) <b>*x*</b>|`c`\n# d.onnx"), reference=None)
+    text = to_markdown(report)
+    assert "\\[a\\](b) \\<b\\>\\*x\\*\\</b\\>\\|\\`c\\` # d.onnx" in text
+    assert "<b>" not in text
+    assert "\n# d" not in text

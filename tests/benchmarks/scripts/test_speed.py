@@ -54,7 +54,7 @@ def test_files_of_one_s_own(nano_onnx: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--image", "640"], "image size '640': WIDTHxHEIGHT in px, such as 640x480"),
+        (["--image", "640"], "write WIDTHxHEIGHT in pixels"),
         (["--image", "0x480"], "image size '0x480'"),
         (["--rounds", "0"], "rounds 0: 1 or more"),
         (["--onnx", "model.onnx"], "name the checkpoint that it was made from"),

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.benchmarks.report.html.browser import CHROMIUM, DRIVER, open_browser, set_screen
-from tests.benchmarks.report.html.conftest import CASES, bench_json, page_of
+from tests.benchmarks.report.html.conftest import CASES, bench_report, page_of
 from yolact_deploy.benchmarks.report.html.page import draw_page
 
 pytest.importorskip("selenium.webdriver", reason="needs selenium")
@@ -111,7 +111,7 @@ def test_a_request_is_noticed(browser: Any, tmp_path: Path) -> None:
 
 
 def test_a_click_sorts_the_classes(browser: Any, tmp_path: Path) -> None:
-    complaints(browser, draw_page(bench_json(2, 20)), tmp_path, DESK)
+    complaints(browser, draw_page(bench_report(2, 20)), tmp_path, DESK)
     rows = "return [...document.querySelectorAll('.tall tbody tr')].map(row => row.children[%d].dataset.value)"
     values = browser.execute_script(rows % 1)
     assert [float(value) for value in values if value] == sorted((float(v) for v in values if v), reverse=True)
