@@ -29,13 +29,15 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from .files import check_no_input, check_output_path, write_text
+from ._version import __version__
+from .files import check_no_input, check_output_path, check_report_target, write_text
 
 if TYPE_CHECKING:
     from .types import Advance
 
 LOG_WIDTH = 200  # columns where no terminal says how many it has
 LOG_SECONDS = 10.0  # between two lines of progress
+REPORT_MARK = "yolact_deploy"  # the key of our reports that holds the version
 STDOUT = "-"  # as a file name of --json and its like
 
 VERBOSE: ContextVar[bool] = ContextVar("verbose", default=False)
@@ -128,7 +130,8 @@ def _plain(value: Any) -> Any:
 
 def emit_json(value: Any, target: str) -> None:
     """`value` as JSON to stdout when `target` is "-", to that file otherwise. Raises OutputError."""
-    emit_text(to_json(value) + "\n", target)
+    marked = {REPORT_MARK: __version__, **value} if isinstance(value, dict) else value
+    emit_text(to_json(marked) + "\n", target)
 
 
 def emit_text(text: str, target: str) -> None:
@@ -146,7 +149,7 @@ def check_target(target: str | None, inputs: Iterable[str | Path | None] = ()) -
     """
     if target not in (None, STDOUT):
         check_no_input(target, inputs)
-        check_output_path(target, force=True)
+        check_report_target(target, (f'"{REPORT_MARK}"',), force=None)
 
 
 def size_text(size_bytes: int | None) -> str:

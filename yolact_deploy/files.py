@@ -56,11 +56,12 @@ def check_output_path(path: str | Path, force: bool = False) -> Path:
     return path
 
 
-def check_report_target(path: str | Path, marks: Sequence[str], force: bool = False) -> Path:
+def check_report_target(path: str | Path, marks: Sequence[str], force: bool | None = False) -> Path:
     """`check_output_path` for a report: one of our own is replaced, as runs are repeated; any other file only by
     `force`.
 
-    marks: texts near the start of a file, any of which shows that it is a report of ours. Raises OutputError.
+    marks: texts near the start of a file, any of which shows that it is a report of ours. force: None for a command
+    that has no such option. Raises OutputError.
     """
     path = Path(path)
     if path.is_file() and not force:
@@ -70,7 +71,8 @@ def check_report_target(path: str | Path, marks: Sequence[str], force: bool = Fa
         except OSError as error:
             raise OutputError(f"cannot read {path}: {error.strerror or error}; choose another name") from None
         if not any(mark in beginning for mark in marks):
-            raise OutputError(f"{path} exists and is not a report of yolact-deploy: pass --force to replace it")
+            advice = "name another file" if force is None else "pass --force to replace it"
+            raise OutputError(f"{path} exists and is not a report of yolact-deploy: {advice}")
     return check_output_path(path, force=True)
 
 

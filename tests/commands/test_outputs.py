@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import NANO, NANO_WEIGHTS
-from tests.running import Captured, fails
+from tests.running import Captured, fails, succeeds
 
 
 @pytest.fixture
@@ -46,3 +47,15 @@ def test_build_plugins_replaces_nothing_but_a_library(folder: Path, capsys: Capt
     before = (folder / "m.onnx").read_bytes()
     assert "no shared library" in fails(capsys, "build-plugins", "--arch", "87", "-o", folder / "m.onnx")
     assert (folder / "m.onnx").read_bytes() == before
+
+
+def test_json_replaces_only_a_report_of_ours(folder: Path, capsys: Captured) -> None:
+    notes = folder / "notes.json"
+    notes.write_text('{"mine": 1}')
+    for words in (["doctor"], ["compare", folder / "w.pth", folder / "m.onnx"]):
+        assert "not a report of yolact-deploy" in fails(capsys, *words, "--json", notes)
+        assert notes.read_text() == '{"mine": 1}'
+    report = folder / "doctor.json"
+    for _ in range(2):
+        succeeds(capsys, "doctor", "--json", report)
+    assert json.loads(report.read_text())["yolact_deploy"]

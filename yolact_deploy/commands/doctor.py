@@ -9,6 +9,7 @@ from .options import Json, Verbose
 
 def run(json: Json = None, verbose: Verbose = False) -> None:
     """Report what this machine can do, and what to install for the rest."""
+    console.check_target(json)
     report = examine_machine()
     if json is not None:
         abilities = [{"title": ability.title, "missing": ability.missing} for ability in report.abilities]
