@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 
 LOG_WIDTH = 200  # columns where no terminal says how many it has
 LOG_SECONDS = 10.0  # between two lines of progress
-REPORT_MARK = "yolact_deploy"  # the key of our reports that holds the version
+MADE_BY = "yolact-deploy"
+JSON_MARK = f'"made_by": "{MADE_BY} '  # near the start of every JSON file of ours
 STDOUT = "-"  # as a file name of --json and its like
 
 VERBOSE: ContextVar[bool] = ContextVar("verbose", default=False)
@@ -130,7 +131,7 @@ def _plain(value: Any) -> Any:
 
 def emit_json(value: Any, target: str) -> None:
     """`value` as JSON to stdout when `target` is "-", to that file otherwise. Raises OutputError."""
-    marked = {REPORT_MARK: __version__, **value} if isinstance(value, dict) else value
+    marked = {"made_by": f"{MADE_BY} {__version__}", **value} if isinstance(value, dict) else value
     emit_text(to_json(marked) + "\n", target)
 
 
@@ -149,7 +150,7 @@ def check_target(target: str | None, inputs: Iterable[str | Path | None] = ()) -
     """
     if target not in (None, STDOUT):
         check_no_input(target, inputs)
-        check_report_target(target, (f'"{REPORT_MARK}"',), force=None)
+        check_report_target(target, (JSON_MARK,), force=None)
 
 
 def size_text(size_bytes: int | None) -> str:

@@ -14,8 +14,8 @@ from yolact_deploy.benchmarks.performance.timing import Latency
 from yolact_deploy.benchmarks.regression.saved import JSON_FORMAT
 from yolact_deploy.benchmarks.report.model import BenchReport, ModelReport
 from yolact_deploy.benchmarks.report.wording import alarms, comparison_notes, comparison_summary
+from yolact_deploy.console import MADE_BY
 
-MADE_BY = "yolact-deploy"
 _ROUNDED = ("samples", "started", "rounds")
 
 

@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from yolact_deploy.benchmarks.report.html.page import JSON_NAME, draw_page
-from yolact_deploy.benchmarks.report.json_report import MADE_BY, to_json
+from yolact_deploy.benchmarks.report.json_report import to_json
 from yolact_deploy.benchmarks.report.model import BenchReport
+from yolact_deploy.console import JSON_MARK, MADE_BY
 from yolact_deploy.dependencies import require
 from yolact_deploy.errors import OutputError
 from yolact_deploy.files import check_report_target, make_output_folder, write_text
 
 PAGE_NAME = "report.html"
 PAGE_MARKS = (f'content="{MADE_BY} ',)  # by which our files are known
-JSON_MARKS = (f'"made_by": "{MADE_BY} ', '{\n  "format": ')  # the second: before files named their maker
+JSON_MARKS = (JSON_MARK, '{\n  "format": ')  # the second: before files named their maker
 
 
 def check_report_folder(folder: Path, force: bool = False) -> list[Path]:
