@@ -12,13 +12,13 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from tests.checkpoints.files import save, zeros
 from tests.conftest import NANO_WEIGHTS, PLUS_NANO_WEIGHTS, seeded_state_dict
 from yolact_deploy.checkpoints.architecture import Architecture
 from yolact_deploy.checkpoints.reader import load_checkpoint, read_checkpoint
 from yolact_deploy.config.model import NAMED_CONFIGS, BackboneConfig, ModelConfig
-from yolact_deploy.errors import CheckpointError
+from yolact_deploy.errors import AssumptionWarning, CheckpointError
 from yolact_deploy.files import sha256_of
-from yolact_deploy.models.yolact import Yolact
 
 
 @pytest.fixture(scope="module")
@@ -29,11 +29,6 @@ def nano_tensors() -> dict[str, torch.Tensor]:
 def small_config(**changes: object) -> ModelConfig:
     """A thin network of a named structure, so that tests stay fast."""
     return replace(ModelConfig.named("yolact_nano"), name="small", **changes)  # type: ignore[arg-type]
-
-
-def save(path: Path, tensors: object, **options: object) -> Path:
-    torch.save(tensors, path, **options)  # type: ignore[arg-type]
-    return path
 
 
 def refused(path: Path, *parts: str, **options: object) -> None:
@@ -112,20 +107,14 @@ def test_configuration_from_the_tensors(tmp_path: Path, nano_tensors: dict[str, 
 @pytest.mark.parametrize("name", NAMED_CONFIGS)
 def test_every_named_configuration_is_recognised(tmp_path: Path, name: str) -> None:
     config = NAMED_CONFIGS[name]
-    tensors = _zeros(config)
+    tensors = zeros(config)
     assert read_checkpoint(save(tmp_path / f"{name}_54_800000.pth", tensors)).config == config
 
 
-def _zeros(config: ModelConfig) -> dict[str, torch.Tensor]:
-    """A state dict of the right shapes that takes no room, in memory or in a file."""
-    with torch.device("meta"):
-        shapes = {key: tensor.shape for key, tensor in Yolact(config).state_dict().items()}
-    return {key: torch.zeros(()).expand(shape) for key, shape in shapes.items()}
-
-
 def test_an_ambiguous_file_is_said(tmp_path: Path) -> None:
-    tensors = _zeros(ModelConfig.named("yolact_im700"))
-    checkpoint = read_checkpoint(save(tmp_path / "mine.pth", tensors))
+    tensors = zeros(ModelConfig.named("yolact_im700"))
+    with pytest.warns(AssumptionWarning, match="assumed yolact_base at 550 px"):
+        checkpoint = read_checkpoint(save(tmp_path / "mine.pth", tensors))
     assert checkpoint.config.name == "yolact_base"
     assert "also fit yolact_im400, yolact_im700" in checkpoint.notes[0]
     checkpoint = read_checkpoint(save(tmp_path / "yolact_im700_parts_3_400.pth", tensors))
@@ -228,8 +217,8 @@ def test_a_mask_dimension_that_contradicts_itself(tmp_path: Path, nano_tensors: 
 def test_missing_additional_and_misshapen_tensors(tmp_path: Path, nano_tensors: dict[str, torch.Tensor]) -> None:
     path = tmp_path / "yolact_nano_1_2.pth"
     without = {key: value for key, value in nano_tensors.items() if key != "backbone.bn1.weight"}
-    refused(save(path, without), "it lacks backbone.bn1.weight")
-    refused(save(path, {**nano_tensors, "extra.weight": torch.zeros(1)}), "extra.weight")
+    refused(save(path, without), "missing keys: backbone.bn1.weight;")
+    refused(save(path, {**nano_tensors, "extra.weight": torch.zeros(1)}), "unexpected keys: extra.weight;")
     refused(
         save(path, {**nano_tensors, "backbone.bn1.weight": torch.zeros(3)}), "backbone.bn1.weight is [3], expected [16]"
     )

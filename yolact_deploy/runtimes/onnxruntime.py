@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..artifacts.metadata import ModelMetadata
+from ..artifacts.onnx_file import read_metadata
 from ..artifacts.outputs import output_names, split_batch
 from ..dependencies import require
 from ..errors import ModelFileError, YolactDeployError
@@ -61,12 +61,8 @@ class OnnxRuntime:
     def __init__(self, path: Path, device: str, threads: int | None, shares_cores: bool = False) -> None:
         """Raises ModelFileError when the file is missing, damaged or not ours, and as `create_session`."""
         ort = require("onnxruntime", "running an ONNX file")
-        if not path.is_file():
-            raise ModelFileError(f"no such file: {path}")
-        if path.stat().st_size == 0:
-            raise ModelFileError(f"{path} is empty: export it again")
+        self.metadata = read_metadata(path)
         self._session = create_session(str(path), path, device, threads, shares_cores)
-        self.metadata = ModelMetadata.from_props(self._session.get_modelmeta().custom_metadata_map, path)
         self._outputs = output_names(self.metadata.config)
         missing = set(self._outputs) - {output.name for output in self._session.get_outputs()}
         if missing:
