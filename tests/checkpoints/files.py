@@ -15,12 +15,8 @@ def zeros(config: ModelConfig) -> dict[str, torch.Tensor]:
     """A state dict of the right shapes that takes no room, in memory or in a file."""
     with torch.device("meta"):
         shapes = {key: tensor.shape for key, tensor in Yolact(config).state_dict().items()}
-    return {
-        key: torch.zeros((), dtype=torch.int64)
-        if key.endswith("num_batches_tracked")
-        else torch.zeros(()).expand(shape)
-        for key, shape in shapes.items()
-    }
+    kinds = {key: torch.int64 if key.endswith("num_batches_tracked") else torch.float32 for key in shapes}
+    return {key: torch.zeros((), dtype=kinds[key]).expand(shape) for key, shape in shapes.items()}
 
 
 def save(path: Path, content: object, **options: object) -> Path:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..dependencies import require
 from ..errors import ConfigError
-from ..plain_values import MAX_INTEGER, check_plain, parse_json
+from ..plain_values import MAX_DEPTH, MAX_INTEGER, check_plain, parse_json
 
 MAX_FILE_BYTES = 1 << 18  # 256 KiB of configuration; the class names of LVIS take 20 kB
 _UNION = " | "
@@ -92,13 +92,16 @@ def _parse_yaml(path: Path, text: str) -> Any:
     """Raises ValueError. Aliases are refused: a few lines of them can stand for more than any memory holds."""
     yaml = require("yaml", f"reading {path}")
     try:
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
-            raise ValueError("aliases (*name) are not read: write the values out")
+        depth = 0
+        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            if isinstance(event, yaml.AliasEvent):
+                raise ValueError("aliases (*name) are not read: write the values out")
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > MAX_DEPTH:  # where the parser's time grows with the depth
+                raise ValueError(f"nested more than {MAX_DEPTH} levels deep")
         values = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ValueError(" ".join(str(error).split())) from None
-    except RecursionError:
-        raise ValueError("nested too deep") from None
     except (ArithmeticError, AttributeError, LookupError, TypeError) as error:  # its constructors check little
         raise ValueError(f"{type(error).__name__}: {error}") from None
     check_plain(values)
