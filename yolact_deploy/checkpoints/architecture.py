@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from ..config.backbone import MAX_STAGES, BackboneConfig
-from ..config.model import ModelConfig
+from ..config.model import MAX_CLASSES, ModelConfig
 from ..errors import CheckpointError, ConfigError
 
 _HEAD = "prediction_layers.0."
@@ -84,6 +84,9 @@ class Architecture:
                 f"the checkpoint contradicts itself: {num_prototypes} prototypes, but {coefs // anchors} mask "
                 f"coefficients per box"
             )
+        num_classes = classes // anchors - 1
+        if not 1 <= num_classes <= MAX_CLASSES:
+            raise CheckpointError(f"{num_classes} classes: a model has 1 to {MAX_CLASSES}")
         return cls(
             backbone=_backbone(shapes),
             fpn_channels=shapes["fpn.lat_layers.0.weight"][0],
@@ -91,7 +94,7 @@ class Architecture:
             head_channels=shapes[f"{_HEAD}upfeature.0.weight"][0],
             num_prototypes=num_prototypes,
             anchors_per_cell=anchors,
-            num_classes=classes // anchors - 1,
+            num_classes=num_classes,
             num_downsample=_count(shapes, r"fpn\.downsample_layers\.(\d+)\.weight"),
             mask_iou_channels=_mask_iou_channels(shapes),
         )

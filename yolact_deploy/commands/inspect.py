@@ -35,7 +35,7 @@ def run(
     console.show_facts(_facts(info, verbose))
     if not isinstance(info, CheckpointInfo):  # of a checkpoint, reading it has warned
         for note in info.notes:
-            console.warn(note)
+            console.say(f"note: {note}")
 
 
 def _facts(info: CheckpointInfo | OnnxInfo | EngineInfo, verbose: bool) -> Facts:
