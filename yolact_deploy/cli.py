@@ -124,7 +124,7 @@ def run(arguments: Sequence[str], interrupts: Interrupts | None = None) -> int:
     with warnings.catch_warnings():
         warnings.simplefilter("default", AssumptionWarning)
         warnings.showwarning = _show_warning
-        return _run(arguments)
+        return _run(arguments, interrupts)
 
 
 def _show_warning(
@@ -142,7 +142,7 @@ def _show_warning(
         console.warn(f"{category.__name__}: {message}")
 
 
-def _run(arguments: Sequence[str]) -> int:
+def _run(arguments: Sequence[str], interrupts: Interrupts) -> int:
     try:
         status = app(list(arguments), prog_name=PROGRAM, standalone_mode=False)
     except (console.ClosedPipeError, BrokenPipeError):

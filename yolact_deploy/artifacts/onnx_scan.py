@@ -53,10 +53,9 @@ def scan_onnx(path: Path) -> OnnxStructure:
             structure = _Scanner(data).model()
     except OSError as error:
         raise ModelFileError(f"cannot read {path}: {error.strerror or error}") from None
-    except (ValueError, IndexError):
-        if path.stat().st_size == 0:  # which cannot be mapped
-            error = ValueError("it is empty")
-        raise ModelFileError(f"{path} is not an ONNX file, or truncated ({error})") from None
+    except (ValueError, IndexError) as error:
+        reason = str(error) if path.stat().st_size else "it is empty"  # and cannot be mapped
+        raise ModelFileError(f"{path} is not an ONNX file, or truncated ({reason})") from None
     _refuse_recursion(structure.functions, path)
     return structure
 
