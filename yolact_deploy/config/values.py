@@ -21,6 +21,8 @@ def checked_fields(cls: type, values: Mapping[str, Any], extra: tuple[str, ...] 
 
     `extra`: names that the caller knows besides, for the error.
     """
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{reprlib.repr(values)} is no mapping of field names to values")
     fields = {field.name: field for field in dataclasses.fields(cls)}
     checked = {}
     for key, value in values.items():
