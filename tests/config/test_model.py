@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import ROOT
 from yolact_deploy.config.model import NAMED_CONFIGS, BackboneConfig, ModelConfig, PostprocessConfig
 from yolact_deploy.errors import AssumptionWarning, ConfigError
 
@@ -262,3 +263,11 @@ def test_what_makes_a_yolact_plus() -> None:
     ]
     assert ModelConfig.from_dict({"base": "yolact_nano", "mask_iou_channels": [8]}).is_plus
     assert ModelConfig.from_dict({"base": "yolact_nano", "backbone": {"dcn_layers": [0, 0, 0, 1]}}).is_plus
+
+
+@pytest.mark.parametrize("cls", [ModelConfig, BackboneConfig, PostprocessConfig])
+def test_every_setting_is_documented(cls: type) -> None:
+    text = (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
+    prefix = "backbone." if cls is BackboneConfig else ""
+    for field in dataclasses.fields(cls):
+        assert f"`{prefix}{field.name}" in text

@@ -38,7 +38,9 @@ def create_session(
     if shares_cores:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        session = ort.InferenceSession(model, sess_options=options, providers=providers)
+        # On the CPU alone there is nothing to fall back to, and ONNX Runtime would say on stdout that it does.
+        fallback = len(providers) > 1
+        session = ort.InferenceSession(model, sess_options=options, providers=providers, enable_fallback=fallback)
     except Exception as error:  # the binding's exception classes share no public base
         reason = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
         advice = "build an engine from it, or export it again" if "NOT_IMPLEMENTED" in reason else "export it again"
