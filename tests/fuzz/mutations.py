@@ -57,7 +57,7 @@ def plain_values(draw: st.DrawFn, base: Any) -> Any:
             parent = parent[key]
         change = draw(st.sampled_from(("replace", "replace", "remove", "repeat", "rename")))
         if change == "replace":
-            parent[last] = draw(HARD_VALUES)
+            parent[last] = copy.deepcopy(draw(HARD_VALUES))  # a later change may reach into it
         elif change == "remove":
             del parent[last]
         elif isinstance(parent, list):
