@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -453,6 +454,15 @@ def test_a_pickle_of_nested_tuples_is_refused(tmp_path: Path, zipped: bool) -> N
         head = pickle.dumps(0x1950A86A20F9469CFC6C, 2) + pickle.dumps(1001, 2) + pickle.dumps({}, 2)
         path.write_bytes(head + deep)
     refused(path, "tuples")
+
+
+def test_a_length_that_is_only_claimed_takes_no_memory(tmp_path: Path) -> None:
+    """A text of 2 GiB, of which a few bytes are there."""
+    (tmp_path / "claim.pth").write_bytes(b"\x80\x02X\xff\xff\xff\x7fabc")
+    tracemalloc.start()
+    refused(tmp_path / "claim.pth", "damaged or cut off")
+    assert tracemalloc.get_traced_memory()[1] < 64 << 20
+    tracemalloc.stop()
 
 
 def test_a_git_lfs_pointer_is_named(tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ import pickletools
 import zipfile
 import zlib
 from pathlib import Path
-from typing import BinaryIO
 
 from ..errors import CheckpointError
 
@@ -93,13 +92,14 @@ def _check_record(archive: zipfile.ZipFile, record: zipfile.ZipInfo, path: Path)
 def _check_legacy(path: Path) -> None:
     try:
         with open(path, "rb") as file:
-            for _ in range(_LEGACY_PICKLES):
-                _check_pickle(file, path)
+            head = io.BytesIO(file.read(MAX_PICKLE_BYTES + 1))  # a file makes room for what a length only claims
+        for _ in range(_LEGACY_PICKLES):
+            _check_pickle(head, path)
     except (OSError, EOFError, ValueError):
         raise CheckpointError(f"{path} is damaged or cut off: download or copy it again") from None
 
 
-def _check_pickle(stream: BinaryIO, path: Path) -> None:
+def _check_pickle(stream: io.BytesIO, path: Path) -> None:
     tuples = 0
     for operation, _, position in pickletools.genops(stream):
         tuples += operation.name.startswith("TUPLE")
