@@ -6,14 +6,17 @@ A table of cases and failures on stdout; the files that failed are kept. Exit st
 from __future__ import annotations
 
 import argparse
+import collections
 import json
 import random
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from tests.fuzz.targets import TARGETS
 
+CASES_PER_PROCESS = 2000  # libraries keep a little memory of what they refuse
 NAMES = [target.name for target in TARGETS]
 
 
@@ -30,26 +33,37 @@ def main() -> int:
     print(f"seed {seed}, {options.cases} cases per target")
     failed = False
     for name in options.target or NAMES:
-        arguments = [name, options.cases, options.megabytes, seed, options.keep]
+        failed |= not _run(name, options.cases, options.megabytes, seed, options.minutes, options.keep)
+    return int(failed)
+
+
+def _run(name: str, cases: int, megabytes: int, seed: int, minutes: float, keep: Path) -> bool:
+    """Run a target, CASES_PER_PROCESS at a time, and print what came of it; whether nothing failed."""
+    counts: collections.Counter[str] = collections.Counter()
+    failures: collections.Counter[str] = collections.Counter()
+    peak, end = 0, time.monotonic() + minutes * 60
+    for done in range(0, cases, CASES_PER_PROCESS):
+        arguments = [name, min(CASES_PER_PROCESS, cases - done), megabytes, seed + done, keep]
         command = [sys.executable, "-m", "tests.fuzz.one_target", *map(str, arguments)]
         try:
-            done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=options.minutes * 60)
+            ended = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=end - time.monotonic())
         except subprocess.TimeoutExpired:
-            print(f"{name}: not done after {options.minutes:g} minutes")
-            failed = True
-            continue
-        if done.returncode:
-            print(f"{name}: the process ended with status {done.returncode}; its last file is in {options.keep}")
-            failed = True
-            continue
-        result = json.loads(done.stdout)
-        count = sum(result["failures"].values())
-        taken = f"{result['seconds']:.0f} s, peak {result['peak_mib']} MiB"
-        print(f"{name}: {result['cases']} cases, {result['opened']} opened, {count} failures, {taken}", flush=True)
-        for where, times in result["failures"].items():
-            print(f"  {times} x {where}")
-        failed |= bool(result["failures"])
-    return int(failed)
+            failures[f"not done after {minutes:g} minutes"] += 1
+            break
+        if ended.returncode:
+            failures[f"the process ended with status {ended.returncode}; its last file is in {keep}"] += 1
+            break
+        result = json.loads(ended.stdout.splitlines()[-1])
+        counts.update({"cases": result["cases"], "opened": result["opened"]})
+        failures.update(result["failures"])
+        peak = max(peak, result["peak_mib"])
+    print(
+        f"{name}: {counts['cases']} cases, {counts['opened']} opened, {failures.total()} failures, peak {peak} MiB",
+        flush=True,
+    )
+    for what, count in failures.items():
+        print(f"  {count} x {what}", flush=True)
+    return not failures
 
 
 if __name__ == "__main__":
