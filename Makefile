@@ -11,7 +11,7 @@ OUT := out
 EXTRAS := export,cpu,rtx,bench,plugins,dev
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: install demo test test-arm64 lint format clean
+.PHONY: install demo test fuzz test-arm64 lint format clean
 
 install: $(VENV)/.installed
 
@@ -61,6 +61,10 @@ PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist lo
 
 test: install
 	$(PYTEST)
+
+# Ten thousand almost right files for each reader, under a limit of memory and time; about half an hour.
+fuzz: install
+	$(BIN)/python -m tests.fuzz --keep $(OUT)/fuzz
 
 # Root, Debian or Ubuntu, about 20 minutes the first time: the wheel in a Debian for arm64 under qemu-user.
 test-arm64: install

@@ -12,8 +12,9 @@ import shlex
 import signal
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 
@@ -32,7 +33,7 @@ from .commands import (
     weights,
 )
 from .commands.options import Verbose
-from .errors import YolactDeployError
+from .errors import AssumptionWarning, YolactDeployError
 
 PROGRAM = "yolact-deploy"
 MAX_BUG_TEXT = 300  # characters of a foreign message; some hold a whole manual
@@ -120,6 +121,28 @@ def run(arguments: Sequence[str], interrupts: Interrupts | None = None) -> int:
     interrupts = interrupts or Interrupts()
     console.set_verbose(False)
     console.COMMAND_LINE.set(shlex.join([PROGRAM, *arguments]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("default", AssumptionWarning)
+        warnings.showwarning = _show_warning
+        return _run(arguments, interrupts)
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Ours as a note, without the line of code that it came from; those of libraries with -v."""
+    if issubclass(category, AssumptionWarning):
+        console.warn(str(message))
+    elif console.VERBOSE.get():
+        console.warn(f"{category.__name__}: {message}")
+
+
+def _run(arguments: Sequence[str], interrupts: Interrupts) -> int:
     try:
         status = app(list(arguments), prog_name=PROGRAM, standalone_mode=False)
     except (console.ClosedPipeError, BrokenPipeError):

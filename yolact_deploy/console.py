@@ -9,6 +9,7 @@ import os
 import re
 import sys
 import time
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -67,9 +68,18 @@ def _console(is_error: bool = False) -> Console:
     return _Console(stderr=is_error, width=width, markup=False, emoji=False, highlight=False)
 
 
+def visible(text: str) -> str:
+    """`text` with what a terminal obeys or hides (control characters, changes of direction) written as escapes."""
+    return "".join(char if _is_visible(char) else char.encode("unicode_escape").decode() for char in text)
+
+
+def _is_visible(char: str) -> bool:
+    return char.isprintable() or unicodedata.category(char) == "Zs"  # the spaces of other scripts
+
+
 def say(text: str = "", style: str | None = None) -> None:
     """One line on stdout, not wrapped."""
-    _console().print(text, style=style, soft_wrap=True)
+    _console().print(visible(text), style=style, soft_wrap=True)
 
 
 def explain(text: str) -> None:
@@ -89,8 +99,8 @@ def fail(text: str) -> None:
 
 
 def one_line(text: str) -> str:
-    """`text` without terminal colours, every run of white space as one space."""
-    return " ".join(re.sub(r"\x1b\[[0-9;]*m", "", text).split())
+    """`text` without terminal colours, every run of white space as one space, other control characters visible."""
+    return visible(" ".join(re.sub(r"\x1b\[[0-9;]*m", "", text).split()))
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]], numbers: Sequence[str] = ()) -> None:
@@ -99,7 +109,7 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]], numbers
     for column in columns:
         table.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(str(cell) for cell in row))
+        table.add_row(*(visible(str(cell)) for cell in row))
     _console().print(table)
 
 
@@ -114,13 +124,14 @@ def show_facts(facts: Iterable[tuple[str, object]]) -> None:
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in facts:
-        table.add_row(name, str(value))
+        table.add_row(name, visible(str(value)))
     _console().print(table)
 
 
 def to_json(value: Any) -> str:
-    """Dataclasses, paths, tuples and plain values as indented JSON."""
-    return json.dumps(value, indent=2, ensure_ascii=False, default=_plain)
+    """Dataclasses, paths, tuples and plain values as indented JSON; what is not printable, as JSON's escapes."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=_plain)
+    return "".join(char if _is_visible(char) or char == "\n" else json.dumps(char)[1:-1] for char in text)
 
 
 def _plain(value: Any) -> Any:
@@ -166,6 +177,7 @@ def size_text(size_bytes: int | None) -> str:
 def progress(description: str, is_bytes: bool = False) -> Iterator[Advance]:
     """A progress bar on a terminal, a plain line every LOG_SECONDS in a log."""
     amounts = (DownloadColumn(), TransferSpeedColumn()) if is_bytes else (MofNCompleteColumn(),)
+    description = visible(description)
     with bars(*amounts, TimeRemainingColumn()) as shown:
         if shown is None:
             yield _LogProgress(description, is_bytes)

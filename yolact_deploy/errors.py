@@ -6,6 +6,8 @@ Every error raised on purpose is a `YolactDeployError`; the command line prints 
 
 from __future__ import annotations
 
+import warnings
+
 
 class YolactDeployError(Exception):
     """The input or the machine is at fault."""
@@ -45,3 +47,12 @@ class GateError(YolactDeployError):
     """A gate (parity) failed: everything worked, and the answer is no."""
 
     exit_status = 1
+
+
+class AssumptionWarning(UserWarning):
+    """A setting that no file says was assumed; commands print it as a note on stderr."""
+
+
+def warn_assumed(text: str) -> None:
+    """Warn of an assumption, once for each text. The one way that assumptions are said."""
+    warnings.warn(text, AssumptionWarning, stacklevel=3)

@@ -78,7 +78,6 @@ def build_engine(source: Path, options: EngineOptions, listener: BuildListener |
         outputs=output_ranges(parsed, shapes),
         options=options.to_dict(),
         seconds=round(time.perf_counter() - start, 2),
-        command=options.command(source),
         tool_version=__version__,
     )
     _write(output, plan.data, manifest)

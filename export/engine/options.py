@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,31 +134,6 @@ class EngineOptions:
         """For the manifest: everything but where files are."""
         left_out = ("output", "force", "timing_cache", "plugins")
         return {name: _plain(value) for name, value in vars(self).items() if name not in left_out}
-
-    def command(self, source: Path) -> str:
-        """The command line that builds this engine again."""
-        words: list[object] = ["yolact-deploy", "build-engine", source, "-o", self.output]
-        flags = {
-            "--runtime": None if self.runtime == "auto" else self.runtime,
-            "--precision": self.precision,
-            "--min": self.min_size,
-            "--opt": self.opt_size,
-            "--max": self.max_size,
-            "--batch": ",".join(map(str, self.batch)) if self.batch else None,
-            "--workspace": f"{self.workspace_bytes}" if self.workspace_bytes else None,
-            "--timing-cache": self.timing_cache,
-            "--optimization-level": self.optimization_level,
-            "--hardware-compatibility": None if self.hardware_compatibility == "none" else self.hardware_compatibility,
-            "--dla": self.dla_core,
-            "--plugins": self.plugins,
-        }
-        for flag, value in flags.items():
-            words += [] if value is None else [flag, value]
-        for capability in self.compute_capabilities:
-            words += ["--compute-capability", capability]
-        words += ["--tf32"] * self.tf32 + ["--version-compatible"] * self.version_compatible
-        words += ["--debug-outputs"] * self.debug_outputs
-        return shlex.join(str(word) for word in [*words, "--force"])
 
 
 def hardware_level(library: TensorRTLibrary, name: str) -> Any:

@@ -64,7 +64,6 @@ class ExportResult:
     path: Path  # the output, or a name beside it that says so when the check failed
     metadata: ModelMetadata
     check: ExportCheck
-    notes: tuple[str, ...]  # what was assumed
 
 
 def export_onnx(weights: Path, options: ExportOptions) -> ExportResult:
@@ -118,4 +117,4 @@ def _export(checkpoint: Checkpoint, options: ExportOptions, output: Path, image:
     check = check_export(model, exported, options.postprocess, image, batch)
     path = output if check.passed else output.with_name(f"{output.stem}.failed-check{output.suffix}")
     write_bytes(path, exported.SerializeToString())
-    return ExportResult(path, metadata, check, checkpoint.notes)
+    return ExportResult(path, metadata, check)

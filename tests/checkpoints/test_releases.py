@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import http.server
 import socket
@@ -11,12 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from yolact_deploy.checkpoints.releases import RELEASES, Release, find_release, list_local, pull
+from tests.checkpoints.files import saved_bytes, zeros
+from yolact_deploy.checkpoints.releases import RELEASES, Release, find_release, list_local, pull, without_secrets
+from yolact_deploy.config.model import ModelConfig
 from yolact_deploy.errors import OutputError, YolactDeployError
 
-BODY = bytes(range(256)) * 3000  # 768 kB, several reads
+RELEASE = find_release("yolact_resnet50")
+BODY = saved_bytes(zeros(ModelConfig.named("yolact_resnet50")))  # the right keys and shapes, and small
 SHA256 = hashlib.sha256(BODY).hexdigest()
-RELEASE = find_release("yolact_base")
+LFS_POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 204000000\n"
+HALF = BODY[: len(BODY) // 2]
+BODIES = {"truncated": HALF, "empty": b"", "pointer": LFS_POINTER, "tiny": b"hello", "page": b"<html>"}
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -29,15 +35,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_response(302)
             self.send_header("Location", self.path.replace("redirect", "ok", 1))
             self.end_headers()
+        elif behaviour == "locked" and self.headers["Authorization"] != "Basic dXNlcjpodW50ZXIy":  # user:hunter2
+            self.send_error(401)
         elif behaviour == "missing":
             self.send_error(404)
         else:
+            body = BODIES.get(behaviour, BODY)
             self.send_response(200)
-            self.send_header("Content-Type", "text/html" if behaviour == "page" else "application/octet-stream")
             if behaviour != "unmeasured":
-                self.send_header("Content-Length", str(len(BODY)))
+                self.send_header("Content-Length", str(len(BODY if behaviour in ("truncated", "empty") else body)))
             self.end_headers()
-            self.wfile.write(BODY[: {"truncated": 300_000, "empty": 0}.get(behaviour, len(BODY))])
+            self.wfile.write(body)
 
     def log_message(self, *arguments: object) -> None:
         """Tests are quiet."""
@@ -63,13 +71,13 @@ def test_a_pull_is_whole_and_recorded(server: http.server.ThreadingHTTPServer, t
     seen: list[tuple[int, int | None]] = []
     folder = tmp_path / "new" / "weights"
     pulled = pull(RELEASE, folder, base_url(server, behaviour), advance=lambda *step: seen.append(step))
-    assert pulled.path == folder / "yolact_base_54_800000.pth"
+    assert pulled.path == folder / RELEASE.file_name
     assert pulled.path.read_bytes() == BODY
     assert (pulled.sha256, pulled.size_bytes, pulled.was_downloaded) == (SHA256, len(BODY), True)
-    record = folder / "yolact_base_54_800000.pth.sha256"
-    assert record.read_text() == f"{SHA256}  yolact_base_54_800000.pth\n"
+    record = folder / f"{RELEASE.file_name}.sha256"
+    assert record.read_text() == f"{SHA256}  {RELEASE.file_name}\n"
     assert seen[-1] == (len(BODY), None if behaviour == "unmeasured" else len(BODY))
-    assert server.paths[-1].endswith("/yolact-base/resolve/main/yolact_base_54_800000.pth")  # type: ignore[attr-defined]
+    assert server.paths[-1].endswith("/yolact-resnet50/resolve/main/yolact_resnet50_54_800000.pth")  # type: ignore[attr-defined]
     assert len(list(folder.iterdir())) == 2
 
 
@@ -81,7 +89,7 @@ def test_a_second_pull_checks_the_record_and_downloads_nothing(
     assert (again.was_downloaded, again.was_recorded, again.sha256) == (False, True, SHA256)
     assert len(server.paths) == 1  # type: ignore[attr-defined]
     again.path.write_bytes(BODY[:-1] + b"x")
-    with pytest.raises(YolactDeployError, match="differs from its recorded SHA-256"):
+    with pytest.raises(YolactDeployError, match="SHA-256 differs from the recorded"):
         pull(RELEASE, tmp_path, base_url(server, "ok"))
 
 
@@ -98,14 +106,21 @@ def test_a_download_must_equal_an_older_record(server: http.server.ThreadingHTTP
     assert pull(RELEASE, tmp_path, base_url(server, "ok")).was_recorded
     (tmp_path / RELEASE.file_name).unlink()
     record.write_text(f"{'0' * 64}  {RELEASE.file_name}\n")
-    with pytest.raises(YolactDeployError, match="no longer has the SHA-256"):
+    with pytest.raises(YolactDeployError, match="SHA-256 differs from the recorded"):
         pull(RELEASE, tmp_path, base_url(server, "ok"))
     assert list(tmp_path.iterdir()) == [record]
 
 
 @pytest.mark.parametrize(
     ("behaviour", "reason"),
-    [("truncated", "ended after 300000 of 768000"), ("empty", "ended"), ("missing", "404"), ("page", "web page")],
+    [
+        ("truncated", f"ended after {len(HALF)} of {len(BODY)}"),
+        ("empty", f"ended after 0 of {len(BODY)}"),
+        ("missing", "404"),
+        ("page", "not a PyTorch checkpoint"),
+        ("tiny", "not a PyTorch checkpoint"),
+        ("pointer", "Git LFS pointer"),
+    ],
 )
 def test_a_failed_pull_leaves_nothing_and_names_the_url(
     server: http.server.ThreadingHTTPServer, tmp_path: Path, behaviour: str, reason: str
@@ -114,7 +129,7 @@ def test_a_failed_pull_leaves_nothing_and_names_the_url(
     with pytest.raises(YolactDeployError, match=reason) as caught:
         pull(RELEASE, tmp_path, url)
     assert RELEASE.url(url) in str(caught.value)
-    assert str(tmp_path / RELEASE.file_name) in str(caught.value)
+    assert ".part" not in str(caught.value)
     assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
 
@@ -141,6 +156,48 @@ def test_a_silent_server_is_given_up(tmp_path: Path) -> None:
             pull(RELEASE, tmp_path, url, timeout=0.1)
 
 
+def test_a_trickle_is_given_up(tmp_path: Path) -> None:
+    """A byte now and then keeps a connection open for ever."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def trickle() -> None:
+            connection, _ = server.accept()
+            with connection, contextlib.suppress(OSError):
+                connection.recv(4096)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+                while True:
+                    connection.sendall(b"x")
+
+        thread = threading.Thread(target=trickle)
+        thread.start()
+        with pytest.raises(YolactDeployError, match="less than 256 KiB in 0"):
+            pull(RELEASE, tmp_path, f"http://127.0.0.1:{server.getsockname()[1]}", timeout=0.05)
+        thread.join()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_secrets_of_a_mirror_are_not_shown(server: http.server.ThreadingHTTPServer, tmp_path: Path) -> None:
+    assert pull(RELEASE, tmp_path / "a", f"http://user:hunter2@127.0.0.1:{server.server_port}/locked").was_downloaded
+    mirror = f"http://user:hunter2@127.0.0.1:{server.server_port}/missing"
+    with pytest.raises(YolactDeployError) as caught:
+        pull(RELEASE, tmp_path, mirror)
+    assert "hunter2" not in str(caught.value)
+    assert without_secrets("https://me:hunter2@host/a?password=hunter2#b") == "https://host/a"
+
+
+def test_a_file_of_something_else_is_neither_kept_nor_recorded(
+    server: http.server.ThreadingHTTPServer, tmp_path: Path
+) -> None:
+    base = find_release("yolact_base")
+    with pytest.raises(YolactDeployError, match="ResNet-50 backbone, not ResNet-101"):
+        pull(base, tmp_path, base_url(server, "ok"))
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / base.file_name).write_bytes(b"12345")
+    with pytest.raises(YolactDeployError, match="not a PyTorch checkpoint"):
+        pull(base, tmp_path, base_url(server, "ok"))
+    assert [path.name for path in tmp_path.iterdir()] == [base.file_name]
+
+
 def test_a_folder_that_cannot_be_written(server: http.server.ThreadingHTTPServer, tmp_path: Path) -> None:
     blocker = tmp_path / "file"
     blocker.write_text("x")
@@ -157,7 +214,7 @@ def test_a_damaged_record_is_not_trusted(tmp_path: Path, content: bytes) -> None
 
 def test_names_are_accepted_in_every_usual_form() -> None:
     for name in ("yolact_base", "yolact_base_config", "yolact_base_54_800000", "yolact_base_54_800000.pth"):
-        assert find_release(name) == RELEASE
+        assert find_release(name) == Release("yolact_base", about_bytes=204_000_000)
     with pytest.raises(YolactDeployError, match="did you mean yolact_im700") as caught:
         find_release("yolact_im7OO")
     assert all(release.config in str(caught.value) for release in RELEASES)

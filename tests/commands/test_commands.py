@@ -43,6 +43,33 @@ def test_export_then_inspect(capsys: Captured, exported: Path) -> None:
     assert checkpoint["file"]["sha256"] == info["file"]["metadata"]["checkpoint_sha256"]
 
 
+def test_what_is_assumed_is_said_by_every_command(
+    capsys: Captured, exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A 400 px size in the name of a checkpoint of our own."""
+    path = tmp_path / "mine_im400.pth"
+    path.write_bytes(NANO_WEIGHTS.read_bytes())
+    for arguments in (
+        ("inspect", path),
+        ("infer", IMAGE, "--model", path, "-o", tmp_path / "drawn"),
+        ("compare", path, path),
+        ("bench", path, "--limit", "2", "--iterations", "1", "--warmup", "0"),
+        ("export", path, "-o", tmp_path / "mine.onnx"),
+    ):
+        assert cli.run(list(map(str, arguments))) == 0, capsys.readouterr().err
+        assert (
+            capsys.readouterr().err.count("note: mine_im400.pth names no configuration; assumed yolact_nano at 400 px")
+            == 1
+        )
+
+
+def test_eighty_class_names_in_one_option(capsys: Captured, tmp_path: Path) -> None:
+    """Too long for a path, which is no error of its own."""
+    names = ",".join(f"a class with a long name {index}" for index in range(80))
+    error = fails(capsys, "export", NANO_WEIGHTS, "-o", tmp_path / "a.onnx", "--class-names", names)
+    assert "80 class names given, the model has 6 classes" in error
+
+
 def test_export_takes_its_options(capsys: Captured, tmp_path: Path) -> None:
     path = tmp_path / "deep" / "nano.onnx"
     text = succeeds(

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import ROOT
 from yolact_deploy.config.model import NAMED_CONFIGS, BackboneConfig, ModelConfig, PostprocessConfig
-from yolact_deploy.errors import ConfigError
+from yolact_deploy.errors import AssumptionWarning, ConfigError
 
 OFFICIAL_PRIORS = {  # of the official code, at the official image sizes
     "yolact_base": 19248,
@@ -54,9 +55,27 @@ def test_an_unknown_field_is_answered_with_the_valid_ones() -> None:
 
 
 def test_base_gives_the_rest() -> None:
-    config = ModelConfig.from_dict({"base": "yolact_resnet50", "image_size": 400, "backbone": {"width": 32}})
+    config = ModelConfig.from_dict({"base": "yolact_resnet50", "num_prototypes": 64, "backbone": {"width": 32}})
     assert config.backbone == BackboneConfig(depths=(3, 4, 6, 3), width=32)
-    assert config == dataclasses.replace(ModelConfig.named("yolact_resnet50"), image_size=400, backbone=config.backbone)
+    resnet50 = ModelConfig.named("yolact_resnet50")
+    assert config == dataclasses.replace(resnet50, num_prototypes=64, backbone=config.backbone)
+
+
+def test_another_image_size_scales_the_anchors_as_the_official_configurations_do() -> None:
+    """int(scale / 550 * size), as yolact_im400 and yolact_im700 have it."""
+    for size in (400, 700):
+        with pytest.warns(AssumptionWarning, match=f"image_size {size} without scales"):
+            config = ModelConfig.from_dict({"base": "yolact_base", "image_size": size})
+        assert config.scales == tuple((int(scale / 550 * size),) for scale in (24, 48, 96, 192, 384))
+        assert config.scales == ModelConfig.named(f"yolact_im{size}").scales
+    assert ModelConfig.named("yolact_nano").with_image_size(32).scales == ((1,), (2,), (5,), (11,), (22,))
+
+
+def test_scales_and_the_size_of_the_base_are_kept(recwarn: pytest.WarningsRecorder) -> None:
+    scales = [[10], [20], [40], [80], [160]]
+    assert ModelConfig.from_dict({"image_size": 400, "scales": scales}).scales == tuple(map(tuple, scales))
+    assert ModelConfig.from_dict({"image_size": 550}) == ModelConfig()
+    assert not recwarn.list
 
 
 def test_num_classes_without_names() -> None:
@@ -101,6 +120,23 @@ def test_num_classes_without_names() -> None:
         {"num_classes": True},
         {"num_classes": 0},
         {"name": None},
+        {"name": "x" * 300},
+        {"class_names": ["x" * 300]},
+        {"num_classes": 10**11},
+        {"num_classes": 10**400},
+        {"scales": [[float("nan")]] * 5},
+        {"scales": [[float("inf")]] * 5},
+        {"scales": [[10**400]] * 5},
+        {"scales": [[24]] * 100},
+        {"aspect_ratios": [1] * 10_000},
+        {"fpn_channels": 10**9},
+        {"num_prototypes": 10**9},
+        {"mask_iou_channels": [10**9]},
+        {"mask_iou_channels": [8] * 10**6},
+        {"backbone": {"depths": [10**9] * 4}},
+        {"backbone": {"depths": [1] * 1000}},
+        {"backbone": {"width": 2**40}},
+        {"backbone": None},
     ],
 )
 def test_wrong_values_are_refused(values: dict[str, Any]) -> None:
@@ -159,6 +195,33 @@ def test_bad_files_are_named_in_one_line(tmp_path: Path, name: str, content: str
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("a.json", '{"scales": [[NaN]]}', "NaN"),
+        ("a.json", '{"scales": [[1e999]]}', "infinite"),
+        ("a.json", f'{{"image_size": {10**400}}}', "64 bits"),
+        ("a.json", f'{{"image_size": {"9" * 5000}}}', "valid JSON"),
+        ("a.json", "[" * 100_000, "nested"),
+        ("a.json", f'{{"scales": {"[" * 40}1{"]" * 40}}}', "nested"),
+        ("a.json", '{"class_names": ["\\ud800"]}', "surrogate"),
+        ("a.json", '{"class_names": ["' + "x" * 300_000 + '"]}', "more than 262144 bytes"),
+        ("a.yaml", "class_names: [&a [x, x], *a]", "aliases"),
+        ("a.yaml", "class_names: &a [*a]", "aliases"),
+        ("a.yaml", "a: " + "[" * 20_000, "YAML"),
+        ("a.yaml", "image_size: 2001-99-99", "YAML"),
+        ("a.yaml", "a: !!bool maybe", "YAML"),
+        ("a.yaml", "scales: [[.nan]]", "NaN"),
+        ("a.yaml", "? [1, 2]\n: 3", "a.yaml"),
+    ],
+)
+def test_what_would_take_memory_or_the_stack_is_refused(tmp_path: Path, name: str, content: str, reason: str) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(ConfigError, match=reason) as caught:
+        ModelConfig.from_file(tmp_path / name)
+    assert len(str(caught.value)) < 600
+
+
 def test_other_classes() -> None:
     config = ModelConfig.named("yolact_nano")
     assert config.with_num_classes(6) is config
@@ -200,3 +263,11 @@ def test_what_makes_a_yolact_plus() -> None:
     ]
     assert ModelConfig.from_dict({"base": "yolact_nano", "mask_iou_channels": [8]}).is_plus
     assert ModelConfig.from_dict({"base": "yolact_nano", "backbone": {"dcn_layers": [0, 0, 0, 1]}}).is_plus
+
+
+@pytest.mark.parametrize("cls", [ModelConfig, BackboneConfig, PostprocessConfig])
+def test_every_setting_is_documented(cls: type) -> None:
+    text = (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
+    prefix = "backbone." if cls is BackboneConfig else ""
+    for field in dataclasses.fields(cls):
+        assert f"`{prefix}{field.name}" in text

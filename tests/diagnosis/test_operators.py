@@ -166,4 +166,3 @@ def test_a_tensor_is_read_behind_its_quantiser() -> None:
     assert graph.as_read("a") == "b"
     assert graph.as_read("c") == "c"  # somebody reads it as it is
     assert graph.as_read("y") == "y"
-    assert graph.is_quantized

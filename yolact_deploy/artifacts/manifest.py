@@ -8,18 +8,26 @@ from __future__ import annotations
 
 import json
 import re
+import reprlib
+import shlex
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from ..config.values import checked_fields
 from ..dependencies import BUILD_COMMAND
-from ..errors import ModelFileError
+from ..errors import ConfigError, ModelFileError
 from ..files import sha256_of
 from ..machine import GpuInfo, Machine, runtime_title
+from ..plain_values import parse_json
 from .metadata import ModelMetadata
 
 MANIFEST_SUFFIX = ".json"  # after the engine's whole name
 FORMAT = "1"  # grows when a reader of this version could misread a manifest
+MAX_FILE_BYTES = 1 << 20  # 1 MiB
+MAX_TEXT_LENGTH = 4096  # characters: a path
+MAX_SIZE = 1 << 31  # of a dimension
+RUNTIMES = ("tensorrt", "tensorrt-rtx")
 HARDWARE_COMPATIBILITIES = ("none", "ampere+", "same-compute-capability")
 
 
@@ -68,11 +76,28 @@ class Manifest:
     outputs: tuple[TensorRange, ...]
     options: dict[str, Any]  # of the build
     seconds: float  # that it took
-    command: str  # that makes this engine again
     tool_version: str
 
+    @property
+    def command(self) -> str:
+        """The command line that rebuilds the engine, of checked values alone: nobody's text comes back as advice."""
+        words = ["yolact-deploy", "build-engine", _file_word(self.onnx.name), "-o", _file_word(self.engine.name)]
+        if self.plugins is None and self.built_on.runtime == "tensorrt":
+            words += ["--plugins", "none"]
+        for name, option in _REBUILD_OPTIONS.items():
+            value = self.options.get(name)
+            if value is True:
+                words.append(option)
+            elif isinstance(value, list) and name == "compute_capabilities":
+                words += [word for item in value if _is_plain(item) for word in (option, str(item))]
+            elif isinstance(value, list) and all(_is_plain(item) for item in value):
+                words += [option, ",".join(map(str, value))]
+            elif _is_plain(value):
+                words += [option, str(value)]
+        return shlex.join([*words, "--force"])
+
     def to_json(self) -> str:
-        """The text of the file."""
+        """The text of the file. `command` is there for people, and is not read back."""
         values = {name: value for name, value in vars(self).items() if name != "metadata"}
         plain = {
             name: asdict(value) if hasattr(value, "__dataclass_fields__") else value for name, value in values.items()
@@ -80,6 +105,7 @@ class Manifest:
         plain["inputs"] = [asdict(tensor) for tensor in self.inputs]
         plain["outputs"] = [asdict(tensor) for tensor in self.outputs]
         plain["checkpoint"] = asdict(FileRecord(self.metadata.checkpoint_name, self.metadata.checkpoint_sha256))
+        plain["command"] = self.command
         return json.dumps({"format": FORMAT, **plain, "model": self.metadata.to_props()}, indent=2) + "\n"
 
     @classmethod
@@ -89,26 +115,32 @@ class Manifest:
         Raises ModelFileError when it is damaged, not ours or of a newer format.
         """
         try:
-            values = json.loads(text)
+            values = parse_json(text)
             if not isinstance(values, dict) or "format" not in values:
                 raise ModelFileError(f"{source} is no manifest of yolact-deploy: build the engine again")
             if values["format"] != FORMAT:
                 raise ModelFileError(
-                    f"{source} has format {values['format']}, this version reads {FORMAT}: "
+                    f"{source} has format {str(values['format'])[:20]}, this version reads {FORMAT}: "
                     "update yolact-deploy, or build the engine again"
                 )
             return _parse(values, source)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            reason = f"{type(error).__name__}: {error}"
-            raise ModelFileError(f"{source} is damaged ({reason}): build the engine again") from None
+        except KeyError as error:
+            reason = f"it lacks {error.args[0]}"
+        except (TypeError, ValueError, ConfigError) as error:
+            reason = str(error)
+        raise ModelFileError(f"{source} is damaged ({reason}): build the engine again")
 
     @classmethod
     def read(cls, engine: Path) -> Manifest:
         """The manifest beside `engine`. Raises ModelFileError when it is missing or cannot be used."""
         path = manifest_path(engine)
         try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
+            with path.open("rb") as file:
+                data = file.read(MAX_FILE_BYTES + 1)
+            if len(data) > MAX_FILE_BYTES:
+                raise ValueError(f"more than {MAX_FILE_BYTES} bytes")
+            text = data.decode("utf-8")
+        except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise ModelFileError(f"cannot read {path} ({reason}): build the engine again") from None
         return cls.from_json(text, path)
@@ -172,32 +204,94 @@ def manifest_path(engine: Path) -> Path:
     return engine.with_name(engine.name + MANIFEST_SUFFIX)
 
 
+# Options of the build in a manifest -> those of `build-engine`; where the plugin library lies is not among them.
+_REBUILD_OPTIONS = {
+    "runtime": "--runtime",
+    "precision": "--precision",
+    "min_size": "--min",
+    "opt_size": "--opt",
+    "max_size": "--max",
+    "batch": "--batch",
+    "workspace_bytes": "--workspace",
+    "optimization_level": "--optimization-level",
+    "hardware_compatibility": "--hardware-compatibility",
+    "dla_core": "--dla",
+    "compute_capabilities": "--compute-capability",
+    "tf32": "--tf32",
+    "version_compatible": "--version-compatible",
+    "debug_outputs": "--debug-outputs",
+}
+_DEFAULTS = ("auto", "none")  # of these options
+
+
+def _file_word(name: str) -> str:
+    """A file's own name, which no command line takes for an option."""
+    return re.sub(r"^-", "./-", Path(name).name)
+
+
+def _is_plain(value: object) -> bool:
+    """Whether an option's value is a number or a short word other than the default."""
+    if isinstance(value, bool) or not isinstance(value, (int, str)) or value in _DEFAULTS:
+        return False
+    return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.+-]{0,39}", str(value)) is not None
+
+
+_Record = TypeVar("_Record", FileRecord, Machine)
+
+
 def _parse(values: dict[str, Any], source: object) -> Manifest:
-    plugins = values["plugins"]
-    hardware = str(values["hardware_compatibility"])
+    """Raises KeyError, TypeError, ValueError or ConfigError for what is no manifest, ModelFileError for its model."""
+    if not isinstance(values["model"], dict) or not isinstance(values["options"], dict):
+        raise ValueError("model and options are mappings")
+    hardware = _text(values["hardware_compatibility"])
     if hardware not in HARDWARE_COMPATIBILITIES:
-        raise ValueError(f"hardware_compatibility {hardware!r}")
+        raise ValueError(f"hardware_compatibility {reprlib.repr(hardware)}")
+    if not isinstance(values["version_compatible"], bool):
+        raise ValueError("version_compatible is true or false")
+    machine = _record(Machine, values["built_on"])
+    if machine.runtime not in RUNTIMES or not re.match(r"\d{1,9}(\.\d{1,9})*", machine.version):
+        raise ValueError(f"built with {reprlib.repr(machine.runtime)} {reprlib.repr(machine.version)}")
     return Manifest(
         metadata=ModelMetadata.from_props(values["model"], source),
-        engine=FileRecord(**values["engine"]),
-        onnx=FileRecord(**values["onnx"]),
-        plugins=None if plugins is None else FileRecord(**plugins),
-        built_on=Machine(**values["built_on"]),
-        compute_capabilities=tuple(str(value) for value in values["compute_capabilities"]),
-        version_compatible=bool(values["version_compatible"]),
+        engine=_record(FileRecord, values["engine"]),
+        onnx=_record(FileRecord, values["onnx"]),
+        plugins=None if values["plugins"] is None else _record(FileRecord, values["plugins"]),
+        built_on=machine,
+        compute_capabilities=tuple(_text(value) for value in values["compute_capabilities"]),
+        version_compatible=values["version_compatible"],
         hardware_compatibility=hardware,
         inputs=tuple(_parse_range(value) for value in values["inputs"]),
         outputs=tuple(_parse_range(value) for value in values["outputs"]),
-        options=dict(values["options"]),
+        options=values["options"],
         seconds=float(values["seconds"]),
-        command=str(values["command"]),
-        tool_version=str(values["tool_version"]),
+        tool_version=_text(values["tool_version"]),
     )
 
 
+def _record(cls: type[_Record], values: Any) -> _Record:
+    if not isinstance(values, dict):
+        raise ValueError(f"{cls.__name__} is a mapping")
+    fields = checked_fields(cls, values)
+    for value in fields.values():
+        if value is not None:
+            _text(value)
+    return cls(**fields)
+
+
 def _parse_range(values: dict[str, Any]) -> TensorRange:
-    low, best, high = (tuple(int(size) for size in values[key]) for key in ("min", "opt", "max"))
-    return TensorRange(str(values["name"]), str(values["dtype"]), low, best, high)
+    if not isinstance(values, dict):
+        raise ValueError("an input or output is a mapping")
+    tensor = TensorRange(**checked_fields(TensorRange, values))
+    sizes = list(zip(tensor.min, tensor.opt, tensor.max, strict=True))  # ValueError for different ranks
+    if not all(0 <= low <= best <= high <= MAX_SIZE for low, best, high in sizes):
+        raise ValueError(f"{_text(tensor.name)}: sizes {reprlib.repr(sizes)} are out of order")
+    return tensor
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or len(value) > MAX_TEXT_LENGTH:
+        raise ValueError(f"{reprlib.repr(value)} is no text of up to {MAX_TEXT_LENGTH} characters")
+    return value
 
 
 def _release(version: str) -> tuple[int, ...]:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import reprlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..config.model import ModelConfig, PostprocessConfig
-from ..errors import ModelFileError, YolactDeployError
+from ..errors import ConfigError, ModelFileError, warn_assumed
+from ..plain_values import parse_json
 
 FORMAT_KEY = "yolact_deploy.format"
 FORMATS = ("1", "2")  # the newest grows when a reader of this version could misread a file
 INPUT_KINDS = ("image", "tensor")
 PROTOTYPE_SIZE_MASKS, IMAGE_SIZE_MASKS = MASK_SIZES = ("prototype", "image")
+MAX_WORD_LENGTH = 255  # characters of a name, a hash, a version: what a file name may have
+INT8 = "int8"
 DEFORM_CONV_FORMS = ("gridsample", "onnx")  # of deformable convolutions, see export/graph/deform_conv.py
 
 
@@ -65,27 +69,42 @@ class ModelMetadata:
             )
         if props[FORMAT_KEY] not in FORMATS:
             raise ModelFileError(
-                f"{source} has format {props[FORMAT_KEY]}, this version reads {' and '.join(FORMATS)}: "
+                f"{source} has format {str(props[FORMAT_KEY])[:20]}, this version reads {' and '.join(FORMATS)}: "
                 "update yolact-deploy, or export again"
             )
         try:
             return cls(
-                config=ModelConfig.from_dict(json.loads(props["yolact_deploy.config"])),
-                postprocess=PostprocessConfig.from_dict(json.loads(props["yolact_deploy.postprocess"])),
-                input_kind=props["yolact_deploy.input"],
-                precision=props["yolact_deploy.precision"],
-                checkpoint_name=props["yolact_deploy.checkpoint"],
-                checkpoint_sha256=props["yolact_deploy.checkpoint_sha256"],
-                tool_version=props["yolact_deploy.version"],
-                deform_conv=props.get("yolact_deploy.deform_conv", "none"),
-                mask_size=_mask_size(props.get("yolact_deploy.masks", PROTOTYPE_SIZE_MASKS)),
+                config=ModelConfig.from_dict(parse_json(props["yolact_deploy.config"])),
+                postprocess=PostprocessConfig.from_dict(parse_json(props["yolact_deploy.postprocess"])),
+                input_kind=_word(props, "input", INPUT_KINDS),
+                precision=_word(props, "precision"),
+                checkpoint_name=_word(props, "checkpoint"),
+                checkpoint_sha256=_word(props, "checkpoint_sha256"),
+                tool_version=_word(props, "version"),
+                deform_conv=_word(props, "deform_conv", ("none", *DEFORM_CONV_FORMS), default="none"),
+                mask_size=_word(props, "masks", MASK_SIZES, default=PROTOTYPE_SIZE_MASKS),
             )
-        except (KeyError, ValueError, AttributeError, YolactDeployError) as error:
-            raise ModelFileError(f"{source} has damaged yolact-deploy metadata ({error}): export it again") from None
+        except KeyError as error:
+            reason = f"it lacks {error.args[0]}"
+        except (TypeError, ValueError, ConfigError) as error:
+            reason = str(error)
+        raise ModelFileError(f"{source} has damaged yolact-deploy metadata ({reason}): export it again")
+
+    def with_precision_of(self, is_quantised: bool, source: object) -> ModelMetadata:
+        """The same with the precision that the graph's nodes show; warns where the label says another."""
+        if is_quantised == (self.precision == INT8):
+            return self
+        if is_quantised:
+            warn_assumed(f"{source} says that it is {self.precision}, but its nodes quantise: taken as {INT8}")
+            return replace(self, precision=INT8)
+        warn_assumed(f"{source} says that it is {INT8}, but none of its nodes quantises: taken as fp32")
+        return replace(self, precision="fp32")
 
 
-def _mask_size(text: str) -> str:
-    """Raises ValueError for what is none of MASK_SIZES."""
-    if text not in MASK_SIZES:
-        raise ValueError(f"masks {text!r}")
+def _word(props: Mapping[str, str], key: str, allowed: tuple[str, ...] = (), default: str | None = None) -> str:
+    """An entry that is a short text, one of `allowed` where they are given. Raises KeyError, ValueError."""
+    name = f"yolact_deploy.{key}"
+    text = props[name] if default is None else props.get(name, default)
+    if not isinstance(text, str) or len(text) > MAX_WORD_LENGTH or (allowed and text not in allowed):
+        raise ValueError(f"{name} is {reprlib.repr(text)}")
     return text

@@ -1,4 +1,4 @@
-"""Reading and checking ONNX files with the `onnx` package, which only those who export, convert or inspect need."""
+"""Reading and checking ONNX files: what they say of themselves without any package, the rest with `onnx`."""
 
 from __future__ import annotations
 
@@ -9,36 +9,49 @@ from typing import Any
 from ..dependencies import require
 from ..errors import ModelFileError
 from .metadata import FORMAT_KEY, ModelMetadata
+from .onnx_scan import scan_onnx
 
 _MAX_REASON = 200  # characters of ONNX's own message
+
+
+def read_metadata(path: Path) -> ModelMetadata:
+    """What a file that this project exported says of itself, with the precision that its nodes show.
+
+    Raises ModelFileError as `scan_onnx`, and when it is not ours, damaged or not whole.
+    """
+    structure = scan_onnx(path)
+    metadata = ModelMetadata.from_props(structure.props, path)
+    if structure.has_external_data:
+        raise ModelFileError(f"{path} keeps weights in other files, which yolact-deploy never writes: export it again")
+    return metadata.with_precision_of(structure.is_quantised, path)
 
 
 def load_onnx(path: Path, purpose: str) -> Any:
     """The `onnx.ModelProto` in `path`, ours or not, without weights that live in other files.
 
-    Raises ModelFileError when the file is missing or no ONNX file, MissingDependencyError without the package.
+    Raises ModelFileError as `scan_onnx`, MissingDependencyError without the package.
     """
     onnx = require("onnx", purpose)
-    if not path.is_file():
-        raise ModelFileError(f"no such file: {path}")
+    scan_onnx(path)
     try:
         model = onnx.load(str(path), load_external_data=False)
     except OSError as error:
         raise ModelFileError(f"cannot read {path}: {error.strerror or error}") from None
     except Exception as error:  # protobuf's own, which onnx does not export
         raise ModelFileError(f"{path} is not an ONNX file, or truncated ({type(error).__name__})") from None
-    if not model.graph.node or not model.opset_import:  # any few bytes can pass as a protobuf message
-        raise ModelFileError(f"{path} is not an ONNX file, or truncated (it holds no graph)")
+    if not model.opset_import:
+        raise ModelFileError(f"{path} is not an ONNX file, or truncated (it names no opset)")
     return model
 
 
 def read_exported(path: Path) -> Any:
-    """The `onnx.ModelProto` in `path`, exported by this project.
+    """The `onnx.ModelProto` in `path`, exported by this project, with the precision that its nodes show.
 
     Raises ModelFileError when the file is missing, damaged, or not ours.
     """
     model = load_onnx(path, "reading an ONNX file")
-    metadata_of(model, path)
+    onnx = require("onnx", "reading an ONNX file")
+    onnx.helper.set_model_props(model, {**props_of(model), **read_metadata(path).to_props()})
     return model
 
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import torch
 
-from ..config.backbone import BackboneConfig
-from ..config.model import ModelConfig
-from ..errors import CheckpointError
+from ..config.backbone import MAX_STAGES, BackboneConfig
+from ..config.model import MAX_CLASSES, ModelConfig
+from ..errors import CheckpointError, ConfigError
 
 _HEAD = "prediction_layers.0."
 
@@ -25,6 +25,16 @@ _OTHER_ARCHITECTURES = (
     ("model.0.conv.", "an Ultralytics YOLO"),
     ("fc.weight", "an image classifier (backbone weights alone?)"),
     ("transformer.", "a transformer detector"),
+)
+
+
+# What other official options leave in the keys. Named, so that nobody looks for a configuration that cannot exist.
+_UNREAD_OPTIONS = (
+    (r"fpn_phase_\d\..*", "it is a YolactEdge"),
+    (r"prediction_layers\.[1-9]\d*\..*", "its heads are not shared (share_prediction_module = False)"),
+    (r"prediction_layers\.0\.upfeature\.[1-9]\d*\..*", "its head has several layers (extra_head_net)"),
+    (r"prediction_layers\.0\.\w+_extra\..*", "its head has layers of its own for each output (extra_layers)"),
+    (r"proto_net\.(?!(?:0|2|4|8|10)\.)\d+\..*", "its prototype net is none of the default's (mask_proto_net)"),
 )
 
 
@@ -48,6 +58,10 @@ class Architecture:
         shapes = {key: tuple(tensor.shape) for key, tensor in tensors.items()}
         try:
             return cls._from_shapes(shapes)
+        except CheckpointError as error:
+            raise CheckpointError(f"{path.name}: {error}") from None
+        except ConfigError as error:  # more than a configuration may have
+            raise CheckpointError(f"{path.name} is no YOLACT that can be read: {error}") from None
         except (KeyError, IndexError, ValueError, ZeroDivisionError):
             raise CheckpointError(
                 f"{path.name} is not a YOLACT checkpoint: it looks like {_looks_like(shapes)}"
@@ -55,16 +69,24 @@ class Architecture:
 
     @classmethod
     def _from_shapes(cls, shapes: Mapping[str, tuple[int, ...]]) -> Architecture:
+        for pattern, words in _UNREAD_OPTIONS:
+            if any(re.fullmatch(pattern, key) for key in shapes):
+                raise CheckpointError(f"a YOLACT that this version does not read: {words}")
         boxes, classes, coefs = (
             shapes[f"{_HEAD}{layer}.weight"][0] for layer in ("bbox_layer", "conf_layer", "mask_layer")
         )
         anchors = boxes // 4
         num_prototypes = shapes["proto_net.10.weight"][0]
+        if coefs == anchors * (num_prototypes + 1):
+            raise CheckpointError("a YOLACT that this version does not read: trained with mask_proto_bias = True")
         if coefs != anchors * num_prototypes:
             raise CheckpointError(
                 f"the checkpoint contradicts itself: {num_prototypes} prototypes, but {coefs // anchors} mask "
-                f"coefficients a box"
+                f"coefficients per box"
             )
+        num_classes = classes // anchors - 1
+        if not 1 <= num_classes <= MAX_CLASSES:
+            raise CheckpointError(f"{num_classes} classes: a model has 1 to {MAX_CLASSES}")
         return cls(
             backbone=_backbone(shapes),
             fpn_channels=shapes["fpn.lat_layers.0.weight"][0],
@@ -72,7 +94,7 @@ class Architecture:
             head_channels=shapes[f"{_HEAD}upfeature.0.weight"][0],
             num_prototypes=num_prototypes,
             anchors_per_cell=anchors,
-            num_classes=classes // anchors - 1,
+            num_classes=num_classes,
             num_downsample=_count(shapes, r"fpn\.downsample_layers\.(\d+)\.weight"),
             mask_iou_channels=_mask_iou_channels(shapes),
         )
@@ -90,7 +112,7 @@ class Architecture:
             (self.proto_channels, config.proto_channels, "{} prototype-net channels"),
             (self.head_channels, config.head_channels, "{} head channels"),
             (self.num_prototypes, config.num_prototypes, "mask dimension {}"),
-            (self.anchors_per_cell, config.anchors_per_cell, "{} anchors a cell"),
+            (self.anchors_per_cell, config.anchors_per_cell, "{} anchors per cell"),
         ]
         found = [f"{words.format(here)}, not {there}" for here, there, words in pairs if here != there]
         if not found and self.backbone.depths != config.backbone.depths:  # as deep in all, but other stages
@@ -129,7 +151,7 @@ class Architecture:
         parts = [self.backbone.describe(), *self._plus_parts()]
         return (
             f"YOLACT{'++' if self.is_plus else ''} with {', '.join(parts)}, {self.fpn_channels} FPN channels, "
-            f"{self.num_prototypes} prototypes, {self.anchors_per_cell} anchors a cell, {self.num_classes} classes"
+            f"{self.num_prototypes} prototypes, {self.anchors_per_cell} anchors per cell, {self.num_classes} classes"
         )
 
     def config_hint(self) -> str:
@@ -150,10 +172,17 @@ class Architecture:
 
 def _backbone(shapes: Mapping[str, tuple[int, ...]]) -> BackboneConfig:
     stages = _count(shapes, r"backbone\.layers\.(\d+)\..*")
+    if stages > MAX_STAGES:
+        raise CheckpointError(f"a backbone of {stages} stages, more than {MAX_STAGES}")
     blocks = [_count(shapes, rf"backbone\.layers\.{stage}\.(\d+)\..*") for stage in range(stages)]
     if "backbone._preconv.0.weight" in shapes:
         width = shapes["backbone.layers.0.0.0.weight"][0]
         return BackboneConfig("darknet", tuple(count - 1 for count in blocks), width)
+    if "backbone.layers.0.0.conv2.weight" in shapes and "backbone.layers.0.0.conv3.weight" not in shapes:
+        name = f"ResNet-{2 * sum(blocks) + 2}"  # two convolutions per block, the stem and the classifier
+        raise CheckpointError(
+            f"a YOLACT with a {name} backbone (basic blocks): only bottleneck blocks are read, as in ResNet-50 and -101"
+        )
     plain = BackboneConfig("resnet", tuple(blocks), shapes["backbone.conv1.weight"][0])
     pattern = r"backbone\.layers\.(\d+)\.(\d+)\.conv2\.conv_offset_mask\.weight"
     deformable = {(int(match[1]), int(match[2])) for key in shapes if (match := re.fullmatch(pattern, key))}

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
-from ..config.model import NAMED_CONFIGS, ModelConfig
-from ..errors import CheckpointError
+from ..config.model import MAX_IMAGE_SIZE, MIN_IMAGE_SIZE, NAMED_CONFIGS, ModelConfig
+from ..errors import CheckpointError, warn_assumed
 from ..files import sha256_of
 from ..models.yolact import Yolact
 from .architecture import Architecture
-from .state_dict import read_state_dict
+from .state_dict import read_tensors
 
-# Present in official checkpoints, used by training alone: a stripped checkpoint may lack them.
-_TRAINING_ONLY = ("semantic_seg_conv.",)
+_TRAINING_ONLY = ("semantic_seg_conv.", "class_existence_fc.")  # layers of official checkpoints
+_SIZE_IN_NAME = re.compile(r"(?<![a-z])(?:im|img|size)(\d{2,4})(?!\d)|(?<!\d)(\d{2,4})(?:px|x\2)(?![a-z0-9])")
+_MAX_KEYS_SAID = 3
 
 
 @dataclass(frozen=True)
@@ -27,8 +29,8 @@ class Checkpoint:
     config: ModelConfig
     sha256: str  # of the file
     file_format: str  # "zip", "legacy" or "safetensors"
-    dropped_keys: tuple[str, ...]  # legacy keys that the official loader drops too
-    notes: tuple[str, ...]  # what was assumed, for people to read
+    dropped_keys: tuple[str, ...]  # that no inference needs, or that the official loader drops too
+    notes: tuple[str, ...]  # what was assumed, for people to read; `read_checkpoint` has warned of it
 
     def build(self) -> Yolact:
         """The model with these weights, in eval mode."""
@@ -49,12 +51,13 @@ def read_checkpoint(path: str | Path, config: ModelConfig | None = None, num_cla
     """Read an official .pth (torch's zip or legacy format) or a .safetensors file, without running code from it.
 
     The configuration is found from the file name (`yolact_base_54_800000.pth`) and the tensors' shapes unless `config`
-    is given; the class count comes from the tensors, and `num_classes`, where given, must agree with it.
+    is given; the class count comes from the tensors, and `num_classes`, where given, must agree with it. What had to be
+    assumed is said by an AssumptionWarning.
 
     Raises CheckpointError for a file that is missing, damaged, of another architecture, or does not fit.
     """
     path = Path(path)
-    tensors, file_format = read_state_dict(path)
+    tensors, file_format = read_tensors(path)
     found = Architecture.of(tensors, path)
     if num_classes is not None and num_classes != found.num_classes:
         raise CheckpointError(
@@ -67,18 +70,27 @@ def read_checkpoint(path: str | Path, config: ModelConfig | None = None, num_cla
     else:
         _check_structure(found, config, f"{config.name} was asked for")
     config = _fit_classes(config, found, notes)
-    dropped = tuple(key for key in tensors if _is_legacy(key, config))
+    if found.num_downsample > config.num_downsample:
+        notes.append(
+            f"{path.name} has {found.num_downsample} extra FPN levels, {config.name} has {config.num_downsample}: the "
+            "others are left out, as the official code does; if it was trained with them, pass a --config with scales "
+            "for every level"
+        )
+    dropped = tuple(key for key in tensors if _is_dropped(key, config))
     state_dict = {key: tensor for key, tensor in tensors.items() if key not in dropped}
     _check_shapes(state_dict, config, path)
+    state_dict = {key: _as_float32(key, tensor, path) for key, tensor in state_dict.items()}
+    for note in notes:
+        warn_assumed(note)
     return Checkpoint(path, state_dict, config, sha256_of(path), file_format, dropped, tuple(notes))
 
 
-def _is_legacy(key: str, config: ModelConfig) -> bool:
-    """Keys of v1.0 checkpoints that the official `load_weights` deletes."""
-    if key.startswith("backbone.layer") and not key.startswith("backbone.layers"):
+def _is_dropped(key: str, config: ModelConfig) -> bool:
+    """Training-only layers that no model here has, and keys of v1.0 that the official `load_weights` deletes."""
+    if key.startswith("class_existence_fc.") or re.match(r"backbone\.layer(?!s)", key):
         return True
-    parts = key.split(".")
-    return parts[:2] == ["fpn", "downsample_layers"] and int(parts[2]) >= config.num_downsample
+    level = re.fullmatch(r"fpn\.downsample_layers\.(\d{1,3})\..+", key)
+    return level is not None and int(level[1]) >= config.num_downsample
 
 
 def _find_config(path: Path, found: Architecture, notes: list[str]) -> ModelConfig:
@@ -97,16 +109,29 @@ def _find_config(path: Path, found: Architecture, notes: list[str]) -> ModelConf
             f"{path.name}: the tensors are a {found.describe()}, which no named configuration has; describe it in a "
             f"file and pass --config FILE, starting from {found.config_hint()}"
         )
-    prefixes = [config for config in fitting if name.startswith(config.name)]
-    same_classes = [config for config in fitting if config.num_classes == found.num_classes]
-    chosen = max(prefixes, key=lambda config: len(config.name)) if prefixes else (same_classes or fitting)[0]
-    others = [config.name for config in fitting if config is not chosen]
+    chosen = _likeliest(fitting, name, found.num_classes)
+    others = [config.name for config in fitting if config.name != chosen.name]
     alternatives = f" (its tensors also fit {', '.join(others)}, which differ in anchors or image size)"
+    is_named = NAMED_CONFIGS[chosen.name].image_size == chosen.image_size
+    resized = "" if is_named else ", as the name says, with anchors scaled to it"
     notes.append(
-        f"the file name names no configuration; assumed {chosen.name}{alternatives if others else ''}: "
-        "pass --config to choose"
+        f"{path.name} names no configuration; assumed {chosen.name} at {chosen.image_size} px{resized}"
+        f"{alternatives if others else ''}: pass --config to choose"
     )
     return chosen
+
+
+def _likeliest(fitting: list[ModelConfig], name: str, num_classes: int) -> ModelConfig:
+    """Of configurations that fit: the one that `name` starts with, at the image size in `name`."""
+    prefixes = [config for config in fitting if name.startswith(config.name)]
+    same_classes = [config for config in fitting if config.num_classes == num_classes]
+    chosen = max(prefixes, key=lambda config: len(config.name)) if prefixes else (same_classes or fitting)[0]
+    size = _SIZE_IN_NAME.search(name.lower())
+    wanted = int(size[1] or size[2]) if size else chosen.image_size
+    if wanted == chosen.image_size or not MIN_IMAGE_SIZE <= wanted <= MAX_IMAGE_SIZE:
+        return chosen
+    resized = chosen.with_image_size(wanted)
+    return next((config for config in fitting if replace(config, name=chosen.name) == resized), resized)
 
 
 def _check_structure(found: Architecture, config: ModelConfig, claim: str) -> None:
@@ -122,8 +147,7 @@ def _fit_classes(config: ModelConfig, found: Architecture, notes: list[str]) -> 
     """`config` with the checkpoint's class count; names of our own are no claim, names that a user gave are."""
     if config.num_classes == found.num_classes:
         return config
-    is_default = NAMED_CONFIGS.get(config.name) == config
-    if not is_default:
+    if config.class_names not in [named.class_names for named in NAMED_CONFIGS.values()]:
         raise CheckpointError(
             f"checkpoint has {found.num_classes} classes, {config.name} has {config.num_classes}: "
             f"set num_classes to {found.num_classes} or leave it out"
@@ -136,7 +160,7 @@ def _fit_classes(config: ModelConfig, found: Architecture, notes: list[str]) -> 
 
 
 def _check_shapes(state_dict: dict[str, torch.Tensor], config: ModelConfig, path: Path) -> None:
-    """Raise CheckpointError unless keys and shapes are those of `config`'s model and every value is finite."""
+    """Raise CheckpointError unless keys and shapes are those of `config`'s model."""
     with torch.device("meta"):
         expected = Yolact(config).state_dict()
     missing = [
@@ -145,11 +169,12 @@ def _check_shapes(state_dict: dict[str, torch.Tensor], config: ModelConfig, path
         if key not in state_dict and not key.startswith(_TRAINING_ONLY) and not key.endswith("num_batches_tracked")
     ]
     unexpected = [key for key in state_dict if key not in expected]
-    for keys, what in ((missing, "lacks"), (unexpected, "has besides what the model knows")):
+    for keys, what in ((missing, "missing"), (unexpected, "unexpected")):
         if keys:
-            more = f" and {len(keys) - 3} more" if len(keys) > 3 else ""
+            more = f" and {len(keys) - _MAX_KEYS_SAID} more" if len(keys) > _MAX_KEYS_SAID else ""
             raise CheckpointError(
-                f"{path.name} does not fit {config.name}: it {what} {', '.join(keys[:3])}{more}; pass another --config"
+                f"{path.name} does not fit {config.name}: {what} keys: {', '.join(keys[:_MAX_KEYS_SAID])}{more}; "
+                "pass another --config"
             )
     for key, tensor in state_dict.items():
         if tensor.shape != expected[key].shape:
@@ -157,7 +182,15 @@ def _check_shapes(state_dict: dict[str, torch.Tensor], config: ModelConfig, path
                 f"{path.name} does not fit {config.name}: {key} is {list(tensor.shape)}, expected "
                 f"{list(expected[key].shape)}; pass the right --config"
             )
-        if tensor.is_floating_point() and not tensor.isfinite().all():
-            raise CheckpointError(
-                f"{path.name}: {key} holds NaN or infinite values; the training diverged or it is damaged"
-            )
+
+
+def _as_float32(key: str, tensor: torch.Tensor, path: Path) -> torch.Tensor:
+    """Floats as float32, only now that the shape is known to be right. Raises CheckpointError for NaN and infinity."""
+    if not tensor.is_floating_point():
+        return tensor
+    value = tensor.detach().float()
+    if not value.isfinite().all():
+        raise CheckpointError(
+            f"{path.name}: {key} holds NaN or infinite values; the training diverged or it is damaged"
+        )
+    return value

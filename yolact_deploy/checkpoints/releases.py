@@ -7,10 +7,13 @@ yolact_resnet50_pascal are not in it.
 
 from __future__ import annotations
 
-import contextlib
+import base64
 import difflib
 import http.client
+import re
+import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,14 +21,16 @@ from pathlib import Path
 from typing import Any
 
 from .._version import __version__
-from ..errors import YolactDeployError
+from ..config.model import ModelConfig
+from ..dependencies import require
+from ..errors import CheckpointError, YolactDeployError
 from ..files import atomic_path, make_output_folder, sha256_of, write_text
 
 BASE_URL = "https://huggingface.co/dbolya"
 BASE_URL_VARIABLE = "YOLACT_DEPLOY_WEIGHTS_URL"  # environment: a mirror with the same paths
 DEFAULT_FOLDER = Path("weights")
-TIMEOUT_SECONDS = 30.0  # without a byte
-_CHUNK_BYTES = 1 << 18  # 256 KiB
+TIMEOUT_SECONDS = 30.0  # for the connection, and for every CHUNK_BYTES
+CHUNK_BYTES = 1 << 18  # 256 KiB
 
 Advance = Callable[[int, int | None], Any]  # (bytes so far, bytes in all where known)
 
@@ -109,24 +114,55 @@ def pull(
 ) -> PulledWeights:
     """Make sure that `folder` holds `release` whole, with its SHA-256 in a `.sha256` file beside it.
 
-    A file that is there is checked against its record and not fetched again. `advance` is told of the progress.
+    A file that is there is checked against its record and not fetched again. What has no record is opened: only a
+    checkpoint of the release's configuration is kept and recorded. `advance` is told of the progress. timeout: seconds
+    that the connection and every CHUNK_BYTES may take.
 
-    Raises YolactDeployError when the file differs from its record or cannot be fetched whole; OutputError when it
-    cannot be written. What was incomplete is gone by then.
+    Raises YolactDeployError when the file differs from its record, is no such checkpoint or cannot be fetched;
+    OutputError when it cannot be written. What was incomplete is gone by then.
     """
     path = Path(folder) / release.file_name
     record = _read_record(path)
     was_here = path.is_file()
     if not was_here:
-        _download(release.url(base_url), path, advance, timeout, expected_sha256=record)
-    sha256 = record if record and not was_here else sha256_of(path)
+        url = release.url(base_url)
+        chunks = _chunks(url, path, timeout)
+        next(chunks)  # the server has answered: only now a folder is made
+        make_output_folder(path.parent)
+        with atomic_path(path) as temporary:
+            with temporary.open("wb") as file:
+                for chunk, done, total in chunks:
+                    file.write(chunk)
+                    if advance is not None:
+                        advance(done, total)
+            _check(temporary, release, record, f"{without_secrets(url)} is not the file: ")
+    sha256 = sha256_of(path)
+    if was_here:
+        _check(path, release, record, f"delete {path} and pull again: ")
     if record is None:
         write_text(_record_path(path), f"{sha256}  {path.name}\n")
-    elif sha256 != record:
-        raise YolactDeployError(
-            f"{path} differs from its recorded SHA-256 in {_record_path(path).name}: delete it and pull again"
-        )
     return PulledWeights(path, path.stat().st_size, sha256, not was_here, record is not None)
+
+
+def _check(file: Path, release: Release, record: str | None, advice: str) -> None:
+    """Raises YolactDeployError unless `file` is the recorded one or, without a record, a checkpoint of `release`."""
+    if record is not None:
+        if sha256_of(file) != record:
+            raise YolactDeployError(f"{advice}its SHA-256 differs from the recorded one")
+        return
+    require("torch", "checking a checkpoint")
+    from .reader import read_checkpoint
+
+    try:
+        read_checkpoint(file, ModelConfig.named(release.config))
+    except CheckpointError as error:
+        raise CheckpointError(f"{advice}{str(error).replace(str(file), release.file_name)}") from None
+
+
+def without_secrets(url: str) -> str:
+    """`url` for people: without user, password and query."""
+    address, _, _ = url.partition("?")
+    return re.sub(r"//[^/]*@", "//", address)
 
 
 def _record_path(path: Path) -> Path:
@@ -144,66 +180,46 @@ def _read_record(path: Path) -> str | None:
     return digest
 
 
-def _download(url: str, path: Path, advance: Advance | None, timeout: float, expected_sha256: str | None) -> None:
-    """`url` -> `path`, whole or not at all."""
-    with contextlib.closing(_open(url, path, timeout)) as response:
-        make_output_folder(path.parent)
-        total = _content_length(response)
-        done = 0
-        with atomic_path(path) as temporary, temporary.open("wb") as file:
-            for chunk in _chunks(response, url, path):
-                file.write(chunk)
-                done += len(chunk)
-                if advance is not None:
-                    advance(done, total)
-            file.flush()
-            if done == 0 or (total is not None and done != total):
-                raise _failure(url, path, f"the connection ended after {done} of {total or '?'} bytes")
-            if expected_sha256 is not None and sha256_of(temporary) != expected_sha256:
-                raise YolactDeployError(
-                    f"{url} no longer has the SHA-256 in {_record_path(path)}: delete that record to accept it"
-                )
+def _request(url: str) -> urllib.request.Request:
+    """A GET of `url`, its `user:password@` as a header that only the host itself gets, not one it redirects to."""
+    parts = urllib.parse.urlsplit(url)
+    secret, _, host = parts.netloc.rpartition("@")
+    plain = parts._replace(netloc=host).geturl()
+    request = urllib.request.Request(plain, headers={"User-Agent": f"yolact-deploy/{__version__}"})
+    if secret:
+        encoded = base64.b64encode(urllib.parse.unquote(secret).encode()).decode()
+        request.add_unredirected_header("Authorization", f"Basic {encoded}")
+    return request
 
 
-def _open(url: str, path: Path, timeout: float) -> Any:
-    """The response to a GET of `url`, redirects followed."""
+def _chunks(url: str, path: Path, timeout: float) -> Iterator[tuple[bytes, int, int | None]]:
+    """What `url` gives: an empty chunk once the server answers, then bytes, how many there were and will be.
+
+    Raises YolactDeployError with what to do by hand.
+    """
     try:
-        request = urllib.request.Request(url, headers={"User-Agent": f"yolact-deploy/{__version__}"})
-        response = urllib.request.urlopen(request, timeout=timeout)
+        with urllib.request.urlopen(_request(url), timeout=timeout) as response:
+            total: int | None = response.length
+            done, quota, chunk = 0, 0, b""
+            while chunk or not done:
+                yield chunk, done, total
+                if done >= quota:
+                    quota, late = done + CHUNK_BYTES, time.monotonic() + timeout
+                chunk = response.read1(CHUNK_BYTES)
+                done += len(chunk)
+                if not done or time.monotonic() > late:
+                    break
+            if chunk:
+                reason = f"less than {CHUNK_BYTES >> 10} KiB in {timeout:g} s"
+            elif total in (None, done) and done:
+                return
+            else:
+                reason = f"the connection ended after {done} of {'?' if total is None else total} bytes"
     except urllib.error.HTTPError as error:
-        with contextlib.closing(error):
-            raise _failure(url, path, f"the server says {error.code} {error.reason}") from None
-    except urllib.error.URLError as error:
-        raise _failure(url, path, _reason(error.reason)) from None
+        reason = f"the server says {error.code}"  # its words are a stranger's
+        error.close()
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise _failure(url, path, _reason(error)) from None
-    if response.headers.get_content_type() == "text/html":  # a proxy's or a hotel's log-in page
-        response.close()
-        raise _failure(url, path, "the server sent a web page instead of the file")
-    return response
-
-
-def _chunks(response: Any, url: str, path: Path) -> Iterator[bytes]:
-    while True:
-        try:
-            chunk = response.read(_CHUNK_BYTES)
-        except (OSError, http.client.HTTPException) as error:
-            raise _failure(url, path, _reason(error)) from None
-        if not chunk:
-            return
-        yield chunk
-
-
-def _content_length(response: Any) -> int | None:
-    text = response.headers.get("Content-Length", "")
-    return int(text) if text.isdigit() else None
-
-
-def _reason(error: object) -> str:
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
-    return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
-
-
-def _failure(url: str, path: Path, reason: str) -> YolactDeployError:
-    return YolactDeployError(f"cannot download ({reason}): fetch {url} by hand and put it at {path}")
+        cause = getattr(error, "reason", error)  # of a URLError
+        known = "no answer in time" if isinstance(cause, TimeoutError) else getattr(cause, "strerror", None)
+        reason = known or type(cause).__name__
+    raise YolactDeployError(f"cannot download ({reason}): fetch {without_secrets(url)} by hand and put it at {path}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import pickle
 import re
 from collections.abc import Mapping
@@ -12,50 +13,47 @@ import torch
 
 from ..dependencies import require
 from ..errors import CheckpointError
+from .archive import check_file
 
-_ZIP_MAGIC = b"PK\x03\x04"
-_PICKLE_MARK = b"\x80"
-_LEGACY_MAGIC = b"\x80\x02"  # torch has always written pickle protocol 2
-_WRAPPERS = ("state_dict", "model_state_dict", "model")  # what training scripts put around a state dict
+MAX_TENSORS = 20_000
+_FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
+_WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network")  # what training scripts put around it
+_MAX_WRAPPERS = 4  # inside one another
+_COUNTER = "num_batches_tracked"  # of batch norm: the one integer
 
 
-def read_state_dict(path: Path) -> tuple[dict[str, torch.Tensor], str]:
-    """The tensors of a .pth or .safetensors file on the CPU, floats as float32, and the file's format.
+def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], str]:
+    """The tensors of a .pth or .safetensors file on the CPU, as they are stored, and the file's format.
 
-    Wrappers such as `{"state_dict": ...}` and the `module.` prefix of DataParallel are taken off. Formats: "zip",
-    "legacy" (torch before 1.6), "safetensors". Raises CheckpointError with the reason when it cannot be read.
+    Wrappers such as `{"state_dict": ...}`, values that are no tensors beside the weights and a prefix that all keys
+    share (`module.`) are taken off. Formats: "zip", "legacy" (torch before 1.6), "safetensors".
+
+    Raises CheckpointError with the reason when it cannot be read, or holds what no float weights are.
     """
-    try:
-        with open(path, "rb") as file:
-            magic = file.read(len(_ZIP_MAGIC))
-    except OSError as error:
-        raise CheckpointError(f"cannot read checkpoint {path}: {error.strerror or error}") from None
-    if not magic:
-        raise CheckpointError(f"{path} is empty: download or copy the checkpoint again")
     if path.suffix.lower() == ".safetensors":
         content, file_format = _read_safetensors(path), "safetensors"
     else:
-        content, file_format = _read_pickle(path, magic), "zip" if magic == _ZIP_MAGIC else "legacy"
-    return _clean(content, path), file_format
+        file_format = check_file(path)
+        content = _read_pickle(path)
+    tensors = _without_common_prefix(_unwrap(content, path))
+    for key, tensor in tensors.items():
+        _check_kind(key, tensor, path)
+    return tensors, file_format
 
 
 def _read_safetensors(path: Path) -> Any:
+    if not path.is_file():
+        raise CheckpointError(f"cannot read checkpoint {path}: {'Is a directory' if path.is_dir() else 'No such file'}")
     safetensors = require("safetensors", f"reading {path.name}")
     from safetensors.torch import load_file
 
     try:
         return load_file(path)
-    except (safetensors.SafetensorError, OSError, ValueError) as error:
+    except (safetensors.SafetensorError, OSError, ValueError, KeyError) as error:  # KeyError: a type of a newer format
         raise CheckpointError(f"{path} is not a readable .safetensors file ({error}): copy it again") from None
 
 
-def _read_pickle(path: Path, magic: bytes) -> Any:
-    if magic[:1] == _PICKLE_MARK and magic[:2] != _LEGACY_MAGIC:
-        raise CheckpointError(
-            f"{path} is refused: a plain pickle could run code; save it with torch.save(state_dict, ...)"
-        )
-    if magic[:2] != _LEGACY_MAGIC and magic != _ZIP_MAGIC:
-        raise CheckpointError(f"{path} is not a PyTorch checkpoint: download or copy it again")
+def _read_pickle(path: Path) -> Any:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except MemoryError:
@@ -72,15 +70,60 @@ def _read_pickle(path: Path, magic: bytes) -> Any:
         ) from None
 
 
-def _clean(content: Any, path: Path) -> dict[str, torch.Tensor]:
-    for wrapper in _WRAPPERS:
-        if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
-            content = content[wrapper]
-    if not isinstance(content, Mapping):
-        raise CheckpointError(f"{path} holds a {type(content).__name__}, not a state dict: save model.state_dict()")
-    tensors = {str(key): value for key, value in content.items() if isinstance(value, torch.Tensor)}
-    if not tensors or len(tensors) < len(content):
-        raise CheckpointError(f"{path} holds no state dict of tensors: save model.state_dict()")
-    if all(key.startswith("module.") for key in tensors):
-        tensors = {key.removeprefix("module."): value for key, value in tensors.items()}
-    return {key: value.float() if value.is_floating_point() else value for key, value in tensors.items()}
+def _unwrap(content: Any, path: Path) -> dict[str, torch.Tensor]:
+    """The tensors of the state dict in `content`."""
+    for _ in range(_MAX_WRAPPERS):
+        if not isinstance(content, Mapping):
+            raise CheckpointError(f"{path} holds a {type(content).__name__}, not a state dict: save model.state_dict()")
+        tensors = {key: value for key, value in content.items() if isinstance(value, torch.Tensor)}
+        inner = {key: value for key, value in content.items() if isinstance(value, Mapping) and value}
+        named = [name for name in _WRAPPERS if name in inner]
+        if named:
+            content = inner[named[0]]
+        elif tensors:
+            return _checked_keys(tensors, path)
+        else:
+            holding = [value for value in inner.values() if _holds_tensors(value)]
+            if len(holding) != 1:
+                break
+            content = holding[0]
+    raise CheckpointError(f"{path} holds no state dict of tensors: save model.state_dict()")
+
+
+def _holds_tensors(content: Mapping[Any, Any]) -> bool:
+    return any(isinstance(value, torch.Tensor) for value in content.values())
+
+
+def _checked_keys(tensors: dict[Any, torch.Tensor], path: Path) -> dict[str, torch.Tensor]:
+    if len(tensors) > MAX_TENSORS:
+        raise CheckpointError(f"{path} is refused: {len(tensors)} tensors, more than {MAX_TENSORS}")
+    if not all(isinstance(key, str) for key in tensors):
+        raise CheckpointError(f"{path} holds tensors without names: save model.state_dict()")
+    return tensors
+
+
+def _without_common_prefix(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Without what all keys start with, such as `module.` of DataParallel; a network has several roots of its own."""
+    if len(tensors) < 2:
+        return tensors
+    first, last = min(tensors).split("."), max(tensors).split(".")  # what these two share, all share
+    shared = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False)))
+    return {key.split(".", shared)[-1]: value for key, value in tensors.items()}
+
+
+def _check_kind(key: str, tensor: torch.Tensor, path: Path) -> None:
+    """Raises CheckpointError for a tensor that holds no plain float weights."""
+    kinds = {
+        "a nested tensor": tensor.is_nested,
+        "a quantised tensor": tensor.is_quantized,
+        "a sparse tensor": tensor.layout != torch.strided,
+        "a tensor without values (of the meta device)": tensor.is_meta,
+        str(tensor.dtype): tensor.dtype not in _FLOATS and not (key.endswith(_COUNTER) and _is_integer(tensor)),
+    }
+    for kind, is_it in kinds.items():
+        if is_it:
+            raise CheckpointError(f"{path}: {key} is {kind}: save the model's weights as float32 or float16")
+
+
+def _is_integer(tensor: torch.Tensor) -> bool:
+    return not tensor.is_floating_point() and not tensor.is_complex()

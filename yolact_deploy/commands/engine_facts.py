@@ -9,7 +9,7 @@ from .model_facts import Facts, model_facts
 
 
 def engine_facts(info: EngineInfo, verbose: bool) -> Facts:
-    """File, origin, machine, shapes and, where it runs here, layers."""
+    """File, origin, machine and shapes."""
     facts: Facts = [
         ("file", info.path),
         ("kind", f"TensorRT engine, {console.size_text(info.size_bytes)}"),
@@ -17,10 +17,6 @@ def engine_facts(info: EngineInfo, verbose: bool) -> Facts:
     ]
     if info.manifest is not None:
         facts += _manifest_facts(info.manifest, verbose)
-    if info.runs_here:
-        facts += [("tensor here", f"{tensor.name}: {tensor.dtype} {list(tensor.shape)}") for tensor in info.tensors]
-        shown = ": " + ", ".join(info.layers) if verbose and info.layers else ""
-        facts.append(("layers", f"{len(info.layers)}{shown}"))
     return facts
 
 

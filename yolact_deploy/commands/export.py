@@ -99,8 +99,6 @@ def run(
 
 def _show(result: ExportResult) -> None:
     """Print what was written and how it compares. Raises GateError when that is too little."""
-    for note in result.notes:
-        console.warn(note)
     check = result.check
     console.show_table(
         ("output", "largest difference", "tolerance", ""),

@@ -19,20 +19,23 @@ KINDS = {CheckpointInfo: "checkpoint", OnnxInfo: "onnx", EngineInfo: "engine"}
 
 
 def run(
-    file: Annotated[Path, typer.Argument(help="A checkpoint (.pth, .pt, .safetensors), an .onnx file or an engine.")],
+    file: Annotated[
+        Path, typer.Argument(help="Checkpoint (.pth, .pt, .safetensors), .onnx file, or engine (.engine, .plan, .trt).")
+    ],
     config: Config = None,
     json: Json = None,
     verbose: Verbose = False,
 ) -> None:
-    """Say what a checkpoint, an ONNX file or an engine is."""
+    """Say what a checkpoint, an ONNX file or an engine is. Loads and runs nothing of it."""
     info = inspect_file(file, read_config(config))
     if json is not None:
         console.emit_json({"kind": KINDS[type(info)], "file": info}, json)
     if json == console.STDOUT:
         return
     console.show_facts(_facts(info, verbose))
-    for note in info.notes:
-        console.say(f"note: {note}")
+    if not isinstance(info, CheckpointInfo):  # of a checkpoint, reading it has warned
+        for note in info.notes:
+            console.say(f"note: {note}")
 
 
 def _facts(info: CheckpointInfo | OnnxInfo | EngineInfo, verbose: bool) -> Facts:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import reprlib
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +11,7 @@ import typer
 
 from .. import console
 from ..config.model import NAMED_CONFIGS, ModelConfig
+from ..config.values import read_text
 from ..errors import ConfigError
 
 CONFIG_FILE_SUFFIXES = (".json", ".yaml", ".yml")
@@ -60,7 +63,7 @@ def read_config(value: str | None) -> ModelConfig | None:
     if value is None:
         return None
     path = Path(value)
-    is_file = path.suffix.lower() in CONFIG_FILE_SUFFIXES or path.is_file()
+    is_file = path.suffix.lower() in CONFIG_FILE_SUFFIXES or os.path.isfile(value)
     return ModelConfig.from_file(path) if is_file else ModelConfig.named(value)
 
 
@@ -69,18 +72,16 @@ def read_class_names(value: str | None) -> tuple[str, ...] | None:
     if value is None:
         return None
     path = Path(value)
-    if path.is_file():
-        try:
-            lines = path.read_text(encoding="utf-8-sig").strip().splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"cannot read class names from {path}: {error}") from None
+    if os.path.isfile(value):  # False, not an error, for a list of names too long for a path
+        lines = read_text(path, "file of class names").strip().splitlines()
     elif "," not in value and (path.suffix or len(path.parts) > 1):
         raise ConfigError(f"no such file of class names: {value}")
     else:
         lines = value.split(",")
     names = tuple(line.strip() for line in lines)
     if not all(names):
-        raise ConfigError(f"class names in {value!r}: name {names.index('') + 1} is empty; give one per class")
+        given = reprlib.repr(value)
+        raise ConfigError(f"class names in {given}: name {names.index('') + 1} is empty; give one per class")
     return names
 
 

@@ -11,11 +11,14 @@ from .. import console
 from ..checkpoints.releases import (
     BASE_URL,
     BASE_URL_VARIABLE,
+    CHUNK_BYTES,
     DEFAULT_FOLDER,
+    TIMEOUT_SECONDS,
     LocalWeights,
     find_release,
     list_local,
     pull,
+    without_secrets,
 )
 from .options import Json, Verbose
 
@@ -23,9 +26,14 @@ SHORT_SHA256 = 12  # digits shown without -v
 
 app = typer.Typer(help="The official checkpoints.", invoke_without_command=True)
 
-Folder = Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="Where the checkpoints are kept.")]
+Folder = Annotated[
+    Path, typer.Option("--output", "-o", metavar="FOLDER", help="Folder of the checkpoints; default weights.")
+]
 BaseUrl = Annotated[
-    str, typer.Option("--url", envvar=BASE_URL_VARIABLE, help="A mirror that has the same paths.", metavar="URL")
+    str,
+    typer.Option(
+        "--url", envvar=BASE_URL_VARIABLE, help="Mirror with the same paths; default Hugging Face.", metavar="URL"
+    ),
 ]
 
 
@@ -39,7 +47,7 @@ def _root(context: typer.Context) -> None:
 def list_releases(
     folder: Folder = DEFAULT_FOLDER, url: BaseUrl = BASE_URL, json: Json = None, verbose: Verbose = False
 ) -> None:
-    """List the official checkpoints and say which are here."""
+    """List the official checkpoints, and which of them are here."""
     local = list_local(folder)
     if json is not None:
         console.emit_json([_as_dict(weights, url) for weights in local], json)
@@ -52,7 +60,7 @@ def list_releases(
                 weights.release.config,
                 console.size_text(weights.size_bytes or weights.release.about_bytes),
                 _presence(weights, verbose),
-                weights.release.url(url),
+                without_secrets(weights.release.url(url)),
             )
             for weights in local
         ],
@@ -72,7 +80,7 @@ def _as_dict(weights: LocalWeights, url: str) -> dict[str, object]:
     return {
         "name": weights.release.file_name,
         "config": weights.release.config,
-        "url": weights.release.url(url),
+        "url": without_secrets(weights.release.url(url)),
         "about_bytes": weights.release.about_bytes,
         "path": str(weights.path),
         "size_bytes": weights.size_bytes,
@@ -85,13 +93,17 @@ def pull_release(
     name: Annotated[str, typer.Argument(help="A name from `weights list`, with or without _54_800000.pth.")],
     folder: Folder = DEFAULT_FOLDER,
     url: BaseUrl = BASE_URL,
+    timeout: Annotated[
+        float,
+        typer.Option(min=1, help=f"Longest wait in seconds for each {CHUNK_BYTES >> 10} KiB.", metavar="SECONDS"),
+    ] = TIMEOUT_SECONDS,
     verbose: Verbose = False,
 ) -> None:
-    """Download an official checkpoint, or check the one that is here against its record."""
+    """Download an official checkpoint, or check the one that is here. A file of something else is refused."""
     release = find_release(name)
-    console.explain(f"from {release.url(url)}")
+    console.explain(f"from {without_secrets(release.url(url))}")
     with console.progress(release.file_name, is_bytes=True) as advance:
-        pulled = pull(release, folder, url, advance)
+        pulled = pull(release, folder, url, advance, timeout)
     if pulled.was_downloaded:
         origin = "downloaded"
     else:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import reprlib
 from dataclasses import dataclass
 
 from ..errors import ConfigError
 
 BACKBONE_KINDS = ("resnet", "darknet")
+MAX_STAGES = 8
+MAX_BLOCKS = 256  # of a stage; ResNet-152 has 36
+MAX_WIDTH = 1024
 
 
 @dataclass(frozen=True)
@@ -35,11 +39,15 @@ class BackboneConfig:
 
     def __post_init__(self) -> None:
         if self.kind not in BACKBONE_KINDS:
-            raise ConfigError(f"unknown backbone kind {self.kind!r}: use one of {', '.join(BACKBONE_KINDS)}")
-        if len(self.depths) < 3 or min(self.depths) < 1:
-            raise ConfigError(f"backbone depths {list(self.depths)}: at least three stages of one block or more")
-        if self.width < 2 or self.width % 2:
-            raise ConfigError(f"backbone width {self.width}: an even number, 2 or more")
+            raise ConfigError(
+                f"unknown backbone kind {reprlib.repr(self.kind)}: use one of {', '.join(BACKBONE_KINDS)}"
+            )
+        if not 3 <= len(self.depths) <= MAX_STAGES:
+            raise ConfigError(f"backbone depths: {len(self.depths)} stages, not 3 to {MAX_STAGES}")
+        if not all(1 <= depth <= MAX_BLOCKS for depth in self.depths):
+            raise ConfigError(f"backbone depths {list(self.depths)}: 1 to {MAX_BLOCKS} blocks a stage")
+        if not 2 <= self.width <= MAX_WIDTH or self.width % 2:
+            raise ConfigError(f"backbone width {self.width}: an even number, 2 to {MAX_WIDTH}")
         self._check_deformable()
 
     def _check_deformable(self) -> None:

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import ConfigError
+from ..errors import ConfigError, warn_assumed
 from . import class_names as names
 from .backbone import BackboneConfig, Normalization
 from .values import checked_fields, read_mapping
+
+# Far beyond what anybody trains, and little enough that no file takes the memory.
+MIN_IMAGE_SIZE, MAX_IMAGE_SIZE = 32, 4096  # px
+MAX_CLASSES = 10_000
+MAX_NAME_LENGTH = 200  # characters of a class or configuration name
+MAX_CHANNELS = 4096
+MAX_SCALE = 100_000  # px
+MAX_LEVELS = 8  # of the FPN
+MAX_PRIORS = 4_000_000
+MAX_MASK_IOU_LAYERS = 8
 
 _RESNET101 = BackboneConfig()
 _RESNET50 = BackboneConfig(depths=(3, 4, 6, 3))
@@ -37,24 +48,35 @@ class ModelConfig:
     mask_iou_channels: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        if not 32 <= self.image_size <= 4096:
-            raise ConfigError(f"image_size {self.image_size}: between 32 and 4096 px")
-        if len(self.scales) < 3 or not all(self.scales):
-            raise ConfigError("scales: one list of anchor sizes for each FPN level, three levels or more")
+        if not MIN_IMAGE_SIZE <= self.image_size <= MAX_IMAGE_SIZE:
+            raise ConfigError(f"image_size {self.image_size}: between {MIN_IMAGE_SIZE} and {MAX_IMAGE_SIZE} px")
+        if not 3 <= len(self.scales) <= MAX_LEVELS or not all(self.scales):
+            raise ConfigError(f"scales: one list of anchor sizes for each FPN level, 3 to {MAX_LEVELS} levels")
         if len({len(level) for level in self.scales}) != 1:
             raise ConfigError("scales: every level needs the same number, because the head is shared")
-        if min(min(level) for level in self.scales) <= 0 or not self.aspect_ratios or min(self.aspect_ratios) <= 0:
-            raise ConfigError("scales and aspect_ratios must be positive")
-        if not self.class_names:
-            raise ConfigError("class_names is empty: a model has at least one class")
+        if not self.aspect_ratios or not all(
+            0 < value <= MAX_SCALE for values in (*self.scales, self.aspect_ratios) for value in values
+        ):
+            raise ConfigError(f"scales and aspect_ratios: above 0, up to {MAX_SCALE}")
+        if self.num_priors > MAX_PRIORS:
+            raise ConfigError(f"scales and aspect_ratios: {self.num_priors} anchors in all, at most {MAX_PRIORS}")
         for field in ("fpn_channels", "proto_channels", "head_channels", "num_prototypes"):
-            if getattr(self, field) < 1:
-                raise ConfigError(f"{field} must be 1 or more")
+            if not 1 <= getattr(self, field) <= MAX_CHANNELS:
+                raise ConfigError(f"{field} {getattr(self, field)}: between 1 and {MAX_CHANNELS}")
+        self._check_names()
         self._check_mask_iou_net()
 
+    def _check_names(self) -> None:
+        _check_num_classes(len(self.class_names))
+        for name in (self.name, *self.class_names):
+            if len(name) > MAX_NAME_LENGTH:
+                raise ConfigError(f"name {reprlib.repr(name)}: at most {MAX_NAME_LENGTH} characters")
+
     def _check_mask_iou_net(self) -> None:
-        if self.mask_iou_channels and min(self.mask_iou_channels) < 1:
-            raise ConfigError(f"mask_iou_channels {list(self.mask_iou_channels)}: 1 or more each")
+        if len(self.mask_iou_channels) > MAX_MASK_IOU_LAYERS:
+            raise ConfigError(f"mask_iou_channels: at most {MAX_MASK_IOU_LAYERS} layers")
+        if not all(1 <= channels <= MAX_CHANNELS for channels in self.mask_iou_channels):
+            raise ConfigError(f"mask_iou_channels {list(self.mask_iou_channels)}: between 1 and {MAX_CHANNELS} each")
         size = self.proto_size
         for _ in self.mask_iou_channels:
             size = (size - 1) // 2  # 3x3, stride 2, no padding
@@ -124,11 +146,18 @@ class ModelConfig:
 
     def with_num_classes(self, num_classes: int) -> ModelConfig:
         """The same network for another number of classes, whose names are then not known."""
-        if num_classes < 1:
-            raise ConfigError(f"num_classes {num_classes}: 1 or more")
+        _check_num_classes(num_classes)
         if num_classes == self.num_classes:
             return self
         return replace(self, class_names=names.generic(num_classes))
+
+    def with_image_size(self, image_size: int) -> ModelConfig:
+        """The same network for another input side, anchors scaled with it as in the official im400 and im700
+        configurations: in proportion, truncated to whole pixels."""
+        scales = tuple(
+            tuple(max(1, int(scale / self.image_size * image_size)) for scale in level) for level in self.scales
+        )
+        return replace(self, image_size=image_size, scales=scales)
 
     def with_class_names(self, class_names: tuple[str, ...]) -> ModelConfig:
         """The same network with its classes named; the count must stay."""
@@ -146,34 +175,48 @@ class ModelConfig:
         """
         config = NAMED_CONFIGS.get(name.removesuffix("_config"))
         if config is None:
-            close = difflib.get_close_matches(name, NAMED_CONFIGS, n=1)
+            close = difflib.get_close_matches(name[:MAX_NAME_LENGTH], NAMED_CONFIGS, n=1)
             hint = f" (did you mean {close[0]}?)" if close else ""
-            raise ConfigError(f"unknown configuration {name!r}{hint}: use one of {', '.join(NAMED_CONFIGS)}")
+            raise ConfigError(
+                f"unknown configuration {reprlib.repr(name)}{hint}: use one of {', '.join(NAMED_CONFIGS)}"
+            )
         return config
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ModelConfig:
         """A configuration from plain values: any field of this class, plus `base`, the named configuration that
-        gives the rest, and `num_classes` where names are not known.
+        gives the rest, and `num_classes` where names are not known. `image_size` without `scales` scales the anchors,
+        and warns of it.
 
         Raises ConfigError for an unknown field (listing the valid ones) or a value of the wrong type.
         """
+        if not isinstance(values, Mapping):
+            raise ConfigError("a configuration is a mapping of field names to values")
         values = dict(values)
         base = cls.named(str(values.pop("base"))) if "base" in values else cls()
         num_classes = values.pop("num_classes", None)
         fields = checked_fields(cls, values, extra=("base", "num_classes"))
         if "backbone" in fields:
-            if not isinstance(fields["backbone"], Mapping):
-                raise ConfigError("backbone: give its fields, such as kind, depths and width, as a mapping")
             fields["backbone"] = replace(base.backbone, **checked_fields(BackboneConfig, fields["backbone"]))
-        config = replace(base, **fields)
+        config = replace(base, **{name: value for name, value in fields.items() if name != "image_size"})
+        config = config._resized(fields.get("image_size", base.image_size), "scales" in fields)
         if num_classes is not None:
             if not isinstance(num_classes, int) or isinstance(num_classes, bool):
-                raise ConfigError(f"num_classes {num_classes!r}: a whole number")
+                raise ConfigError(f"num_classes {reprlib.repr(num_classes)}: a whole number")
             if "class_names" in fields and num_classes != config.num_classes:
                 raise ConfigError(f"num_classes is {num_classes}, class_names has {config.num_classes} names")
             config = config.with_num_classes(num_classes)
         return config
+
+    def _resized(self, image_size: int, keeps_scales: bool) -> ModelConfig:
+        if keeps_scales or image_size == self.image_size:
+            return replace(self, image_size=image_size)
+        resized = self.with_image_size(image_size)
+        warn_assumed(
+            f"{self.name}: image_size {image_size} without scales, so anchors are scaled from {self.image_size} px to "
+            f"{[list(level) for level in resized.scales]}: give scales if the model was trained with others"
+        )
+        return resized
 
     @classmethod
     def from_file(cls, path: str | Path) -> ModelConfig:
@@ -223,9 +266,9 @@ class PostprocessConfig:
         return dataclasses.asdict(self)
 
 
-def _scaled_scales(image_size: int) -> tuple[tuple[float, ...], ...]:
-    """The official rule for other image sizes: anchors scaled from 550 px and truncated."""
-    return tuple(tuple(int(scale / 550 * image_size) for scale in level) for level in ModelConfig().scales)
+def _check_num_classes(count: int) -> None:
+    if not 1 <= count <= MAX_CLASSES:
+        raise ConfigError(f"{count} classes: a model has 1 to {MAX_CLASSES}")
 
 
 def _three_scales(scales: tuple[int, ...]) -> tuple[tuple[float, ...], ...]:
@@ -240,8 +283,8 @@ NAMED_CONFIGS: dict[str, ModelConfig] = {
     config.name: config
     for config in (
         ModelConfig(),
-        ModelConfig(name="yolact_im400", image_size=400, scales=_scaled_scales(400)),
-        ModelConfig(name="yolact_im700", image_size=700, scales=_scaled_scales(700)),
+        ModelConfig(name="yolact_im400").with_image_size(400),
+        ModelConfig(name="yolact_im700").with_image_size(700),
         ModelConfig(name="yolact_resnet50", backbone=_RESNET50),
         ModelConfig(name="yolact_darknet53", backbone=BackboneConfig(kind="darknet", depths=(1, 2, 8, 8, 4))),
         ModelConfig(

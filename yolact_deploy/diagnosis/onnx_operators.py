@@ -36,11 +36,6 @@ class OnnxGraph:
         """Whether there is such a tensor."""
         return name in self._writers or name in self.inputs
 
-    @property
-    def is_quantized(self) -> bool:
-        """Whether anything is rounded to integers."""
-        return any(node.op_type == "QuantizeLinear" for node in self._graph.node)
-
     def as_read(self, name: str) -> str:
         """The tensor that the readers of `name` get: another one where it is quantised on the way to all of them.
 

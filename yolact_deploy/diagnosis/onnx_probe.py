@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..artifacts.onnx_file import load_onnx, metadata_of, with_outputs
+from ..artifacts.onnx_file import load_onnx, read_metadata, with_outputs
 from ..artifacts.outputs import output_names, split_batch
 from ..artifacts.tensor_names import NETWORK_INPUT, pyramid_levels, tensor_stages
 from ..config.model import PostprocessConfig
@@ -35,15 +35,14 @@ class OnnxProbe:
         self._path = path
         self._device = device
         self._model = load_onnx(path, "comparing an ONNX file")
-        self.metadata = metadata_of(self._model, path)
+        self.metadata = read_metadata(path)
         config = self.metadata.config
         self._graph = OnnxGraph(self._model, pyramid_levels(config))
         self._stages = [name for name in tensor_stages(config) if self._graph.has(name)]
         self._structure, self._tensors = self._graph.structure(self._stages)
         ort = require("onnxruntime", "running an ONNX file")
         uses_cuda = device != "cpu" and "CUDAExecutionProvider" in ort.get_available_providers()
-        written = "int8" if self._graph.is_quantized else self.metadata.precision
-        self.precision = effective_precision(written, uses_tf32=uses_cuda)
+        self.precision = effective_precision(self.metadata.precision, uses_tf32=uses_cuda)
         self.description = f"ONNX Runtime {ort.__version__}, {'CUDA' if uses_cuda else 'CPU'}"
         self.priors = self._initializer("priors")
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..artifacts.kinds import Kind, kind_of
 from ..artifacts.metadata import ModelMetadata
-from ..artifacts.onnx_file import is_ours, load_onnx, metadata_of
+from ..artifacts.onnx_file import is_ours, load_onnx, read_metadata
 from ..config.model import ModelConfig
 from ..dependencies import require
 from ..errors import ModelFileError
@@ -151,11 +151,11 @@ def inspect_onnx(path: str | Path) -> OnnxInfo:
 
 
 def _read_metadata(model: Any, path: Path) -> tuple[ModelMetadata | None, tuple[str, ...]]:
-    """Our metadata, and notes on why it cannot be read."""
+    """Our metadata, and notes on why the file cannot be run."""
     if not is_ours(model):
         return None, ()
     try:
-        return metadata_of(model, path), ()
+        return read_metadata(path), ()
     except ModelFileError as error:  # still worth telling the rest
         return None, (str(error),)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..artifacts.metadata import ModelMetadata
+from ..artifacts.onnx_file import read_metadata
 from ..artifacts.outputs import output_names, split_batch
 from ..dependencies import require
 from ..errors import ModelFileError, YolactDeployError
@@ -38,7 +38,9 @@ def create_session(
     if shares_cores:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        session = ort.InferenceSession(model, sess_options=options, providers=providers)
+        # On the CPU alone there is nothing to fall back to, and ONNX Runtime would say on stdout that it does.
+        fallback = len(providers) > 1
+        session = ort.InferenceSession(model, sess_options=options, providers=providers, enable_fallback=fallback)
     except Exception as error:  # the binding's exception classes share no public base
         reason = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
         advice = "build an engine from it, or export it again" if "NOT_IMPLEMENTED" in reason else "export it again"
@@ -61,12 +63,8 @@ class OnnxRuntime:
     def __init__(self, path: Path, device: str, threads: int | None, shares_cores: bool = False) -> None:
         """Raises ModelFileError when the file is missing, damaged or not ours, and as `create_session`."""
         ort = require("onnxruntime", "running an ONNX file")
-        if not path.is_file():
-            raise ModelFileError(f"no such file: {path}")
-        if path.stat().st_size == 0:
-            raise ModelFileError(f"{path} is empty: export it again")
+        self.metadata = read_metadata(path)
         self._session = create_session(str(path), path, device, threads, shares_cores)
-        self.metadata = ModelMetadata.from_props(self._session.get_modelmeta().custom_metadata_map, path)
         self._outputs = output_names(self.metadata.config)
         missing = set(self._outputs) - {output.name for output in self._session.get_outputs()}
         if missing:

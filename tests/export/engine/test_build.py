@@ -147,8 +147,8 @@ def test_bf16_and_every_option_that_rtx_has(nano_onnx: Path, tmp_path: Path) -> 
     assert manifest.metadata.precision == "bf16"
     assert manifest.options["workspace_bytes"] == 1 << 30
     assert manifest.command == (
-        f"yolact-deploy build-engine {nano_onnx} -o {tmp_path}/model.plan --runtime tensorrt-rtx --precision bf16 "
-        "--opt 1280x720 --workspace 1073741824 --optimization-level 2 --plugins none --compute-capability 8.9 --force"
+        f"yolact-deploy build-engine {nano_onnx.name} -o model.plan --runtime tensorrt-rtx --precision bf16 "
+        "--opt 1280x720 --workspace 1073741824 --optimization-level 2 --compute-capability 8.9 --force"
     )
 
 
