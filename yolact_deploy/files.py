@@ -175,6 +175,15 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
             draft.discard()
 
 
+def file_identity(path: str | Path) -> tuple[int, int] | None:
+    """Device and inode: equal for two names of one file, however they are written or linked; None for no file."""
+    try:
+        facts = os.stat(path)
+    except OSError:
+        return None
+    return facts.st_dev, facts.st_ino
+
+
 def write_bytes(path: str | Path, data: bytes) -> None:
     """Write `data` to `path`, whole or not at all. Raises OutputError."""
     with atomic_path(path) as temporary:
