@@ -253,7 +253,12 @@ def test_pictures_on_standard_input(tmp_path: Path, nano_onnx: Path) -> None:
     assert sorted(os.listdir(tmp_path)) == [f"stdin_{number:06d}.jpg" for number in range(1, 9)]
 
 
-def test_an_interrupt_finishes_the_files(tmp_path: Path, nano_onnx: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "words", "status"), [(signal.SIGINT, "interrupted", 130), (signal.SIGTERM, "terminated", 143)]
+)
+def test_an_interrupt_finishes_the_files(
+    tmp_path: Path, nano_onnx: Path, number: signal.Signals, words: str, status: int
+) -> None:
     target = tmp_path / "a.json"
     command = ["infer", "-", "-m", nano_onnx, "-o", tmp_path / "out", "--json", target]
     with subprocess.Popen(
@@ -267,9 +272,9 @@ def test_an_interrupt_finishes_the_files(tmp_path: Path, nano_onnx: Path) -> Non
         deadline = time.monotonic() + 60
         while not (tmp_path / "out" / "stdin_000008.jpg").exists() and time.monotonic() < deadline:
             time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
-        assert process.stderr.read() == "error: interrupted\n"
-        assert process.wait(10) == 130
+        process.send_signal(number)
+        assert process.stderr.read() == f"error: {words}\n"
+        assert process.wait(10) == status
     assert len(json.loads(target.read_text())["images"]) == 8
     assert sorted(os.listdir(tmp_path)) == ["a.json", "out"]
 
