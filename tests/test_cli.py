@@ -184,3 +184,13 @@ def test_wrong_batches(value: str) -> None:
 def test_wrong_class_names(value: str) -> None:
     with pytest.raises(ConfigError):
         read_class_names(value)
+
+
+@pytest.mark.parametrize(("closing", "status"), [("<&-", 0), (">&-", 2), ("2>&-", 0), ("<&- >&- 2>&-", 2)])
+def test_closed_streams(closing: str, status: int) -> None:
+    command = f"{sys.executable} -m yolact_deploy --version {closing}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == status
+    if closing == ">&-":
+        assert_one_error_line(done.stderr)
+        assert "standard output is closed" in done.stderr

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from yolact_deploy.errors import ImageError
-from yolact_deploy.images import checked_image, read_image
+from yolact_deploy.images import checked_image, is_image_file, read_image
 
 RNG = np.random.default_rng(0)
 COLOUR = RNG.integers(0, 256, (5, 7, 3), np.uint8)
@@ -67,7 +67,13 @@ def test_exif_orientation_is_applied_unless_declined(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(None, "No such file"), (b"", "empty"), (b"plain text", "not an image"), (b"\x89PNG\r\n\x1a\n", "not an image")],
+    [
+        (None, "No such file"),
+        (b"", "empty"),
+        (b"plain text", "not an image"),
+        (b"\x89PNG\r\n\x1a\n", "not an image"),
+        (b"<svg/>", "not an image"),
+    ],
 )
 def test_what_is_no_image_says_so(tmp_path: Path, content: bytes | None, reason: str) -> None:
     path = tmp_path / "a.png"
@@ -77,6 +83,38 @@ def test_what_is_no_image_says_so(tmp_path: Path, content: bytes | None, reason:
         read_image(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".bmp", ".tiff", ".gif", ".jp2", ".ppm"])
+def test_a_picture_of_too_many_pixels_is_refused_before_it_is_decoded(
+    tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(tmp_path / f"a{suffix}", np.zeros((300, 400, 3), np.uint8))
+    assert read_image(path, max_pixels=120_000).shape == (300, 400, 3)
+    monkeypatch.setattr(cv2, "imdecode", lambda *arguments: pytest.fail("decoded"))
+    with pytest.raises(ImageError, match="400x300 px, more than the limit of 119999 pixels"):
+        read_image(path, max_pixels=119_999)
+
+
+def test_values_of_few_bits_in_16_are_said(tmp_path: Path) -> None:
+    raw = RNG.integers(0, 1 << 12, (8, 9), np.uint16)
+    with pytest.warns(UserWarning, match="12 bits, so it is read 16 times too dark"):
+        image = read_image(written(tmp_path / "a.png", raw))
+    np.testing.assert_array_equal(image[:, :, 0], raw >> 8)
+    told: list[str] = []
+    read_image(written(tmp_path / "b.tiff", raw), note=told.append)
+    assert len(told) == 1
+    read_image(written(tmp_path / "c.png", raw * 16), note=told.append)
+    read_image(written(tmp_path / "d.png", np.zeros_like(raw)), note=told.append)
+    assert len(told) == 1
+
+
+def test_a_picture_is_known_by_its_content(tmp_path: Path) -> None:
+    written(tmp_path / "a.jpg", COLOUR).rename(tmp_path / "a.txt")
+    (tmp_path / "b.jpg").write_text("no picture")
+    (tmp_path / "c.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg' width='5' height='5'/>")
+    found = [name for name in ("a.txt", "b.jpg", "c.svg", "none.jpg", ".") if is_image_file(tmp_path / name)]
+    assert found == ["a.txt"]
 
 
 def test_a_truncated_png_is_refused(tmp_path: Path) -> None:

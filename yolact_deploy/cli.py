@@ -81,6 +81,7 @@ def _root(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry of the `yolact-deploy` script: runs `arguments` (the process's own for None) and exits."""
+    _check_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a file name may hold what the terminal cannot show
@@ -114,6 +115,20 @@ class Interrupts:
     def status(self) -> int:
         """The exit status that shells give a process that this signal ended."""
         return STATUS_SIGNALLED + self.signal
+
+
+def _check_streams() -> None:
+    """A closed stream leaves its number free, and the next file that is opened would get what is printed."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:  # noqa: PERF203
+            os.dup2(os.open(os.devnull, os.O_RDWR), number)
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 for as long as the process lives
+    if sys.stdout is None:
+        console.fail("standard output is closed: send it to a file, a pipe or /dev/null")
+        sys.exit(STATUS_AT_FAULT)
 
 
 def run(arguments: Sequence[str], interrupts: Interrupts | None = None) -> int:
@@ -163,7 +178,9 @@ def _run(arguments: Sequence[str], interrupts: Interrupts) -> int:
     if interrupts.received or status == interrupts.status:  # typer makes an exit of its own of an interrupt
         console.fail(INTERRUPTS[interrupts.signal])
         return interrupts.status
-    if status == 1:  # typer's own for an unknown shell; a failed gate is a GateError
+    if status == 1 and any(
+        word.endswith("-completion") for word in arguments
+    ):  # typer's own for an unknown shell; a failed gate is a GateError
         console.fail("no completion for this shell: run the command in bash, zsh or fish")
         return STATUS_AT_FAULT
     return status if isinstance(status, int) else 0

@@ -22,6 +22,7 @@ INSTALL_LINES = {  # import name -> the smallest line that is enough
     "cuda": 'pip install cuda-bindings (on a Jetson: pip install "yolact-deploy[jetson]")',
     "pycocotools": 'pip install "yolact-deploy[bench]"',
     "matplotlib": 'pip install "yolact-deploy[bench]"',
+    "av": "pip install av",
     "jinja2": 'pip install "yolact-deploy[bench]"',
     "markupsafe": 'pip install "yolact-deploy[bench]"',
 }

@@ -138,12 +138,6 @@ class Draft:
             self._lock = -1
 
 
-def temporary_beside(path: Path) -> Path:
-    """The path of a new draft of `path`, for a writer that renames and removes it itself. Raises OSError."""
-    draft = Draft(path)
-    return draft.path
-
-
 def _sync(path: Path) -> None:
     """Wait until a file or folder is on disk; a full disk may show only here. Raises OSError."""
     descriptor = os.open(path, os.O_RDONLY)
@@ -194,6 +188,15 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     finally:
         if draft is not None:
             draft.discard()
+
+
+def file_identity(path: str | Path) -> tuple[int, int] | None:
+    """Device and inode: equal for two names of one file, however they are written or linked; None for no file."""
+    try:
+        facts = os.stat(path)
+    except OSError:
+        return None
+    return facts.st_dev, facts.st_ino
 
 
 def write_bytes(path: str | Path, data: bytes) -> None:

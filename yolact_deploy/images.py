@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import io
+import warnings
+from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import cv2
+import imagesize
 import numpy as np
 
 from .errors import ImageError
 from .types import Image
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
+
+MAX_PIXELS = 70_000_000  # of an image: 210 MB decoded; large cameras have 61 million
+MAX_UNSCALED_BITS = 14  # of 16-bit values: with fewer or as many in use, they were probably never scaled
 
 _SAMPLE = "data/sample.jpg"  # inside the package
 
@@ -23,32 +30,105 @@ def sample_image() -> Image:
         return read_image(path)
 
 
-def read_image(path: str | Path, apply_orientation: bool = True) -> Image:
+def _warn(text: str) -> None:
+    warnings.warn(text, stacklevel=4)
+
+
+def read_image(
+    path: str | Path,
+    apply_orientation: bool = True,
+    max_pixels: int = MAX_PIXELS,
+    note: Callable[[str], object] = _warn,
+) -> Image:
     """Decode an image file to uint8 [H,W,3] BGR.
 
     Grey becomes three equal channels, alpha is dropped, 16 bits are scaled to 8. `apply_orientation` turns the image
-    as its EXIF tag says. Raises ImageError when the file is missing, empty or not an image.
+    as its EXIF tag says. note: takes one line about an image that is read but looks wrong; None given, a warning.
+    Raises ImageError when the file is missing, empty, not an image or has more than `max_pixels`.
     """
     path = Path(path)
     try:
-        data = np.fromfile(path, np.uint8)  # cv2.imread cannot say why it failed
+        data = path.read_bytes()  # cv2.imread cannot say why it failed
     except OSError as error:
         raise ImageError(f"cannot read image {path}: {error.strerror or error}") from None
-    return decode_image(data.data, path, apply_orientation)
+    return decode_image(data, path, apply_orientation, max_pixels, note)
 
 
-def decode_image(data: bytes | memoryview, source: object, apply_orientation: bool = True) -> Image:
+def decode_image(
+    data: bytes,
+    source: object,
+    apply_orientation: bool = True,
+    max_pixels: int = MAX_PIXELS,
+    note: Callable[[str], object] = _warn,
+) -> Image:
     """Decode the bytes of an image file as `read_image` does; `source` names them in errors. Raises ImageError."""
     if len(data) == 0:
         raise ImageError(f"cannot read image {source}: the file is empty")
+    _check_size(data, source, max_pixels)
     flags = cv2.IMREAD_COLOR if apply_orientation else cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    image = _decoded(data, source, flags | cv2.IMREAD_ANYDEPTH)
+    if image.dtype == np.uint16:
+        _tell_unused_bits(image, source, note)
+        image = (image >> 8).astype(np.uint8)
+    elif image.dtype != np.uint8:
+        image = _decoded(data, source, flags)
+    return checked_image(image)
+
+
+def _check_size(data: bytes, source: object, max_pixels: int) -> None:
+    """A file of some kilobytes can hold a picture of gigabytes, so its header is asked first."""
+    width, height = pixel_size(io.BytesIO(data))
+    if width <= 0 or height <= 0:
+        raise ImageError(f"cannot read image {source}: not an image in a known format, or damaged")
+    if width * height > max_pixels:
+        raise ImageError(
+            f"image {source} has {width}x{height} px, more than the limit of {max_pixels} pixels: scale it down, or "
+            "raise the limit (--max-pixels of infer, max_pixels in Python)"
+        )
+
+
+def pixel_size(file: BinaryIO) -> tuple[int, int]:
+    """Width and height in px as the header of an image file says, (-1, -1) where it does not say."""
+    start = file.read(256).lstrip(b"\xef\xbb\xbf \t\r\n")
+    file.seek(0)
+    if start.startswith(b"<"):  # SVG: no picture of pixels
+        return -1, -1
+    try:
+        width, height = imagesize.get(file)
+        return int(width), int(height)
+    except Exception:  # damaged headers raise whatever the parser stumbled over
+        return -1, -1
+
+
+def is_image_file(path: Path) -> bool:
+    """Whether the content of a file, whatever its name, is that of an image that can be read."""
+    if not path.is_file() or not cv2.haveImageReader(str(path)):
+        return False
+    try:
+        with path.open("rb") as file:
+            return pixel_size(file) != (-1, -1)
+    except OSError:
+        return False
+
+
+def _decoded(data: bytes, source: object, flags: int) -> Any:
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
         raise ImageError(f"cannot read image {source}: {' '.join(str(error).split())}") from None
     if image is None:
         raise ImageError(f"cannot read image {source}: not an image in a format that OpenCV knows, or damaged")
-    return checked_image(image)
+    return image
+
+
+def _tell_unused_bits(image: Any, source: object, note: Callable[[str], object]) -> None:
+    """Cameras of 10, 12 or 14 bits often write their values unscaled into 16: nearly black."""
+    bits = int(image.max()).bit_length()
+    if 8 < bits <= MAX_UNSCALED_BITS:
+        note(
+            f"{source}: its 16-bit values use only {bits} bits, so it is read {1 << (16 - bits)} times too dark: "
+            "scale the values to 16 bits"
+        )
 
 
 def checked_image(image: Any) -> Image:

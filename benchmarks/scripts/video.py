@@ -33,8 +33,10 @@ from yolact_deploy.errors import DataError, YolactDeployError
 from yolact_deploy.files import write_json
 from yolact_deploy.images import read_image
 from yolact_deploy.inference.frames import Frame
-from yolact_deploy.inference.run import InferOptions, InferRun, open_source
+from yolact_deploy.inference.options import InferOptions
+from yolact_deploy.inference.run import InferRun
 from yolact_deploy.inference.selection import Selection
+from yolact_deploy.inference.sources import open_source
 from yolact_deploy.inference.video_file import VideoFile
 from yolact_deploy.predictor import Predictor
 
@@ -180,7 +182,7 @@ def _run_alone(predictor: Predictor, options: InferOptions, target: Path, clock:
     """The work of `infer`, one stage after the other; gives the number of frames."""
     opened = open_source(options)
     job = InferRun(predictor, options, opened)  # for its model and draw stage
-    sink = VideoFile(target, opened.rate, force=True)
+    sink = VideoFile(target, opened.form, console.warn, force=True)
     frames = opened.source.frames()
     count = 0
     while chunk := clock.timed("decode", lambda: list(_good(islice(frames, _CHUNK)))):

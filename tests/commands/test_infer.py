@@ -18,8 +18,14 @@ import pytest
 from tests.conftest import NANO, PLUS_NANO_WEIGHTS, ROOT
 from tests.running import Captured, assert_one_error_line, fails, run_process, succeeds
 from yolact_deploy import cli
+from yolact_deploy.benchmarks.accuracy.average_precision import GroundTruth
+from yolact_deploy.benchmarks.accuracy.classes import map_classes
+from yolact_deploy.benchmarks.accuracy.dataset import load_dataset
+from yolact_deploy.benchmarks.accuracy.image_results import run_image
+from yolact_deploy.config.model import ModelConfig
 from yolact_deploy.images import read_image
-from yolact_deploy.inference import video_source
+from yolact_deploy.inference import camera
+from yolact_deploy.predictor import Predictor
 from yolact_deploy.runtimes.onnxruntime import create_session
 from yolact_deploy.types import Image
 
@@ -52,13 +58,14 @@ def annotations(path: Path) -> list[dict]:
 
 def test_a_video_keeps_its_name_rate_and_length(capsys: Captured, tmp_path: Path, film: Path, nano_onnx: Path) -> None:
     text = succeeds(capsys, "infer", film, "-m", nano_onnx, "-o", tmp_path, "--json", tmp_path / "a.json")
-    assert text.startswith("40 of 40 frames drawn")
+    assert text.startswith("40 frames drawn")
     assert "FPS of each stage: decode" in text
-    assert sorted(os.listdir(tmp_path)) == ["a.json", "film.avi"]
-    assert length(tmp_path / "film.avi") == (40, 10.0)
+    assert sorted(os.listdir(tmp_path)) == ["a.json", "film.mp4"]
+    assert length(tmp_path / "film.mp4") == (40, 10.0)
     content = json.loads((tmp_path / "a.json").read_text())
     assert [image["file_name"] for image in content["images"]][::39] == ["film_000001.jpg", "film_000040.jpg"]
-    assert "would replace" in fails(capsys, "infer", film, "-m", nano_onnx, "-o", film.parent, "--force")
+    assert [image["time"] for image in content["images"]][::13] == [0, 1.3, 2.6, 3.9]
+    assert "would replace" in fails(capsys, "infer", film, "-m", nano_onnx, "-o", film, "--force")
     assert length(film)[0] == 40
 
 
@@ -66,11 +73,15 @@ def test_a_video_that_breaks_off(capsys: Captured, tmp_path: Path, film: Path, n
     broken = tmp_path / "broken.avi"
     broken.write_bytes(film.read_bytes()[: film.stat().st_size // 2])
     out = tmp_path / "out"
-    line = fails(capsys, "infer", broken, "-m", nano_onnx, "-o", out / "a.mp4", "--json", out / "a.json", status=1)
+    command = ("infer", broken, "-m", nano_onnx, "-o", out / "a.mp4", "--json", out / "a.json")
+    assert cli.run([*map(str, command)]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert "broken.avi is damaged: 1 packets" in lines[0]  # the one in which it was cut
+    line = lines[1]
     assert "broken.avi breaks off" in line
     count = length(out / "a.mp4")[0]
     assert 10 < count < 25
-    assert f"stopped after frame {count} of 40" in line
+    assert f"stopped after frame {count}" in line
     assert len(json.loads((out / "a.json").read_text())["images"]) == count
 
 
@@ -148,7 +159,7 @@ def test_a_camera_that_is_unplugged(
     capsys: Captured, tmp_path: Path, nano_onnx: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cameras = {7: Camera(10), 8: Camera(0)}
-    monkeypatch.setattr(video_source, "_capture", lambda source: cameras[int(source)])
+    monkeypatch.setattr(camera, "_capture", lambda number: cameras[number])
     command = ("-m", nano_onnx, "-o", tmp_path, "--json", tmp_path / "a.json")
     line = fails(capsys, "infer", 7, *command, status=1)
     assert "camera 7 gave no more pictures after 10: unplugged" in line
@@ -165,9 +176,9 @@ def test_videos_that_cannot_be_used(capsys: Captured, tmp_path: Path, film: Path
     out = tmp_path / "out"
     for arguments, words in (
         ((tmp_path / "empty.mp4", "-o", out), "the file is empty"),
-        ((tmp_path / "text.mkv", "-o", out), "codec"),
+        ((tmp_path / "text.mkv", "-o", out), "known format"),
         ((99, "-o", out), "cannot open camera 99"),
-        ((film, "-o", out / "a.mp4", "--codec", "zzzz"), "cannot write a.mp4 with codec zzzz"),
+        ((film, "-o", out / "a.mp4", "--codec", "zzzz"), "no encoder 'zzzz'"),
         ((film,), "nothing to write"),
         ((film, "-o", out, "--color-by", "score"), "class, instance"),
         ((film, "-o", out, "--classes", "cat"), "disk"),
@@ -242,7 +253,12 @@ def test_pictures_on_standard_input(tmp_path: Path, nano_onnx: Path) -> None:
     assert sorted(os.listdir(tmp_path)) == [f"stdin_{number:06d}.jpg" for number in range(1, 9)]
 
 
-def test_an_interrupt_finishes_the_files(tmp_path: Path, nano_onnx: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "words", "status"), [(signal.SIGINT, "interrupted", 130), (signal.SIGTERM, "terminated", 143)]
+)
+def test_an_interrupt_finishes_the_files(
+    tmp_path: Path, nano_onnx: Path, number: signal.Signals, words: str, status: int
+) -> None:
     target = tmp_path / "a.json"
     command = ["infer", "-", "-m", nano_onnx, "-o", tmp_path / "out", "--json", target]
     with subprocess.Popen(
@@ -256,9 +272,9 @@ def test_an_interrupt_finishes_the_files(tmp_path: Path, nano_onnx: Path) -> Non
         deadline = time.monotonic() + 60
         while not (tmp_path / "out" / "stdin_000008.jpg").exists() and time.monotonic() < deadline:
             time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
-        assert process.stderr.read() == "error: interrupted\n"
-        assert process.wait(10) == 130
+        process.send_signal(number)
+        assert process.stderr.read() == f"error: {words}\n"
+        assert process.wait(10) == status
     assert len(json.loads(target.read_text())["images"]) == 8
     assert sorted(os.listdir(tmp_path)) == ["a.json", "out"]
 
@@ -293,3 +309,127 @@ def test_help_says_how_standard_input_is_framed() -> None:
 def test_waiting_threads_of_the_model_leave_the_cores_to_other_stages(nano_onnx: Path) -> None:
     session = create_session(str(nano_onnx), nano_onnx, "cpu", shares_cores=True)
     assert session.get_session_options().get_session_config_entry("session.intra_op.allow_spinning") == "0"
+
+
+def test_no_output_is_an_input(capsys: Captured, tmp_path: Path, nano_onnx: Path) -> None:
+    """By the identity of the file: through links of both kinds, and for everything that is read."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    picture = folder / PICTURES[0].name
+    shutil.copy(PICTURES[0], picture)
+    model = tmp_path / "m.onnx"
+    shutil.copy(nano_onnx, model)
+    (tmp_path / "soft.json").symlink_to(picture)
+    (tmp_path / "hard.json").hardlink_to(picture)
+    (tmp_path / "again").symlink_to(folder)
+    instances = tmp_path / "i.json"
+    shutil.copy(NANO / "instances.json", instances)
+    (tmp_path / "m.onnx.data").write_text("weights")
+    (tmp_path / "cut").mkdir()
+    for name in ModelConfig.named("yolact_nano").class_names:  # whichever it finds first
+        (tmp_path / "cut" / f"{picture.name}_01_{name}.png").hardlink_to(picture)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    for options in (
+        ("--json", picture),
+        ("--json", tmp_path / "soft.json"),
+        ("--polygons", tmp_path / "hard.json"),
+        ("--results", model),
+        ("--json", tmp_path / "m.onnx.data"),
+        ("--json", instances, "--annotations", instances),
+        ("-o", folder),
+        ("-o", tmp_path / "again"),
+    ):
+        assert "would replace" in fails(capsys, "infer", folder, "-m", model, *options, "--force")
+    capsys.readouterr()
+    status = cli.run(["infer", str(folder), "-m", str(model), "--cutouts", str(tmp_path / "cut"), "--force"])
+    assert (status, "is an input" in capsys.readouterr().err) == (2, True)
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_two_outputs_are_two_files(capsys: Captured, tmp_path: Path, film: Path, nano_onnx: Path) -> None:
+    out = tmp_path / "out"
+    line = fails(capsys, "infer", film, "-m", nano_onnx, "-o", out, "--json", out / "film.mp4")
+    assert "two outputs" in line
+
+
+def test_results_are_scored_as_bench_does(capsys: Captured, tmp_path: Path, nano_onnx: Path) -> None:
+    """Against the user's own file, by pycocotools; the annotations have other ids than the model."""
+    coco = pytest.importorskip("pycocotools.coco").COCO
+    evaluation = pytest.importorskip("pycocotools.cocoeval").COCOeval
+    content = json.loads((NANO / "instances.json").read_text())
+    moved = {category["id"]: 100 - 7 * category["id"] for category in content["categories"]}
+    for record in content["categories"]:
+        record["id"] = moved[record["id"]]
+    for record in content["annotations"]:
+        record["category_id"] = moved[record["category_id"]]
+        record["image_id"] += 5_000_000
+    for record in content["images"]:
+        record["id"] += 5_000_000
+        record["file_name"] = f"train/{record['file_name']}"
+    own = tmp_path / "own.json"
+    own.write_text(json.dumps(content))
+    results = tmp_path / "r.json"
+    text = succeeds(
+        capsys, "infer", NANO / "images", "-m", nano_onnx, "--results", results, "--annotations", own
+    )  # alone, so the lowest score is 0
+    assert "model's" not in text
+    truth = coco(str(own))
+    found = truth.loadRes(str(results))
+    scored = {}
+    for kind in ("bbox", "segm"):
+        run = evaluation(truth, found, kind)
+        run.evaluate()
+        run.accumulate()
+        run.summarize()
+        scored[kind] = float(run.stats[0])
+    dataset = load_dataset(NANO)
+    with Predictor.open(nano_onnx) as predictor:
+        in_bench = [run_image(predictor, image.id, image.read()) for image in dataset.images]
+        mapping = map_classes(predictor.metadata.config, dataset.categories)
+    expected = GroundTruth(dataset).evaluate(in_bench, mapping)
+    assert expected.box.ap > 0.4
+    assert scored == {"bbox": pytest.approx(expected.box.ap), "segm": pytest.approx(expected.mask.ap)}
+
+
+def test_ids_are_said_to_be_the_models(capsys: Captured, tmp_path: Path, nano_onnx: Path) -> None:
+    text = succeeds(capsys, "infer", PICTURES[0], "-m", nano_onnx, "--json", tmp_path / "a.json")
+    assert text.count("--annotations") == 1
+    assert "--annotations" not in succeeds(capsys, "infer", PICTURES[0], "-m", nano_onnx, "-o", tmp_path / "out")
+
+
+def test_an_id_does_not_depend_on_the_rest_of_the_folder(capsys: Captured, tmp_path: Path, nano_onnx: Path) -> None:
+    ids = []
+    for names in (["b.jpg"], ["a.jpg", "b.jpg", "c.jpg"]):
+        folder = tmp_path / f"in{len(names)}"
+        folder.mkdir()
+        for name in names:
+            shutil.copy(PICTURES[0], folder / name)
+        succeeds(capsys, "infer", folder, "-m", nano_onnx, "--json", folder / "a.json")
+        images = json.loads((folder / "a.json").read_text())["images"]
+        ids.append(next(image["id"] for image in images if image["file_name"] == "b.jpg"))
+    assert ids[0] == ids[1]
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--threads", "99999999999999999999"), ("--max-pixels", "0"), ("--score", "nan")]
+)
+def test_absurd_numbers(capsys: Captured, tmp_path: Path, nano_onnx: Path, arguments: tuple[str, str]) -> None:
+    line = fails(capsys, "infer", PICTURES[0], "-m", nano_onnx, "-o", tmp_path, *arguments)
+    assert arguments[0] in line
+
+
+def test_an_image_bomb_takes_no_memory(tmp_path: Path, nano_onnx: Path) -> None:
+    """12 kB that are 100 million pixels when decoded."""
+    import zlib
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
+
+    header = (10_000).to_bytes(4, "big") * 2 + b"\x01\x00\x00\x00\x00"
+    rows = zlib.compress(bytes(1251 * 10_000), 9)
+    bomb = tmp_path / "bomb.png"
+    bomb.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b""))
+    done = run_process("infer", bomb, "-m", nano_onnx, "-o", tmp_path / "out")
+    assert done.returncode == 2
+    assert_one_error_line(done.stderr)
+    assert "10000x10000 px, more than the limit" in done.stderr

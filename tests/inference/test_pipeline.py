@@ -200,10 +200,51 @@ def test_of_a_live_source_the_newest_frame_is_next() -> None:
     assert report.frames + report.dropped == 10
 
 
-def test_a_live_channel_keeps_the_newest() -> None:
-    channel: Channel[int] = Channel(2, threading.Event(), drops_oldest=True)
+def test_the_end_of_a_live_source_displaces_no_frame() -> None:
+    """Its last frame was accepted while the model was busy; then comes the failure that says why there are no more."""
+
+    detected: list[int] = []
+    sink = Recorder()
+
+    class Unplugged(Numbers):
+        def frames(self) -> Iterator[Frame | Failure]:
+            for item in super().frames():
+                if isinstance(item, Frame):
+                    reached(lambda index=item.index: len(detected) >= index)  # so that none is dropped
+                yield item
+            yield Failure("gave no more pictures")
+
+    source = Unplugged(4, is_live=True)
+
+    def detect(frame: Frame) -> NetworkDetections:
+        detected.append(frame.index)
+        if frame.index == 2:
+            reached(lambda: source.read == 4)
+            time.sleep(0.05)  # frame 3 waits in the queue, and the failure comes
+        return NOTHING
+
+    report = Pipeline(source, detect, render, [sink]).run()
+    assert sink.indices == [0, 1, 2, 3]
+    assert (report.dropped, report.failures) == (0, ("gave no more pictures",))
+
+
+def test_a_live_channel_keeps_the_newest_and_what_is_no_frame() -> None:
+    channel: Channel[int | str] = Channel(2, threading.Event(), lambda item: isinstance(item, int))
     for item in range(5):
         assert channel.put(item)
-    channel.close()
-    assert [channel.get(), channel.get(), channel.get()] == [3, 4, None]
+    late = threading.Thread(target=lambda: (channel.put("end"), channel.close()))
+    late.start()
+    assert [channel.get(), channel.get(), channel.get(), channel.get()] == [3, 4, "end", None]
     assert channel.dropped == 3
+    late.join()
+
+
+def test_a_sink_that_cannot_be_closed_leaves_the_others_their_files() -> None:
+    class Stuck(Recorder):
+        def close(self, keep: bool) -> None:
+            raise OutputError("disk full")
+
+    sinks = [Recorder(), Stuck(), Recorder()]
+    with pytest.raises(OutputError, match="disk full"):
+        Pipeline(Numbers(3), lambda frame: NOTHING, render, sinks).run()
+    assert [sinks[0].kept, sinks[2].kept] == [True, True]

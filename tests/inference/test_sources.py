@@ -1,22 +1,23 @@
-"""Where pictures come from: files, streams of files, videos and cameras, with their faults."""
+"""Where pictures come from: files, streams of files and cameras, with their faults."""
 
 from __future__ import annotations
 
 import io
-import socket
-import time
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from yolact_deploy.errors import ImageError
-from yolact_deploy.inference import video_source
+from yolact_deploy.errors import ConfigError, DataError, ImageError
+from yolact_deploy.inference import camera, sources
 from yolact_deploy.inference.frames import Failure, Frame
+from yolact_deploy.inference.image_ids import check_distinct, image_id
 from yolact_deploy.inference.image_stream import split_images
-from yolact_deploy.inference.picture_sources import PictureFiles, PictureStream, find_images, image_ids
-from yolact_deploy.inference.video_source import DEFAULT_RATE, VideoSource, open_video, shown
+from yolact_deploy.inference.options import InferOptions
+from yolact_deploy.inference.picture_sources import PictureFiles, PictureStream, find_pictures
+from yolact_deploy.inference.sources import open_source
+from yolact_deploy.inference.video_form import DEFAULT_RATE
 
 
 def encoded(suffix: str, value: int = 100) -> bytes:
@@ -58,11 +59,11 @@ def test_progressive_pictures_have_several_scans() -> None:
 
 @pytest.mark.parametrize("cut", [4, 100, -1])
 def test_a_stream_with_faults(cut: int) -> None:
-    stream = PictureStream(io.BytesIO(PICTURES[0] + b"rubbish" + PICTURES[1] + PICTURES[0][:cut]))
+    stream = PictureStream(io.BytesIO(PICTURES[0] + b"rubbish" + PICTURES[1] + PICTURES[0][:cut]), print)
     items = list(stream.frames())
     assert [type(item) for item in items] == [Frame, Failure, Frame, Failure]
     assert [item.name for item in items if isinstance(item, Frame)] == ["stdin_000001.jpg", "stdin_000003.png"]
-    (nothing,) = PictureStream(io.BytesIO(b"")).frames()  # whoever was to write them has failed
+    (nothing,) = PictureStream(io.BytesIO(b""), print).frames()  # whoever was to write them has failed
     assert isinstance(nothing, Failure)
     assert "nothing came on standard input" in nothing.message
 
@@ -71,97 +72,116 @@ def test_outputs_inside_the_source_are_not_read(tmp_path: Path) -> None:
     for place in ("a.png", "deep/b.png", "out/c.png"):
         (tmp_path / place).parent.mkdir(exist_ok=True)
         (tmp_path / place).touch()
-    found = find_images(f"{tmp_path}/**/*.png", [tmp_path / "out"])
-    assert [path.name for path in found] == ["a.png", "b.png"]
-    assert [path.name for path in find_images(f"{tmp_path}/out/*.png", [tmp_path / "out"])] == ["c.png"]
+    found = find_pictures(f"{tmp_path}/**/*.png", [tmp_path / "out"])
+    assert found.names == ("a.png", "deep/b.png")
+    assert find_pictures(f"{tmp_path}/out/*.png", [tmp_path / "out"]).names == ("c.png",)
     with pytest.raises(ImageError, match="no images in"):
-        find_images(f"{tmp_path}/o*/*.png", [tmp_path / "out"])
+        find_pictures(f"{tmp_path}/o*/*.png", [tmp_path / "out"])
 
 
-def test_image_ids_and_names(tmp_path: Path) -> None:
-    assert image_ids([Path("000042.jpg"), Path("7.png")]) == (42, 7)
-    assert image_ids([Path("7.jpg"), Path("007.png")]) == (1, 2)
-    assert image_ids([Path("7.jpg"), Path("x.png")]) == (1, 2)
-    paths = [tmp_path / "a" / "x.jpg", tmp_path / "b" / "x.jpg"]
-    for path in paths:
-        path.parent.mkdir()
-        path.write_bytes(PICTURES[0])
-    frames = [item for item in PictureFiles(paths).frames() if isinstance(item, Frame)]
-    assert [frame.name for frame in frames] == list(map(str, paths))
+def test_a_folder_is_read_by_content_and_the_rest_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(PICTURES[1])
+    (tmp_path / "b.jfif").write_bytes(PICTURES[0])
+    (tmp_path / "c").write_bytes(PICTURES[0])
+    (tmp_path / "d.JPE").write_bytes(PICTURES[0])
+    (tmp_path / "damaged.jpg").write_bytes(b"no picture")  # its suffix promises one: a failure, not passed over
+    (tmp_path / "film.mp4").write_bytes(b"\0\0\0\x18ftypmp42")
+    (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / "gone.jpg").symlink_to(tmp_path / "nothing")
+    (tmp_path / "sub").mkdir()
+    notes: list[str] = []
+    opened = open_source(InferOptions(str(tmp_path), json=tmp_path / "r.json"), notes.append)
+    assert opened.picture_names == ("a.png", "b.jfif", "c", "d.JPE", "damaged.jpg")
+    (note,) = notes
+    for name in ("film.mp4", "notes.txt", "gone.jpg (broken link)", "sub/"):
+        assert name in note
+    kinds = [type(item) for item in opened.source.frames()]
+    assert kinds == [Frame, Frame, Frame, Frame, Failure]
+
+
+def test_a_single_picture_is_known_by_its_content(tmp_path: Path) -> None:
+    (tmp_path / "photo").write_bytes(PICTURES[0])
+    opened = open_source(InferOptions(str(tmp_path / "photo"), json=tmp_path / "r.json"))
+    assert opened.picture_names == ("photo",)
+
+
+def test_image_ids_depend_on_the_name_alone() -> None:
+    assert (image_id("000042.jpg"), image_id("deep/7.png")) == (42, 7)
+    assert image_id("x.png") == image_id("x.png") >= 1 << 52
+    assert len({image_id(f"x{number}.png") for number in range(1000)}) == 1000
+    assert max(image_id(f"x{number}.png") for number in range(1000)) < 1 << 53  # exact in every JSON reader
+    check_distinct(["7.jpg", "8.jpg", "a/x.jpg", "b/x.jpg"])
+    with pytest.raises(DataError, match=r"7\.jpg and 007\.png"):
+        check_distinct(["7.jpg", "007.png"])
+
+
+def test_pictures_of_several_folders_are_told_apart(tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "x.jpg").write_bytes(PICTURES[0])
+    found = find_pictures(f"{tmp_path}/*/x.jpg")
+    frames = [item for item in PictureFiles(found, print).frames() if isinstance(item, Frame)]
+    assert [frame.name for frame in frames] == ["a/x.jpg", "b/x.jpg"]
+
+
+def test_dark_pictures_are_said_once(tmp_path: Path) -> None:
+    for name in ("a.png", "b.png"):
+        cv2.imwrite(str(tmp_path / name), np.full((8, 8, 3), 4000, np.uint16))
+    notes: list[str] = []
+    assert len(list(PictureFiles(find_pictures(tmp_path), notes.append).frames())) == 2
+    (note,) = notes
+    assert "12 bits" in note
+    assert "1 more" in note
 
 
 class Capture:
-    """Gives `count` frames and says that there are `total`."""
+    """Gives `count` frames."""
 
-    def __init__(self, count: int, total: float = -1, rate: float = 30.0) -> None:
-        self.left = count
-        self.properties = {cv2.CAP_PROP_FRAME_COUNT: total, cv2.CAP_PROP_FPS: rate}
-        self.is_released = False
+    def __init__(self, count: int, rate: float = 30.0, is_open: bool = True) -> None:
+        self.left, self.rate, self.is_open = count, rate, is_open
+
+    def isOpened(self) -> bool:  # noqa: N802 as in OpenCV
+        return self.is_open
 
     def read(self) -> tuple[bool, np.ndarray | None]:
         self.left -= 1
         return (True, np.zeros((4, 4, 3), np.uint8)) if self.left >= 0 else (False, None)
 
     def get(self, property_id: int, /) -> float:
-        return self.properties[property_id]
+        return self.rate if property_id == cv2.CAP_PROP_FPS else -1.0
 
     def release(self) -> None:
-        self.is_released = True
+        self.is_open = False
 
 
-@pytest.mark.parametrize(
-    ("capture", "source", "words"),
-    [
-        (Capture(10, 10), "a.mp4", ""),
-        (Capture(10, 12), "a.mkv", ""),  # an estimate
-        (Capture(10, -1), "a.mkv", ""),  # nobody knows
-        (Capture(10, float("nan")), "a.mkv", ""),
-        (Capture(10, 100), "a.mp4", "a.mp4 breaks off: stopped after frame 10 of 100"),
-        (Capture(0, 100), "a.mp4", "codec that this OpenCV lacks"),
-        (Capture(10), "0", "camera 0 gave no more pictures after 10"),
-        (Capture(0), "0", "camera 0 was opened but gave no picture"),
-        (Capture(3), "rtsp://me:secret@camera/1", "rtsp://camera/1 gave no more pictures after 3"),
-    ],
-)
-def test_how_a_video_ends(capture: Capture, source: str, words: str) -> None:
-    count = capture.left
-    items = list(VideoSource(capture, source).frames())
-    frames = [item for item in items if isinstance(item, Frame)]
-    failures = [item.message for item in items if isinstance(item, Failure)]
-    assert len(frames) == count
-    assert len(failures) == bool(words)
-    assert words in "".join(failures)
-    assert "secret" not in "".join(failures)
+@pytest.mark.parametrize(("count", "words"), [(10, "gave no more pictures after 10"), (0, "gave no picture")])
+def test_how_a_camera_ends(monkeypatch: pytest.MonkeyPatch, count: int, words: str) -> None:
+    monkeypatch.setattr(camera, "_capture", lambda number: Capture(count))
+    source = camera.open_camera("/dev/video2")
+    *frames, failure = source.frames()
+    assert (source.is_live, source.total, source.name, len(frames)) == (True, None, "camera2", count)
+    assert isinstance(failure, Failure)
+    assert words in failure.message
 
 
-def test_what_a_source_says_of_itself() -> None:
-    camera = VideoSource(Capture(1, 0, 0.0), "2")
-    assert (camera.is_live, camera.total, camera.rate, camera.name) == (True, None, DEFAULT_RATE, "camera2.mp4")
-    film = VideoSource(Capture(1, 50, 23.976), "deep/film.avi")
-    assert (film.is_live, film.total, film.rate, film.name) == (False, 50, 23.976, "film.avi")
-    stream = VideoSource(Capture(1, -1), "rtsp://u:p@host:554/live/one?x=1/2")
-    assert (stream.is_live, stream.name) == (True, "one.mp4")
-    assert VideoSource(Capture(1, -1), "rtsp://host").name == "stream.mp4"
-    assert not VideoSource(Capture(1, 50), "http://host/film.mp4").is_live
-    assert shown("rtsp://u:p@host/1") == "rtsp://host/1"
+def test_what_a_camera_says_of_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    for rate, expected in ((30.0, 30), (0.0, DEFAULT_RATE), (float("nan"), DEFAULT_RATE), (1e9, DEFAULT_RATE)):
+        monkeypatch.setattr(camera, "_capture", lambda number, rate=rate: Capture(1, rate))
+        assert camera.open_camera("0").form.rate == expected
 
 
-def test_what_cannot_be_opened(tmp_path: Path) -> None:
-    (tmp_path / "empty.mp4").touch()
-    (tmp_path / "text.mp4").write_text("no video")
-    for source, words in (
-        (tmp_path / "empty.mp4", "the file is empty"),
-        (tmp_path / "text.mp4", "codec"),
-        ("99", "cannot open camera 99"),
-    ):
-        with pytest.raises(ImageError, match=words):
-            open_video(str(source))
+@pytest.mark.parametrize("number", ["99", "100", "4294967296", "9" * 30])
+def test_cameras_that_are_not_there(number: str, tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match=r"camera.*/dev/video"):
+        open_source(InferOptions(number, json=tmp_path / "a.json"))
 
 
-def test_an_address_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(video_source, "TIMEOUT_MS", 1000)
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        start = time.monotonic()
-        with pytest.raises(ImageError, match="no answer within 1 s"):
-            open_video(f"rtsp://127.0.0.1:{silent.getsockname()[1]}/x")
-        assert time.monotonic() - start < 20  # OpenCV's own limit is 30 s
+def test_standard_input_that_is_closed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(sources.sys, "stdin", None)
+    with pytest.raises(ImageError, match="standard input is closed"):
+        open_source(InferOptions("-", json=tmp_path / "a.json"))
+
+
+def test_live_is_for_addresses(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="--live"):
+        open_source(InferOptions(str(tmp_path), json=tmp_path / "a.json", is_live=True))

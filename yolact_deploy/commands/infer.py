@@ -19,16 +19,19 @@ from ..errors import ConfigError
 from .options import Config, Device, Force, Threads, Trust, Verbose, read_config
 
 if TYPE_CHECKING:
+    from ..inference.options import InferOptions
     from ..inference.pipeline import PipelineReport
-    from ..inference.run import InferOptions
 
 STATUS_INCOMPLETE = 1  # some pictures were drawn, others could not be read
-STATUS_INTERRUPTED = 130  # files are finished nevertheless
+STOPPING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+SCORE = 0.3  # lowest, of what is drawn or listed
+COLOR_BY = "class"
 
 SOURCE_HELP = (
-    'An image, a folder of images, a quoted glob such as "in/*.jpg", a video, a camera\'s index (0), '
-    "a URL (rtsp://...), or - for JPEG and PNG files one after the other on standard input, as ffmpeg -f image2pipe "
-    "writes them."
+    'An image, a folder of images, a quoted glob such as "in/*.jpg", a video, a camera\'s number (0), '
+    "a URL (rtsp://..., http://...), or - for JPEG and PNG files one after the other on standard input, as "
+    "ffmpeg -f image2pipe writes them."
 )
 
 
@@ -37,27 +40,78 @@ def run(
     model: Annotated[Path, typer.Option("--model", "-m", help="A checkpoint, an .onnx file or an engine.")],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="PATH", help="Folder for what is drawn, a picture, or a video."),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="PATH",
+            help="Draw into PATH: a folder, or the name of a picture or a video. In a folder, a video becomes .mp4.",
+        ),
     ] = None,
     json: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Write detections in COCO format, masks as run lengths; - is stdout."),
+        typer.Option(
+            metavar="FILE", help="Write detections in COCO's instances format, masks as run lengths (- for stdout)."
+        ),
     ] = None,
     polygons: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The same with masks as polygons, a hole joined to its outline.")
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write the same with masks as polygons, a hole joined to its outline (- for stdout)."
+        ),
+    ] = None,
+    results: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write detections in COCO's results format, for pycocotools' loadRes (- for stdout)."
+        ),
+    ] = None,
+    annotations: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Take category ids (by name) and image ids (by file name) for the JSON files from FILE, in COCO's "
+            "instances format (default: ids of the model).",
+        ),
     ] = None,
     cutouts: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Write each instance as a PNG, transparent around it.")
     ] = None,
     show: Annotated[bool, typer.Option("--show", help="Show what is drawn in a window; q ends.")] = False,
-    score: Annotated[float, typer.Option(min=0.0, max=1.0, help="Detections below it are left out.")] = 0.3,
-    classes: Annotated[
-        str | None, typer.Option(metavar="LIST", help="Only these classes: names or indices, with commas.")
+    score: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            help=f"Leave out detections that score less, 0..1 (default: {SCORE}; 0 if --results is the only output).",
+        ),
     ] = None,
-    max_detections: Annotated[int | None, typer.Option(min=1, help="Only so many of a picture, the best.")] = None,
-    color_by: Annotated[str, typer.Option(metavar="WHAT", help="One colour a class, or an instance.")] = "class",
+    classes: Annotated[
+        str | None,
+        typer.Option(metavar="LIST", help="Keep these classes: names or indices, with commas (default: all)."),
+    ] = None,
+    max_detections: Annotated[
+        int | None, typer.Option(min=1, help="Keep at most this many detections per image, the best (default: all).")
+    ] = None,
+    color_by: Annotated[
+        str, typer.Option(metavar="WHAT", help="Draw in one colour per class, or per instance.")
+    ] = COLOR_BY,
     codec: Annotated[
-        str | None, typer.Option(metavar="FOURCC", help="Of the video, such as MJPG; the suffix decides if left out.")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Encode the video with this encoder of FFmpeg, such as h264, hevc or mjpeg (default: H.264; VP9 in "
+            ".webm, Motion JPEG in .avi).",
+        ),
+    ] = None,
+    live: Annotated[
+        bool,
+        typer.Option(
+            "--live",
+            help="Take the newest frame of a URL and drop those that come too fast (default: for cameras and rtsp://).",
+        ),
+    ] = False,
+    max_pixels: Annotated[
+        int | None, typer.Option(min=1, help="Refuse images with more pixels (default: 70000000).", show_default=False)
     ] = None,
     device: Device = "auto",
     threads: Threads = None,
@@ -68,13 +122,17 @@ def run(
 ) -> int:
     """Draw what a model finds in pictures, videos and cameras, or write it as JSON or cut-outs.
 
-    A video keeps its rate. Ctrl-C finishes the files. Exit status 1: some of the source could not be read.
+    Videos keep the time of each frame, and their sound where the output can hold it. Ctrl-C stops and closes the output
+    files. Exit status 1: some of the source could not be read.
     """
     import cv2
 
     from ..draw import COLOUR_BY
-    from ..inference.run import InferOptions, InferRun, open_source
+    from ..images import MAX_PIXELS
+    from ..inference.options import InferOptions
+    from ..inference.run import InferRun
     from ..inference.selection import Selection, parse_classes
+    from ..inference.sources import open_source
     from ..predictor import Predictor
 
     if color_by not in COLOUR_BY:
@@ -82,29 +140,41 @@ def run(
     _silence_opencv()
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # PyTorch's idle threads sleep; read when it is loaded
     cv2.setNumThreads(1)  # each stage has its thread; OpenCV's own pool only takes the cores from the model
-    options = InferOptions(source, output, json, polygons, cutouts, show, color_by=color_by, codec=codec, force=force)
-    opened = open_source(options)
+    read = [model, *(path for path in (annotations, Path(config) if config else None) if path is not None)]
+    options = InferOptions(
+        source, output, json, polygons, results, cutouts, show, color_by=color_by, codec=codec, annotations=annotations,
+        is_live=live, max_pixels=max_pixels or MAX_PIXELS, other_inputs=tuple(read), force=force,
+    )  # fmt: skip
+    is_only_results = options.places == (results,)
+    lowest = (0.0 if is_only_results else SCORE) if score is None else score
+    notes: list[str] = []
+    opened = open_source(options, notes.append)
     with Predictor.open(
         model, device=device, threads=threads, config=read_config(config), trust=trust, shares_cores=True
     ) as predictor:
         wanted = None if classes is None else parse_classes(classes, predictor.metadata.config.class_names)
-        options = replace(options, selection=Selection(score, wanted, max_detections))
+        options = replace(options, selection=Selection(lowest, wanted, max_detections))
         noun = "images" if opened.video_name is None else "frames"
-        job = InferRun(predictor, options, opened)
-        with _interrupt_stops(job.stop) as interrupted, console.progress(noun) as advance:
+        job = InferRun(predictor, options, opened, notes.append)
+        with _signals_stop(job.stop) as received, console.progress(noun) as advance:
             report = job.run(advance)
-    is_stdout_taken = console.STDOUT in (str(json), str(polygons))
+    is_stdout_taken = console.STDOUT in map(str, options.files)
     with redirect_stdout(sys.stderr) if is_stdout_taken else nullcontext():
         console.explain(predictor.description)
-        _tell(report, options, noun, job.total)
-    if interrupted.is_set():
-        return STATUS_INTERRUPTED
+        _tell(report, options, noun, len(opened.picture_names) or None)
+        if options.files and annotations is None:
+            console.say("ids in JSON are the model's: categories by class, images by name; --annotations takes yours")
+    for text in notes:
+        console.warn(text)
+    for failure in report.failures:
+        console.fail(failure)
+    if received:
+        signal.raise_signal(received[0])  # the files are closed: now it ends this command as any other
     return STATUS_INCOMPLETE if report.failures else 0
 
 
 def _tell(report: PipelineReport, options: InferOptions, noun: str, total: int | None) -> None:
-    places = [str(place) for place in (options.output, options.json, options.polygons, options.cutouts) if place]
-    places = ["standard output" if place == console.STDOUT else place for place in places]
+    places = ["standard output" if str(place) == console.STDOUT else str(place) for place in options.places]
     did, link = ("drawn", "into") if options.output or options.show else ("written", "to")
     where = f" {link} {', '.join(places)}" if places else ""
     of = "" if total is None else f" of {total}"
@@ -114,27 +184,29 @@ def _tell(report: PipelineReport, options: InferOptions, noun: str, total: int |
         console.say(f"FPS of each stage: {stages}; all together {report.frames / report.seconds:.1f}")
     if report.dropped:
         console.say(f"{report.dropped} live frames came faster than the model and were left out")
-    for failure in report.failures:
-        console.fail(failure)
+    if options.results is not None and options.selection.score > 0:
+        console.say(f"{options.results} holds detections from score {options.selection.score:g}: AP needs --score 0")
 
 
 @contextmanager
-def _interrupt_stops(stop: Callable[[], None]) -> Iterator[threading.Event]:
-    """Ctrl-C calls `stop` instead of tearing files apart; the event says that it came."""
-    interrupted = threading.Event()
+def _signals_stop(stop: Callable[[], None]) -> Iterator[list[signal.Signals]]:
+    """Ctrl-C and its like call `stop` instead of tearing files apart; the list holds those that came."""
+    received: list[signal.Signals] = []
     if threading.current_thread() is not threading.main_thread():  # others get no signals
-        yield interrupted
+        yield received
         return
 
-    def on_interrupt(number: int, frame: object) -> None:
-        interrupted.set()
+    def on_signal(number: int, frame: object) -> None:
+        received.append(signal.Signals(number))
         stop()
 
-    before = signal.signal(signal.SIGINT, on_interrupt)
+    numbers = [number for number in STOPPING_SIGNALS if callable(signal.getsignal(number))]
+    before = {number: signal.signal(number, on_signal) for number in numbers}
     try:
-        yield interrupted
+        yield received
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _silence_opencv() -> None:

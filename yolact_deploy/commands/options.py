@@ -14,6 +14,7 @@ from ..config.model import NAMED_CONFIGS, ModelConfig
 from ..config.values import read_text
 from ..errors import ConfigError
 
+MAX_THREADS = 1024  # more than any machine has cores; a runtime would start them all
 CONFIG_FILE_SUFFIXES = (".json", ".yaml", ".yml")
 
 
@@ -34,7 +35,9 @@ Trust = Annotated[
         "--trust", help="Open an engine that has no manifest. An engine file can run any code. Needs --config."
     ),
 ]
-Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads (default: chosen by the runtime).")]
+Threads = Annotated[
+    int | None, typer.Option(min=1, max=MAX_THREADS, help="CPU threads (default: chosen by the runtime).")
+]
 Config = Annotated[
     str | None,
     typer.Option(

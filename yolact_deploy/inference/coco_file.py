@@ -1,129 +1,164 @@
-"""Detections as a file in COCO's instances format, written as they come."""
+"""Detections as files in COCO's formats, written as they come."""
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-from ..config import class_names as data_sets
-from ..config.model import ModelConfig
-from ..errors import OutputError
-from ..files import check_output_path, temporary_beside
-from ..types import MaskWindow
-from .frames import Result
+from ..types import MaskWindow, WindowedDetections
+from .coco_ids import CocoIds
+from .frames import Note, Result
+from .json_sink import JsonOutput, line
+from .picture_sources import listed
 from .polygons import mask_polygons
 from .rle import encode_rle
 
-STDOUT = "-"  # as a path
 _NO_AREA = [0.0] * 6  # a triangle without a pixel, for masks without one: pycocotools takes no empty list of polygons
-# COCO numbers its 80 categories 1 to 90; these are not in use.
-_UNUSED_COCO_IDS = frozenset((12, 26, 29, 30, 45, 66, 68, 69, 71, 83))
-
-
-def category_ids(class_names: Sequence[str]) -> tuple[int, ...]:
-    """The category id of each class: COCO's own for COCO's classes, else 1, 2, 3."""
-    if tuple(class_names) == data_sets.COCO:
-        return tuple(number for number in range(1, 91) if number not in _UNUSED_COCO_IDS)
-    return tuple(range(1, len(class_names) + 1))
-
-
-def _rle(mask: MaskWindow, height: int, width: int) -> dict[str, Any]:
-    return {"size": [height, width], "counts": encode_rle(mask, height, width)}
-
-
-def _outlines(mask: MaskWindow, height: int, width: int) -> list[list[float]]:
-    return mask_polygons(mask) or [_NO_AREA]
 
 
 class CocoFile:
-    """A sink: {"categories", "annotations", "images"}, readable by pycocotools' COCO; its annotations by `loadRes`.
+    """A sink: {"categories", "annotations", "images"}, COCO's instances format, readable by pycocotools' COCO.
 
-    Each annotation has image_id, category_id, bbox [x, y, width, height] in px, score, with YOLACT++ mask_score, and
-    the mask: run lengths, or polygons.
+    Each annotation has image_id, category_id, bbox [x, y, width, height] in px, area in px, score, with YOLACT++
+    mask_score, and the mask: run lengths, or polygons. Each image has id, file_name, width and height in px, and, of a
+    video, time in s.
     """
 
     needs_drawing = False
 
-    def __init__(self, path: Path, config: ModelConfig, as_polygons: bool = False, force: bool = False) -> None:
+    def __init__(
+        self, path: Path, ids: CocoIds, has_mask_scores: bool, as_polygons: bool = False, force: bool = False
+    ) -> None:
         """path: a file, or STDOUT. Raises OutputError when it cannot be written, or exists without `force`."""
-        self._path, self._is_stdout = path, str(path) == STDOUT
-        self._temporary = path if self._is_stdout else temporary_beside(check_output_path(path, force))
-        self._has_mask_scores = config.rescores_masks
-        self._segment: Callable[[MaskWindow, int, int], Any] = _outlines if as_polygons else _rle
-        self._ids = category_ids(config.class_names)
+        self._output = JsonOutput(path, force)
+        self._ids, self._has_mask_scores, self._as_polygons = ids, has_mask_scores, as_polygons
         self._images: list[dict[str, Any]] = []
         self._count = 0
-        categories = [{"id": number, "name": name} for number, name in zip(self._ids, config.class_names, strict=True)]
-        self._start = f'{{"categories": {_line(categories)},\n"annotations": ['  # written when something comes
-        with self._told():
-            self._file: TextIO = (
-                sys.stdout if self._is_stdout else open(self._temporary, "w", encoding="utf-8")  # noqa: SIM115
-            )
-
-    @contextlib.contextmanager
-    def _told(self) -> Iterator[None]:
-        try:
-            yield
-        except BrokenPipeError:  # whoever reads standard output has gone
-            raise
-        except OSError as error:
-            reason = error.strerror or error
-            raise OutputError(f"cannot write {self._path}: {reason}; nothing was kept of it") from None
+        self._start = f'{{"categories": {line(ids.categories)},\n"annotations": ['  # written when something comes
 
     def write(self, result: Result) -> None:
         """Add an image and its annotations."""
         frame, found = result.frame, result.detections
-        self._images.append(
-            {"id": frame.image_id, "file_name": frame.name, "width": found.width, "height": found.height}
-        )
-        with self._told():
-            self._begin()
-            for index in range(len(found)):
-                self._count += 1
-                x1, y1, x2, y2 = found.boxes[index].tolist()
-                annotation = {
-                    "id": self._count,
-                    "image_id": frame.image_id,
-                    "category_id": self._ids[int(found.classes[index])],
-                    "bbox": [x1, y1, x2 - x1, y2 - y1],
-                    "area": int(found.masks[index].inside.sum()),
-                    "iscrowd": 0,
-                    "score": round(float(found.scores[index]), 6),
-                }
-                if self._has_mask_scores:
-                    annotation["mask_score"] = round(float(found.mask_scores[index]), 6)
-                annotation["segmentation"] = self._segment(found.masks[index], found.height, found.width)
-                self._file.write(("," if self._count > 1 else "") + "\n" + _line(annotation))
+        image_id = self._ids.of_image(frame)
+        if image_id is None:
+            return
+        image = {"id": image_id, "file_name": frame.name, "width": found.width, "height": found.height}
+        self._images.append(image if frame.time_s is None else {**image, "time": round(frame.time_s, 6)})
+        self._begin()
+        for index, entry in _entries(found, self._ids, image_id):
+            self._count += 1
+            mask = found.masks[index]
+            annotation = {"id": self._count, **entry, "area": int(mask.inside.sum()), "iscrowd": 0}
+            if self._has_mask_scores:
+                annotation["mask_score"] = _exact(found.mask_scores[index])
+            if self._as_polygons:
+                annotation["segmentation"] = mask_polygons(mask) or [_NO_AREA]
+            else:
+                annotation["segmentation"] = _run_lengths(mask, found)
+            self._output.write(("," if self._count > 1 else "") + "\n" + line(annotation))
 
     def _begin(self) -> None:
-        self._file.write(self._start)
+        self._output.write(self._start)
         self._start = ""
 
     def close(self, keep: bool) -> None:
         """End the JSON and give the file its name."""
         try:
-            with self._told():
-                if keep:
-                    self._begin()
-                    self._file.write(f'\n],\n"images": {_line(self._images)}}}\n')
-                if self._is_stdout:
-                    self._file.flush()
-                    return
-                self._file.close()
-                if keep:
-                    os.replace(self._temporary, self._path)
-        finally:
-            if not self._is_stdout:
-                with contextlib.suppress(OSError):
-                    self._file.close()
-                self._temporary.unlink(missing_ok=True)
+            if keep:
+                self._begin()
+                self._output.write(f'\n],\n"images": {line(self._images)}}}\n')
+        except BaseException:
+            self._output.close(keep=False)
+            raise
+        self._output.close(keep)
 
 
-def _line(value: Any) -> str:
-    # A file name that is no UTF-8 becomes escapes, which any reader takes.
-    return json.dumps(value)
+class ResultsFile:
+    """A sink: COCO's results format, a list that pycocotools' COCO.loadRes takes, with masks as run lengths.
+
+    Detections whose box has no area are left out, as the official evaluation does.
+    """
+
+    needs_drawing = False
+
+    def __init__(self, path: Path, ids: CocoIds, force: bool = False) -> None:
+        """path: a file, or STDOUT. Raises OutputError when it cannot be written, or exists without `force`."""
+        self._output = JsonOutput(path, force)
+        self._ids = ids
+        self._separator = "["
+
+    def write(self, result: Result) -> None:
+        """Add the detections of an image."""
+        found, image_id = result.detections, self._ids.of_image(result.frame)
+        if image_id is None:
+            return
+        for index, entry in _entries(found, self._ids, image_id):
+            if min(entry["bbox"][2:]) <= 0:
+                continue
+            entry["segmentation"] = _run_lengths(found.masks[index], found)
+            self._output.write(f"{self._separator}\n{line(entry)}")
+            self._separator = ","
+
+    def close(self, keep: bool) -> None:
+        """End the JSON and give the file its name."""
+        try:
+            if keep:
+                self._output.write("[]\n" if self._separator == "[" else "\n]\n")
+        except BaseException:
+            self._output.close(keep=False)
+            raise
+        self._output.close(keep)
+
+
+class SizeCheck:
+    """A sink without a file: notes pictures of another size than their annotations, which their boxes do not fit."""
+
+    needs_drawing = False
+
+    def __init__(self, ids: CocoIds, note: Note) -> None:
+        self._ids, self._note = ids, note
+        self._others: list[str] = []
+
+    def write(self, result: Result) -> None:
+        """Compare one picture."""
+        found, image_id = result.detections, self._ids.of_image(result.frame)
+        size = None if image_id is None else self._ids.sizes.get(image_id)
+        if size is not None and None not in size and size != (found.width, found.height):
+            told = f"{result.frame.name} ({found.width}x{found.height} px, not {size[0]}x{size[1]})"
+            self._others.append(told)
+
+    def close(self, keep: bool) -> None:
+        """Say what was found."""
+        if self._others:
+            self._note(
+                f"{listed(self._others)}: not the size that {self._ids.annotations} tells, so boxes and masks do not "
+                "fit its objects; an EXIF orientation may be the reason"
+            )
+
+
+def _entries(found: WindowedDetections, ids: CocoIds, image_id: int) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Of each detection that has a category, its index and what both formats say of it."""
+    for index in range(len(found)):
+        category_id = ids.category_ids[int(found.classes[index])]
+        if category_id is None:
+            continue
+        x1, y1, x2, y2 = found.boxes[index].tolist()
+        yield (
+            index,
+            {
+                "image_id": image_id,
+                "category_id": category_id,
+                "bbox": [x1, y1, x2 - x1, y2 - y1],
+                "score": _exact(found.scores[index]),
+            },
+        )
+
+
+def _exact(score: Any) -> float:
+    """A float32 in the fewest digits that still are that float32: rounding would make ties."""
+    return float(str(score))
+
+
+def _run_lengths(mask: MaskWindow, found: WindowedDetections) -> dict[str, Any]:
+    return {"size": [found.height, found.width], "counts": encode_rle(mask, found.height, found.width)}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 from ..types import Image, WindowedDetections
+
+Note = Callable[[str], object]  # takes one line about something that does not stop the work
 
 
 @dataclass(frozen=True)
@@ -17,12 +19,12 @@ class Frame:
     image_id: int  # in JSON files
     name: str  # file name in JSON files; outputs are named after it
     image: Image  # uint8 [H,W,3] BGR
-    time_s: float | None = None  # since the first frame, where frames come in real time
+    time_s: float | None = None  # in its video, or since the first frame of a live source; None for pictures
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A picture that could not be used, in one line."""
+    """A picture or a part of a video that could not be used, in one line."""
 
     message: str
 
@@ -39,7 +41,7 @@ class Result:
 class Source(Protocol):
     """Where frames come from. `frames` runs in a thread of its own, once."""
 
-    total: int | None  # frames, None where nobody knows
+    total: int | None  # frames, an estimate for videos, None where nobody knows
     is_live: bool  # frames come whether or not they are taken: the newest counts
 
     def frames(self) -> Iterator[Frame | Failure]:

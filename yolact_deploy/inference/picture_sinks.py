@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 
 import cv2
@@ -10,36 +10,24 @@ import numpy as np
 
 from ..draw import class_name
 from ..errors import OutputError
-from ..files import check_output_path, file_name, make_output_folder, write_bytes
+from ..files import check_output_path, file_identity, file_name, make_output_folder, write_bytes
 from ..images import IMAGE_SUFFIXES
 from ..types import Image
 from .frames import Result
 
 
-def plan_outputs(images: Sequence[Path], folder: str | Path, force: bool = False) -> tuple[Path, ...]:
-    """For each picture the path of the same name in `folder`, which is created.
+def plan_outputs(names: Sequence[str], folder: Path, force: bool = False) -> tuple[Path, ...]:
+    """For each picture the path of the same name in `folder`.
 
-    Raises OutputError when two would share a name, one would replace its source or, without `force`, a file.
+    Raises OutputError when two would share a name or, without `force`, one would replace a file.
     """
-    folder = make_output_folder(folder)
-    sources: dict[Path, Path] = {}
-    for image in images:
-        target = folder / _target_name(image)
+    sources: dict[Path, str] = {}
+    for name in names:
+        target = folder / _target_name(Path(name))
         if target in sources:
-            raise OutputError(f"{sources[target]} and {image} have the same name: draw them into different folders")
-        sources[_checked_target(image, target, force)] = image
+            raise OutputError(f"{sources[target]} and {name} have the same name: draw them into different folders")
+        sources[check_output_path(target, force)] = name
     return tuple(sources)
-
-
-def plan_picture(image: Path, target: Path, force: bool = False) -> tuple[Path, ...]:
-    """The one path that `image` is drawn into. Raises OutputError as `plan_outputs`."""
-    return (_checked_target(image, target, force),)
-
-
-def _checked_target(image: Path, target: Path, force: bool) -> Path:
-    if target.resolve() == image.resolve():
-        raise OutputError(f"{target} would replace its source: choose another output than {target.parent}")
-    return check_output_path(target, force)
 
 
 def _target_name(image: Path) -> str:
@@ -81,12 +69,20 @@ class CutoutFolder:
 
     needs_drawing = False
 
-    def __init__(self, folder: Path, class_names: Sequence[str], force: bool = False) -> None:
-        """Raises OutputError when `folder` cannot be written or, without `force`, already holds files."""
+    def __init__(
+        self,
+        folder: Path,
+        class_names: Sequence[str],
+        force: bool = False,
+        inputs: Container[tuple[int, int] | None] = (),
+    ) -> None:
+        """inputs: identities of files that are never replaced. Raises OutputError when `folder` cannot be written or,
+        without `force`, already holds files."""
         self._folder = make_output_folder(folder)
         if not force and any(self._folder.iterdir()):
             raise OutputError(f"{folder} is not empty: choose another folder for cut-outs, or pass --force")
         self._class_names = class_names
+        self._inputs = inputs
 
     def write(self, result: Result) -> None:
         """Write the cut-outs of one frame."""
@@ -98,7 +94,10 @@ class CutoutFolder:
             part = result.frame.image[mask.rows, mask.columns]
             name = class_name(self._class_names, int(found.classes[index]))
             ending = f"_{index + 1:02d}_{_safe(name)}.png"
-            write_image(self._folder / file_name(stem, ending), np.dstack((part, alpha)))
+            target = self._folder / file_name(stem, ending)
+            if file_identity(target) in self._inputs:
+                raise OutputError(f"{target} is an input and would be replaced: choose another folder for cut-outs")
+            write_image(target, np.dstack((part, alpha)))
 
     def close(self, keep: bool) -> None:
         """Every picture is whole already."""

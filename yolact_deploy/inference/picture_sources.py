@@ -1,43 +1,79 @@
-"""Pictures as a source: files, and files in a stream."""
+"""Pictures as a source: files, files in a stream, and one from an address."""
 
 from __future__ import annotations
 
 import glob
-import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 from ..errors import ImageError
-from ..images import IMAGE_SUFFIXES, decode_image, read_image
+from ..images import IMAGE_SUFFIXES, MAX_PIXELS, decode_image, is_image_file, read_image
 from ..types import Image
-from .frames import Failure, Frame
+from .frames import Failure, Frame, Note
+from .image_ids import image_id
 from .image_stream import PNG_START, split_images
 
-_COCO_STEM = re.compile(r"\d{1,15}")
 STREAM_STEM = "stdin"
+_NAMES_SHOWN = 5
 
 
-def find_images(source: str | Path, outputs: Sequence[Path] = ()) -> tuple[Path, ...]:
+@dataclass(frozen=True)
+class FoundPictures:
+    """The pictures that a source names."""
+
+    paths: tuple[Path, ...]
+    names: tuple[str, ...]  # of each: its path inside the source, which tells pictures of several folders apart
+    passed_over: tuple[str, ...] = ()  # what else lies there, by name
+
+
+def find_pictures(source: str | Path, outputs: Sequence[Path] = ()) -> FoundPictures:
     """The pictures that `source` names: a file, a folder (not its subfolders), or a glob such as "in/**/*.jpg".
 
-    What lies in a folder of `outputs` that is inside the source is not read. Raises ImageError when there is none.
+    A picture is what has the suffix of one or, whatever its name, the content. `outputs`, and what lies in them, are
+    not read where they are inside the source. Raises ImageError when there is none.
     """
     path = Path(source)
     if path.is_file():
-        return (path,)
+        return FoundPictures((path,), (path.name,))
     is_folder = path.is_dir()
+    if not is_folder and not glob.has_magic(str(source)):
+        if path.is_symlink():
+            raise ImageError(f"{source} is a link to nothing")
+        raise ImageError(f"no such file or folder: {source}")
+    root = path if is_folder else _glob_root(path)
     candidates = path.iterdir() if is_folder else map(Path, glob.glob(str(source), recursive=True))
-    images = sorted(item for item in candidates if item.is_file() and item.suffix.lower() in IMAGE_SUFFIXES)
-    root = (path if is_folder else _glob_root(path)).resolve()
-    inner = [folder.resolve() for folder in outputs if root in folder.resolve().parents]
-    images = [image for image in images if not any(folder in image.resolve().parents for folder in inner)]
-    if images:
-        return tuple(images)
-    if is_folder or glob.has_magic(str(source)):
-        raise ImageError(f"no images in {source}: looked for {', '.join(IMAGE_SUFFIXES)}")
-    raise ImageError(f"no such file or folder: {source}")
+    inner = {output.resolve() for output in outputs if root.resolve() in output.resolve().parents}
+    found = sorted(item for item in candidates if inner.isdisjoint(item.resolve().parents))
+    images = [item for item in found if _is_picture(item)]
+    others = sorted(set(found).difference(images))
+    passed_over = [
+        f"{item.relative_to(root)}{_kind(item)}"
+        for item in others
+        if item.resolve() not in inner and (is_folder or not item.is_dir())  # ** matches folders, too
+    ]
+    if not images:
+        what = f"; it holds {listed(passed_over)}" if passed_over else ""
+        raise ImageError(f"no images in {source}: looked for {', '.join(IMAGE_SUFFIXES)} and for their content{what}")
+    return FoundPictures(tuple(images), tuple(str(item.relative_to(root)) for item in images), tuple(passed_over))
+
+
+def _is_picture(path: Path) -> bool:
+    return path.is_file() and (path.suffix.lower() in IMAGE_SUFFIXES or is_image_file(path))
+
+
+def _kind(path: Path) -> str:
+    if path.is_dir():
+        return "/"
+    return " (broken link)" if path.is_symlink() and not path.exists() else ""
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
+    more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
+    return ", ".join(names[:_NAMES_SHOWN]) + more
 
 
 def _glob_root(pattern: Path) -> Path:
@@ -50,20 +86,17 @@ def _glob_root(pattern: Path) -> Path:
     return fixed
 
 
-def image_ids(images: Sequence[Path]) -> tuple[int, ...]:
-    """Ids for JSON files: the number that is the file's name, as in COCO, where all have their own; else 1, 2, 3."""
-    if all(_COCO_STEM.fullmatch(image.stem) for image in images):
-        numbers = tuple(int(image.stem) for image in images)
-        if len(set(numbers)) == len(numbers):
-            return numbers
-    return tuple(range(1, len(images) + 1))
-
-
-def _frame_or_failure(read: Callable[[], Image], index: int, image_id: int, name: str) -> Frame | Failure:
+def _frame_or_failure(read: Callable[[], Image], index: int, identity: int, name: str) -> Frame | Failure:
     try:
-        return Frame(index, image_id, name, read())
+        return Frame(index, identity, name, read())
     except ImageError as error:
         return Failure(str(error))
+
+
+def _tell(told: Sequence[str], note: Note) -> None:
+    """What is wrong with many pictures, in one line."""
+    if told:
+        note(told[0] + (f" (and {len(told) - 1} more pictures)" if len(told) > 1 else ""))
 
 
 class PictureFiles:
@@ -71,18 +104,17 @@ class PictureFiles:
 
     is_live = False
 
-    def __init__(self, images: Sequence[Path]) -> None:
-        self._images = tuple(images)
-        self._ids = image_ids(images)
-        names = [image.name for image in images]
-        # Same names in several folders: then the folders tell them apart.
-        self._names = names if len(set(names)) == len(names) else [str(image) for image in images]
-        self.total: int | None = len(images)
+    def __init__(self, found: FoundPictures, note: Note, max_pixels: int = MAX_PIXELS) -> None:
+        self._found, self._note, self._max_pixels = found, note, max_pixels
+        self.total: int | None = len(found.paths)
 
     def frames(self) -> Iterator[Frame | Failure]:
         """Every picture, decoded."""
-        for index, (path, image_id, name) in enumerate(zip(self._images, self._ids, self._names, strict=True)):
-            yield _frame_or_failure(partial(read_image, path), index, image_id, name)
+        told: list[str] = []
+        for index, (path, name) in enumerate(zip(self._found.paths, self._found.names, strict=True)):
+            read = partial(read_image, path, max_pixels=self._max_pixels, note=told.append)
+            yield _frame_or_failure(read, index, image_id(name), name)
+        _tell(told, self._note)
 
     def close(self) -> None:
         """Nothing is held."""
@@ -94,11 +126,12 @@ class PictureStream:
     is_live = False
     total: int | None = None
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
+    def __init__(self, file: BinaryIO, note: Note, max_pixels: int = MAX_PIXELS) -> None:
+        self._file, self._note, self._max_pixels = file, note, max_pixels
 
     def frames(self) -> Iterator[Frame | Failure]:
         """Every picture, decoded; a failure when none came."""
+        told: list[str] = []
         index = -1
         for index, (data, is_whole) in enumerate(split_images(self._file)):
             place = f"picture {index + 1} of standard input"
@@ -107,9 +140,29 @@ class PictureStream:
                 continue
             suffix = ".png" if data.startswith(PNG_START) else ".jpg"
             name = f"{STREAM_STEM}_{index + 1:06d}{suffix}"
-            yield _frame_or_failure(partial(decode_image, data, place), index, index + 1, name)
+            read = partial(decode_image, data, place, max_pixels=self._max_pixels, note=told.append)
+            yield _frame_or_failure(read, index, index + 1, name)
+        _tell(told, self._note)
         if index < 0:
             yield Failure("nothing came on standard input: JPEG and PNG files are expected, one after the other")
 
     def close(self) -> None:
         """Standard input is not ours to close."""
+
+
+class PictureBytes:
+    """One picture that is in memory already, as from an address."""
+
+    is_live = False
+    total: int | None = 1
+
+    def __init__(self, data: bytes, name: str, note: Note, max_pixels: int = MAX_PIXELS) -> None:
+        self._read = partial(decode_image, data, name, max_pixels=max_pixels, note=note)
+        self.name = name
+
+    def frames(self) -> Iterator[Frame | Failure]:
+        """The picture."""
+        yield _frame_or_failure(self._read, 0, image_id(self.name), self.name)
+
+    def close(self) -> None:
+        """Nothing is held."""

@@ -33,7 +33,7 @@ class StageTime:
 
     @property
     def fps(self) -> float:
-        """Frames a second, had it not had to wait for the others."""
+        """Frames per second, had it not had to wait for the others."""
         return self.frames / self.seconds if self.seconds > 0 else 0.0
 
 
@@ -85,7 +85,9 @@ class Pipeline:
         self._failures: list[str] = []
         self._decode, self._model, self._draw, self._write = map(_Stage, ("decode", "model", "draw", "write"))
         capacity = 1 if source.is_live else QUEUE_FRAMES
-        self._decoded: Channel[Frame | Failure] = Channel(capacity, self._stop, drops_oldest=source.is_live)
+        self._decoded: Channel[Frame | Failure] = Channel(
+            capacity, self._stop, lambda item: source.is_live and isinstance(item, Frame)
+        )
         self._detected: Channel[tuple[Frame, NetworkDetections] | Failure] = Channel(QUEUE_FRAMES, self._broken)
         self._drawn: Channel[Result | Failure] = Channel(QUEUE_FRAMES, self._broken)
 
@@ -129,9 +131,9 @@ class Pipeline:
 
     def _close_sinks(self) -> None:
         """Each is closed, whatever becomes of the others. Where nothing could be read, there is nothing to keep."""
-        has_use = self._frames > 0 or not self._failures
+        is_kept = self._error is None and (self._frames > 0 or not self._failures)
         for sink in self._sinks:
-            self._guarded(partial(sink.close, self._error is None and has_use), None)
+            self._guarded(partial(sink.close, is_kept), None)
 
     def _guarded(self, stage: Callable[[], None], output: Channel[Any] | None) -> None:
         """Run a stage; its end ends the next one, its error ends all."""

@@ -1,0 +1,63 @@
+"""What one `infer` run is asked to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..errors import OutputError
+from ..files import file_identity
+from ..images import MAX_PIXELS
+from .json_sink import STDOUT
+from .selection import Selection
+
+
+@dataclass(frozen=True)
+class InferOptions:
+    """What is read, what of it counts, and what is written."""
+
+    source: str  # image, folder, glob, video file, camera's number, URL, or - for standard input
+    output: Path | None = None  # a folder; for one picture also a picture, for videos and streams also a video
+    json: Path | None = None  # COCO instances with run lengths; - is standard output
+    polygons: Path | None = None  # COCO instances with polygons; - is standard output
+    results: Path | None = None  # COCO results; - is standard output
+    cutouts: Path | None = None  # folder
+    show: bool = False
+    selection: Selection = field(default_factory=Selection)
+    color_by: str = "class"  # one of draw.COLOUR_BY
+    codec: str | None = None  # FFmpeg's name
+    annotations: Path | None = None  # COCO instances that ids are taken from
+    is_live: bool = False  # a URL without an end, although it does not say so
+    max_pixels: int = MAX_PIXELS  # of a picture
+    other_inputs: tuple[Path, ...] = ()  # files that are read besides the source, such as the model
+    force: bool = False
+
+    def __post_init__(self) -> None:
+        """Raises OutputError when nothing is asked for, or two outputs are one file."""
+        if self.output is not None and str(self.output) == STDOUT:
+            raise OutputError(
+                "--output -: name a folder or a video; only --json, --polygons and --results go to standard output"
+            )
+        if self.output is None and not (self.files or self.cutouts or self.show):
+            raise OutputError("nothing to write: pass --output, --json, --polygons, --results, --cutouts or --show")
+        check_distinct_outputs(list(self.places))
+
+    @property
+    def places(self) -> tuple[Path, ...]:
+        """Every file and folder that is asked for."""
+        return tuple(place for place in (self.output, *self.files, self.cutouts) if place is not None)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The JSON files that are asked for."""
+        return tuple(path for path in (self.json, self.polygons, self.results) if path is not None)
+
+
+def check_distinct_outputs(places: list[Path]) -> None:
+    """Raises OutputError when two are the same file or folder."""
+    seen: dict[object, Path] = {}
+    for place in places:
+        key = file_identity(place) or place.resolve()
+        if key in seen:
+            raise OutputError(f"two outputs have the same name, {place}: give each its own")
+        seen[key] = place
