@@ -20,7 +20,7 @@ LINKED = (
 )  # real folders at the top, reached as yolact_deploy.export and yolact_deploy.benchmarks
 # Rooms, lowest first: a room imports rooms of earlier lines and itself.
 ORDER = (
-    ("_version", "addresses", "errors", "plain_values"),
+    ("_version", "errors"),
     ("machine", "types"),
     ("dependencies", "files", "images", "telemetry"),
     ("config", "console"),

@@ -14,12 +14,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ..config.plain_values import parse_json
 from ..config.values import checked_fields
 from ..dependencies import BUILD_COMMAND
 from ..errors import ConfigError, ModelFileError
 from ..files import sha256_of
 from ..machine import GpuInfo, Machine, runtime_title
-from ..plain_values import parse_json
 from .metadata import ModelMetadata
 
 MANIFEST_SUFFIX = ".json"  # after the engine's whole name

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from ..config.model import ModelConfig, PostprocessConfig
+from ..config.plain_values import parse_json
 from ..errors import ConfigError, ModelFileError, warn_assumed
-from ..plain_values import parse_json
 
 FORMAT_KEY = "yolact_deploy.format"
 FORMATS = ("1", "2")  # the newest grows when a reader of this version could misread a file

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..dependencies import require
 from ..errors import ConfigError
-from ..plain_values import MAX_DEPTH, MAX_INTEGER, check_plain, parse_json
+from .plain_values import MAX_DEPTH, MAX_INTEGER, check_plain, parse_json
 
 MAX_FILE_BYTES = 1 << 18  # 256 KiB of configuration; the class names of LVIS take 20 kB
 _UNION = " | "

@@ -9,9 +9,9 @@ from typing import BinaryIO
 
 import cv2
 
-from ..addresses import is_url
 from ..errors import ConfigError, ImageError
 from ..images import IMAGE_SUFFIXES, is_image_file
+from .addresses import is_url
 from .camera import is_camera, open_camera
 from .frames import Note, Source
 from .options import InferOptions

@@ -7,10 +7,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ..addresses import is_url, shown_url, url_file_name, without_secrets
 from ..dependencies import require
 from ..errors import ImageError
 from ..images import MAX_PIXELS, pixel_size
+from .addresses import is_url, shown_url, url_file_name, without_secrets
 from .frames import Note
 from .picture_sources import PictureBytes
 from .video_source import VideoSource

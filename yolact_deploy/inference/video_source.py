@@ -9,8 +9,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from ..addresses import is_url, shown_url, url_file_name
 from ..errors import ImageError
+from .addresses import is_url, shown_url, url_file_name
 from .frames import Failure, Frame, Note
 from .video_clock import VideoClock
 from .video_form import DEFAULT_RATE, Sound, VideoForm

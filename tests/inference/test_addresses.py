@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from yolact_deploy.addresses import is_url, shown_url, url_file_name, without_secrets
+from yolact_deploy.inference.addresses import is_url, shown_url, url_file_name, without_secrets
 
 
 @pytest.mark.parametrize(
