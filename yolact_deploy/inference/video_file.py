@@ -44,8 +44,7 @@ class VideoFile:
         self._encoders = find_encoders(suffix, codec)
         self._path, self._form, self._note = check_output_path(path, force), form, note
         self._is_default = codec is None
-        with self._told():
-            self._draft = Draft(self._path)
+        self._draft: Draft | None = None  # there is none before the first frame
         if form.sound is not None:
             form.sound.is_wanted = True
         self._container: Any = None
@@ -63,8 +62,9 @@ class VideoFile:
         if image is None:
             return
         with self._told():
-            if self._container is None:
-                self._start(image)
+            if self._draft is None:
+                self._draft = Draft(self._path)
+                self._start(image, self._draft.path)
             time_s = result.frame.time_s
             seconds = float(self._count / self._form.rate) if time_s is None else time_s
             self._last_tick = max(round(seconds / self._unit), self._last_tick + 1)
@@ -94,7 +94,7 @@ class VideoFile:
         frame.pts, frame.time_base = self._last_tick, self._unit
         return frame
 
-    def _start(self, image: Image) -> None:
+    def _start(self, image: Image, path: Path) -> None:
         """Open the file with the first encoder that works, with sound where the container takes it."""
         import av
 
@@ -104,7 +104,7 @@ class VideoFile:
         for encoder in self._encoders:
             for with_sound in (True, False) if sound else (False,):
                 try:
-                    self._open(encoder, with_sound)
+                    self._open(path, encoder, with_sound)
                 except (av.FFmpegError, OSError, ValueError) as error:  # noqa: PERF203
                     self._abandon()
                     if getattr(error, "errno", None) in _NO_ROOM:
@@ -120,10 +120,10 @@ class VideoFile:
             "another --codec, or a name that ends in .mp4"
         )
 
-    def _open(self, encoder: Encoder, with_sound: bool) -> None:
+    def _open(self, path: Path, encoder: Encoder, with_sound: bool) -> None:
         import av
 
-        self._container = av.open(f"file:{self._draft.path}", "w")
+        self._container = av.open(f"file:{path}", "w")
         even = 2 if encoder.needs_even_size else 1
         size = (-(-self._size[0] // even) * even, -(-self._size[1] // even) * even)
         self._video = add_video(self._container, encoder, size, self._form.rate, self._unit)
@@ -157,16 +157,18 @@ class VideoFile:
 
     def close(self, keep: bool) -> None:
         """Finish the video and give it its name. Raises OutputError when it is not whole, as on a full disk."""
+        if self._draft is None:
+            return
         try:
-            if keep and self._container is not None:
+            if keep:
                 with self._told():
-                    self._finish()
+                    self._finish(self._draft.path)
                     self._draft.keep()
         finally:
             self._abandon()
             self._draft.discard()
 
-    def _finish(self) -> None:
+    def _finish(self, path: Path) -> None:
         self._container.mux(self._video.encode(None))
         is_whole = self._form.sound is not None and self._form.sound.is_whole
         self._copy_sound(float("inf") if is_whole else float(self._last_tick * self._unit))
@@ -176,14 +178,14 @@ class VideoFile:
                 f"{self._path}: frames are up to {self._moved_s:.2f} s from their times, since AVI has a fixed rate"
             )
 
-        if self._form.pixel_aspect is not None and not self._has_aspect():
+        if self._form.pixel_aspect is not None and not self._has_aspect(path):
             self._note(f"{self._path}: pixels are written as square, since this format and encoder hold no other")
 
-    def _has_aspect(self) -> bool:
+    def _has_aspect(self, path: Path) -> bool:
         """Whether the written file tells the shape of its pixels; muxers drop it without a word."""
         import av
 
-        with av.open(f"file:{self._draft.path}") as container:
+        with av.open(f"file:{path}") as container:
             return bool(container.streams.video[0].sample_aspect_ratio == self._form.pixel_aspect)
 
     def _abandon(self) -> None:
