@@ -1,5 +1,5 @@
 """The values that flow between the parts. Letters: B batch, N priors, C classes without background,
-K coefficients a mask, D detections kept, Hp Wp prototype size."""
+K coefficients per mask, D detections kept, Hp Wp prototype size."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class KeptDetections:
 
 @dataclass(frozen=True)
 class PackedMasks:
-    """Masks at image size, a bit a pixel: what a model that was exported with image-size masks returns."""
+    """Masks at image size, one bit per pixel: what a model that was exported with image-size masks returns."""
 
     words: npt.NDArray[np.int32]  # [D,H,ceil(W/32)]: bit b of word w is pixel 32 w + b of its row, 0 past the width
 

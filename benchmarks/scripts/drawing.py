@@ -36,7 +36,7 @@ _RADII = (0.03, 0.25)  # of the shorter side
 
 @dataclass(frozen=True)
 class DrawingResult:
-    """Medians, ms a picture."""
+    """Medians, ms per picture."""
 
     masks: int
     width: int  # px

@@ -196,7 +196,7 @@ class MaskCall:
 
 
 class ImageMaskCall(MaskCall):
-    """The same at the image's size, a bit a pixel. The reference makes booleans, and does not pack them."""
+    """The same at the image's size, one bit per pixel. The reference makes booleans, and does not pack them."""
 
     def __init__(
         self,

@@ -42,7 +42,7 @@ from yolact_deploy.predictor import Predictor
 
 FRAMES = 300
 WIDTH, HEIGHT = 1280, 720  # px
-RATE = 25.0  # frames a second
+RATE = 25.0  # frames per second
 RUNS = 5
 SCORE = 0.3  # as `infer` has it
 STAGES = ("decode", "model", "draw", "write")
@@ -213,7 +213,7 @@ def print_result(result: VideoResult) -> None:
     rows = [(stage.name, f"{stage.wall_ms:.1f}", f"{stage.cpu_ms:.1f}") for stage in result.stages]
     rows.append(("all together", f"{result.together_ms:.1f}", ""))
     rows.append((f"least on {result.cores} cores", f"{result.least_ms:.1f}", ""))
-    console.show_table(("stage", "ms a frame", "CPU ms"), rows, numbers=("ms a frame", "CPU ms"))
+    console.show_table(("stage", "ms per frame", "CPU ms"), rows, numbers=("ms per frame", "CPU ms"))
     console.say(
         f"{result.frames} frames: {result.ratio:.2f} times the slowest stage alone ({result.slowest.name}), "
         f"{result.together_ms / result.least_ms:.2f} times the least; medians of {result.runs} runs"

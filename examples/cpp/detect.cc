@@ -1,6 +1,6 @@
 // Runs an engine of yolact-deploy on a picture and prints what it finds:
 //     detect ENGINE PICTURE.ppm [--plugins LIBRARY] [--score 0.3]
-// One line a detection, best first: class index, score, box in pixels, and how much of it the mask covers.
+// One line per detection, best first: class index, score, box in pixels, and how much of it the mask covers.
 // Exit status: 0 done, 2 the input or the machine is at fault, with one line on stderr that says what.
 #include "engine.h"
 

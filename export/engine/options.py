@@ -143,7 +143,7 @@ def hardware_level(library: TensorRTLibrary, name: str) -> Any:
 
 
 def read_batch_range(text: str) -> tuple[int, int, int]:
-    """N, or MIN,OPT,MAX images a call. Raises ConfigError."""
+    """N, or MIN,OPT,MAX images per call. Raises ConfigError."""
     numbers = text.split(",")
     if len(numbers) not in (1, 3) or not all(re.fullmatch(r"[1-9]\d{0,5}", number) for number in numbers):
         raise ConfigError(f"batch {text!r}: write N, or MIN,OPT,MAX, such as 1,4,8")

@@ -44,7 +44,7 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def length(path: Path) -> tuple[int, float]:
-    """Frames that can be decoded, and frames a second."""
+    """Frames that can be decoded, and frames per second."""
     capture = cv2.VideoCapture(str(path))
     count = 0
     while capture.read()[0]:

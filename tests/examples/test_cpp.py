@@ -80,7 +80,7 @@ def test_the_bundled_model_as_python_sees_it(
 
 def test_masks_at_image_size_are_counted_bit_by_bit(example: Example, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    height, width = 30, 70  # three words a row, the last of 6 px
+    height, width = 30, 70  # three words per row, the last of 6 px
     masks = rng.random((2, height, width)) < 0.3
     words = np.packbits(np.pad(masks, ((0, 0), (0, 0), (0, 26))), axis=-1, bitorder="little").view("<i4")
     outputs = outputs_of([[0, 0, 1, 1]] * 2, [0.9, 0.8], [1, 2], 2, masks=words[None].astype(np.int32))

@@ -32,7 +32,7 @@ class BackboneConfig:
     """A backbone by its family, depth and width. The last three stages feed the FPN."""
 
     kind: str = "resnet"  # one of BACKBONE_KINDS
-    depths: tuple[int, ...] = (3, 4, 23, 3)  # residual blocks a stage
+    depths: tuple[int, ...] = (3, 4, 23, 3)  # residual blocks per stage
     width: int = 64  # channels: ResNet's stem, DarkNet's first stage
     dcn_layers: tuple[int, ...] = ()  # a stage: how many of its last blocks may be deformable; empty: none anywhere
     dcn_interval: int = 1  # of these only every so many blocks of the stage, the first counted as 0
@@ -45,7 +45,7 @@ class BackboneConfig:
         if not 3 <= len(self.depths) <= MAX_STAGES:
             raise ConfigError(f"backbone depths: {len(self.depths)} stages, not 3 to {MAX_STAGES}")
         if not all(1 <= depth <= MAX_BLOCKS for depth in self.depths):
-            raise ConfigError(f"backbone depths {list(self.depths)}: 1 to {MAX_BLOCKS} blocks a stage")
+            raise ConfigError(f"backbone depths {list(self.depths)}: 1 to {MAX_BLOCKS} blocks per stage")
         if not 2 <= self.width <= MAX_WIDTH or self.width % 2:
             raise ConfigError(f"backbone width {self.width}: an even number, 2 to {MAX_WIDTH}")
         self._check_deformable()

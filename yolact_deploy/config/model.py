@@ -36,7 +36,7 @@ class ModelConfig:
     name: str = "yolact_base"
     backbone: BackboneConfig = _RESNET101
     image_size: int = 550  # network input side S, px
-    class_names: tuple[str, ...] = names.COCO  # one a class, background not counted
+    class_names: tuple[str, ...] = names.COCO  # one per class, background not counted
     scales: tuple[tuple[float, ...], ...] = ((24,), (48,), (96,), (192,), (384,))  # anchor sizes a level, px
     aspect_ratios: tuple[float, ...] = (1, 0.5, 2)  # width / height
     square_anchors: bool = True  # the official v1 bug that its weights depend on: height = width
@@ -163,7 +163,7 @@ class ModelConfig:
         """The same network with its classes named; the count must stay."""
         if len(class_names) != self.num_classes:
             raise ConfigError(
-                f"{len(class_names)} class names given, the model has {self.num_classes} classes: give one a class"
+                f"{len(class_names)} class names given, the model has {self.num_classes} classes: give one per class"
             )
         return replace(self, class_names=class_names)
 
@@ -239,8 +239,8 @@ class PostprocessConfig:
 
     score_threshold: float = 0.05  # a prior whose best class is not above it is dropped
     iou_threshold: float = 0.5  # a detection falls when it overlaps a better one of its class by more
-    top_k: int = 200  # candidates a class (cross-class: in all)
-    max_detections: int = 100  # detections an image (cross-class: `top_k`, as in the official code)
+    top_k: int = 200  # candidates per class (cross-class: in all)
+    max_detections: int = 100  # detections per image (cross-class: `top_k`, as in the official code)
     cross_class: bool = False  # suppress across classes, each prior by its best class only
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Looking into a model while it runs on an image: one class a kind of file."""
+"""Looking into a model while it runs on an image: one class per kind of file."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ def _packed_size(high: slice, wide: slice) -> tuple[int, int]:
 
 
 def words_of_row(width: int) -> int:
-    """How many words a row of packed masks of `width` px takes."""
+    """How many words each row of packed masks of `width` px takes."""
     return -(-width // WORD_BITS)
 
 

@@ -1,1 +1,1 @@
-"""What runs a model: one module a runtime, all with the interface of `base.Runtime`."""
+"""What runs a model: one module per runtime, all with the interface of `base.Runtime`."""
