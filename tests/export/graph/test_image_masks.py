@@ -1,4 +1,4 @@
-"""Files whose masks have the image's size, one bit per pixel: contract, agreement with masks at prototype size, engines."""
+"""Files whose masks have the image's size, one bit per pixel: contract, agreement with prototype masks, engines."""
 
 from __future__ import annotations
 
