@@ -87,7 +87,8 @@ class VideoFile:
         if any(extra):
             image = np.asarray(cv2.copyMakeBorder(image, 0, extra[0], 0, extra[1], cv2.BORDER_REPLICATE), np.uint8)
         if context.pix_fmt == YUV420:  # OpenCV is faster than FFmpeg, and exacter
-            frame = av.VideoFrame.from_ndarray(cv2.cvtColor(image, cv2.COLOR_BGR2YUV_I420), YUV420)
+            planes = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2YUV_I420), np.uint8)
+            frame = av.VideoFrame.from_ndarray(planes, YUV420)
         else:
             frame = av.VideoFrame.from_ndarray(image, "bgr24").reformat(format=context.pix_fmt, threads=1)
         frame.pts, frame.time_base = self._last_tick, self._unit
