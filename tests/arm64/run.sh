@@ -50,7 +50,7 @@ inside() {
 install_wheel() {
     rm -rf "$folder/wheel" "$root/work"
     mkdir -p "$root/work"
-    "$python" -m build --no-isolation --outdir "$folder/wheel" . >"$folder/build.log" || fail "see $folder/build.log"
+    "$python" -m build --no-isolation --outdir "$folder/wheel" . >"$folder/build.log" 2>&1 || fail "see $folder/build.log"
     cp "$folder"/wheel/*.whl "$root/work"
     cp -L /etc/resolv.conf "$root/etc/resolv.conf"
     cp -L /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/ca-certificates.crt"
