@@ -13,6 +13,8 @@ import onnx
 from filelock import FileLock
 from torch import nn
 
+from yolact_deploy.config.model import ModelConfig
+
 DONE = ".done"
 
 
@@ -50,9 +52,11 @@ def traced_once(trace: Callable[..., onnx.GraphProto], folder: Path) -> Callable
 
 
 def _add(key: hashlib._Hash, argument: object) -> None:
+    if isinstance(argument, ModelConfig):  # names are metadata, and change no node
+        argument = {name: value for name, value in argument.to_dict().items() if name not in ("name", "class_names")}
     key.update(repr(argument).encode())
     if isinstance(argument, nn.Module):
-        key.update(repr(getattr(argument, "config", None)).encode())
+        _add(key, getattr(argument, "config", None))
         for name, tensor in argument.state_dict().items():
             key.update(name.encode())
             key.update(tensor.contiguous().numpy().tobytes())

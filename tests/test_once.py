@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import onnx
@@ -10,6 +11,7 @@ import torch
 from torch import nn
 
 from tests.once import made_once, traced_once
+from yolact_deploy.config.model import ModelConfig
 
 
 def test_a_folder_is_filled_once(tmp_path: Path) -> None:
@@ -42,3 +44,15 @@ def test_a_graph_is_traced_again_for_other_weights_layers_and_values(tmp_path: P
     with torch.no_grad():
         module.weight[0, 0, 0, 0] += 1
     assert traced(module, 1).name == "5"
+
+
+def test_names_of_classes_are_no_reason_to_trace_again(tmp_path: Path) -> None:
+    configs = []
+
+    def trace(config: ModelConfig) -> onnx.GraphProto:
+        configs.append(config)
+        return onnx.GraphProto(name=f"{len(configs)}")
+
+    traced, config = traced_once(trace, tmp_path), ModelConfig.named("yolact_nano")
+    assert traced(config).name == traced(config.with_class_names(tuple("abcdef"))).name == "1"
+    assert traced(replace(config, image_size=128)).name == "2"
