@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 from collections.abc import Iterator
@@ -18,9 +19,11 @@ import torch
 
 from tests.once import traced_once
 from tests.seeded_weights import seeded_tensor
+from yolact_deploy import console
 from yolact_deploy.artifacts.metadata import DEFORM_CONV_FORMS
 from yolact_deploy.benchmarks import bench
 from yolact_deploy.benchmarks.performance.memory import MemoryUse
+from yolact_deploy.benchmarks.report import progress
 from yolact_deploy.config.model import ModelConfig, PostprocessConfig
 from yolact_deploy.export.graph import mask_scores, network
 from yolact_deploy.export.graph.torch_to_onnx import ExportOptions, ExportResult, export_onnx
@@ -106,6 +109,15 @@ def memory_once() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bench, "measure_peak_memory", remembered)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_progress() -> Iterator[None]:
+    """Lines of progress come every ten seconds, so that a busy machine prints more of them."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (console, progress):
+            patch.setattr(module, "LOG_SECONDS", math.inf)
         yield
 
 

@@ -57,9 +57,9 @@ install_wheel() {
     mountpoint -q "$root/proc" || mount -t proc proc "$root/proc"
     mountpoint -q "$root/dev" || mount --bind /dev "$root/dev"
     [ -e "$root/opt/venv/bin/pip" ] || inside python3 -m venv /opt/venv
-    inside pip install --quiet --disable-pip-version-check --force-reinstall --no-deps /work/*.whl ||
-        fail "pip could not install the wheel"
-    inside sh -c 'pip install --quiet --disable-pip-version-check "yolact-deploy[cpu]"' || fail "pip failed"
+    local pip=(inside pip install --quiet --disable-pip-version-check) wheel=("$root"/work/*.whl)
+    "${pip[@]}" --force-reinstall --no-deps "/work/${wheel##*/}" || fail "pip could not install the wheel"
+    "${pip[@]}" "yolact-deploy[cpu] @ file:///work/${wheel##*/}" || fail "pip could not install what the wheel needs"
 }
 
 leave() {

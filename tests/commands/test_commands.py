@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import resource
 from pathlib import Path
 
@@ -187,13 +186,6 @@ def test_bench_judges_parity(capsys: Captured, tmp_path: Path, exported: Path) -
     assert "parity: pass" in (tmp_path / "new" / "b.md").read_text()
 
 
-@pytest.fixture
-def no_progress_lines(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A busy machine is slow enough for lines of progress beside the error."""
-    monkeypatch.setattr("yolact_deploy.benchmarks.report.progress.LOG_SECONDS", math.inf)
-
-
-@pytest.mark.usefixtures("no_progress_lines")
 def test_a_failed_gate_is_exit_status_1(capsys: Captured, tmp_path: Path, exported: Path) -> None:
     other = tmp_path / "other.onnx"
     succeeds(capsys, "export", NANO_WEIGHTS, "-o", other, "--score-threshold", "0.9")
