@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy and torch are imported; subprocesses inherit it
 
@@ -17,10 +19,15 @@ import torch
 
 from tests.once import traced_once
 from tests.seeded_weights import seeded_tensor
+from yolact_deploy import console
 from yolact_deploy.artifacts.metadata import DEFORM_CONV_FORMS
+from yolact_deploy.benchmarks import bench
+from yolact_deploy.benchmarks.performance.memory import MemoryUse
+from yolact_deploy.benchmarks.report import progress
 from yolact_deploy.config.model import ModelConfig, PostprocessConfig
 from yolact_deploy.export.graph import mask_scores, network
 from yolact_deploy.export.graph.torch_to_onnx import ExportOptions, ExportResult, export_onnx
+from yolact_deploy.files import sha256_of
 from yolact_deploy.models.yolact import Yolact
 from yolact_deploy.types import Image
 
@@ -86,6 +93,31 @@ def traces(run_folder: Path) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for module, name in ((network, "export_network"), (mask_scores, "export_mask_scores")):
             patch.setattr(module, name, traced_once(getattr(module, name), folder))
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def memory_once() -> Iterator[None]:
+    """`bench` measures memory in a process of its own, which takes 2 s with torch: once per model and images."""
+    measure, known = bench.measure_peak_memory, {}
+
+    def remembered(model: Path, *rest: Any) -> MemoryUse:
+        key = (model.suffix, sha256_of(model), repr(rest))
+        if key not in known:
+            known[key] = measure(model, *rest)
+        return known[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bench, "measure_peak_memory", remembered)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_progress() -> Iterator[None]:
+    """Lines of progress come every ten seconds, so that a busy machine prints more of them."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (console, progress):
+            patch.setattr(module, "LOG_SECONDS", math.inf)
         yield
 
 

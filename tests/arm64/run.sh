@@ -50,16 +50,16 @@ inside() {
 install_wheel() {
     rm -rf "$folder/wheel" "$root/work"
     mkdir -p "$root/work"
-    "$python" -m build --no-isolation --outdir "$folder/wheel" . >"$folder/build.log" || fail "see $folder/build.log"
+    "$python" -m build --no-isolation --outdir "$folder/wheel" . >"$folder/build.log" 2>&1 || fail "see $folder/build.log"
     cp "$folder"/wheel/*.whl "$root/work"
     cp -L /etc/resolv.conf "$root/etc/resolv.conf"
     cp -L /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/ca-certificates.crt"
     mountpoint -q "$root/proc" || mount -t proc proc "$root/proc"
     mountpoint -q "$root/dev" || mount --bind /dev "$root/dev"
     [ -e "$root/opt/venv/bin/pip" ] || inside python3 -m venv /opt/venv
-    inside pip install --quiet --disable-pip-version-check --force-reinstall --no-deps /work/*.whl ||
-        fail "pip could not install the wheel"
-    inside sh -c 'pip install --quiet --disable-pip-version-check "yolact-deploy[cpu]"' || fail "pip failed"
+    local pip=(inside pip install --quiet --disable-pip-version-check) wheel=("$root"/work/*.whl)
+    "${pip[@]}" --force-reinstall --no-deps "/work/${wheel##*/}" || fail "pip could not install the wheel"
+    "${pip[@]}" "yolact-deploy[cpu] @ file:///work/${wheel##*/}" || fail "pip could not install what the wheel needs"
 }
 
 leave() {

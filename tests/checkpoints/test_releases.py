@@ -140,7 +140,15 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@pytest.mark.parametrize("url", [f"http://127.0.0.1:{free_port()}", "http://name.invalid", "nonsense", "http://[::1"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        pytest.param(f"http://127.0.0.1:{free_port()}", id="nobody listens"),
+        "http://name.invalid",
+        "nonsense",
+        "http://[::1",
+    ],
+)
 def test_without_a_network_the_error_says_what_to_fetch_and_where_to_put_it(tmp_path: Path, url: str) -> None:
     folder = tmp_path / "weights"
     with pytest.raises(YolactDeployError, match="by hand and put it at") as caught:

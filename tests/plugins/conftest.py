@@ -15,6 +15,14 @@ from yolact_deploy.trt.plugin_build import PluginBuild, build_plugins
 from yolact_deploy.trt.plugin_toolchain import ARCHITECTURES, find_headers, find_nvcc
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What needs the library for every GPU is slow: nvcc compiles each kernel for nine architectures."""
+    for item in items:
+        if "plugin_build" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
 def host_build(run_folder: Path) -> HostBuild:
     """Both operators on the host."""
@@ -38,7 +46,7 @@ def player(toolchain: Toolchain, run_folder: Path) -> Player:
 
 @pytest.fixture(scope="session")
 def plugin_build(toolchain: Toolchain, run_folder: Path) -> PluginBuild:
-    """The real library for every GPU, compiled once. Tests that use it are slow."""
+    """The real library for every GPU, compiled once."""
     wanted = ",".join(str(number) for number in ARCHITECTURES if number in toolchain.nvcc.architectures)
 
     def build(folder: Path) -> None:

@@ -152,11 +152,11 @@ def test_a_tool_that_falls_silent(orin: TegrastatsSource, monkeypatch: pytest.Mo
 
 def test_a_child_that_holds_the_output_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jetson, "END_SECONDS", 0.1)
-    script = tegrastats(tmp_path, ORIN_NANO, "sleep 5 & exec sleep 5")
+    script = tegrastats(tmp_path, ORIN_NANO, "sleep 60 & exec sleep 60")
     source = TegrastatsSource([str(script)], JetsonFiles.find(tmp_path))
     start = time.monotonic()
     source.close()
-    assert time.monotonic() - start < 4
+    assert time.monotonic() - start < 30  # however busy the machine is
 
 
 def test_a_tool_that_will_not_end_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,7 +34,7 @@ def nano_tensor_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def nano_batch_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bundled checkpoint exported for three images per call."""
     output = tmp_path_factory.mktemp("nano") / "batch.onnx"
-    return export_onnx(NANO_WEIGHTS, ExportOptions(output, batch=3)).path
+    return export_onnx(NANO_WEIGHTS, ExportOptions(output, batch=4)).path
 
 
 def time_model(
@@ -105,10 +105,10 @@ def test_a_fixed_batch_is_given_whole_batches(nano_batch_onnx: Path, nano_image:
     with Predictor.open(nano_batch_onnx, threads=1) as predictor:
         timing = time_model(predictor, nano_batch_onnx, [nano_image], ONCE)
         staged = open_stages(predictor, nano_batch_onnx, "auto", 1)
-        found = staged.postprocess(staged.network(staged.preprocess(np.stack([nano_image] * 3))))
-    assert timing.images_per_call == 3
+        found = staged.postprocess(staged.network(staged.preprocess(np.stack([nano_image] * 4))))
+    assert timing.images_per_call == 4
     assert timing.stages is not None
-    assert [len(item) for item in found] == [36] * 3
+    assert [len(item) for item in found] == [36] * 4
 
 
 def test_stages_know_of_failures(nano_onnx: Path) -> None:

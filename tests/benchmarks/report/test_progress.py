@@ -8,7 +8,8 @@ import pytest
 
 from yolact_deploy.benchmarks.report import progress as progress_module
 from yolact_deploy.benchmarks.report.progress import shown_progress
-from yolact_deploy.console import LOG_SECONDS
+
+LOG_SECONDS = 10.0
 
 
 class Terminal(io.StringIO):
@@ -21,6 +22,7 @@ class Terminal(io.StringIO):
 def test_a_log_gets_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     now = 0.0
     monkeypatch.setattr(progress_module.time, "monotonic", lambda: now)
+    monkeypatch.setattr(progress_module, "LOG_SECONDS", LOG_SECONDS)
     with shown_progress() as progress:
         for step in range(5):
             now = step * LOG_SECONDS / 2

@@ -26,7 +26,6 @@ from yolact_deploy.types import ImageSize
 
 pytest.importorskip("tensorrt_rtx_bindings", reason='needs TensorRT for RTX: pip install "yolact-deploy[rtx]"')
 
-MOST_SECONDS = 60.0
 MOST_BYTES = 3 << 30  # 3 GiB
 CAPABILITIES = ("8.6", "12.0")
 # Its own process, so that its memory is its own.
@@ -41,9 +40,9 @@ options = EngineOptions(
     Path(output), runtime="tensorrt-rtx", precision=precision, batch=json.loads(batch) and tuple(json.loads(batch)),
     compute_capabilities=("8.6", "12.0"),
 )
-seconds = build_engine(Path(source), options).manifest.seconds
+build_engine(Path(source), options)
 peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
-print(json.dumps({"seconds": seconds, "bytes": int(peak.split()[1]) * 1024}))
+print(int(peak.split()[1]) * 1024)
 """
 
 
@@ -58,9 +57,14 @@ def resnet50_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
 @pytest.mark.parametrize(
-    ("model", "batch"), [("nano_onnx", None), ("nano_dynamic_onnx", (1, 2, 4)), ("resnet50_onnx", (1, 1, 2))]
+    ("model", "batch"),
+    [
+        ("nano_onnx", None),
+        ("nano_dynamic_onnx", (1, 2, 4)),
+        pytest.param("resnet50_onnx", (1, 1, 2), marks=pytest.mark.slow),
+    ],
 )
-def test_time_and_memory(
+def test_memory(
     model: str,
     batch: tuple[int, int, int] | None,
     precision: str,
@@ -70,13 +74,9 @@ def test_time_and_memory(
     source: Path = request.getfixturevalue(model)
     output = tmp_path / "model.engine"
     arguments = [source, output, precision, json.dumps(batch)]
-    done = subprocess.run(
-        [sys.executable, "-c", BUILD, *map(str, arguments)], capture_output=True, text=True, cwd=ROOT, timeout=300
-    )
+    done = subprocess.run([sys.executable, "-c", BUILD, *map(str, arguments)], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
-    spent = json.loads(done.stdout)
-    assert spent["seconds"] < MOST_SECONDS
-    assert spent["bytes"] < MOST_BYTES
+    assert int(done.stdout) < MOST_BYTES
     manifest = Manifest.read(output)
     manifest.check_file(output)
     assert manifest.onnx.sha256 == sha256_of(source)

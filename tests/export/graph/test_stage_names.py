@@ -15,7 +15,7 @@ from yolact_deploy.artifacts.tensor_names import NETWORK_INPUT, RAW_OUTPUTS, fea
 from yolact_deploy.checkpoints.reader import read_checkpoint
 from yolact_deploy.config.model import ModelConfig
 from yolact_deploy.export.engine.debug_outputs import add_debug_outputs
-from yolact_deploy.export.graph.network import export_network
+from yolact_deploy.export.graph import network
 from yolact_deploy.export.graph.tracing import trace
 from yolact_deploy.export.precision.convert import convert_precision
 from yolact_deploy.models.yolact import Yolact
@@ -37,7 +37,7 @@ class RawOnly(nn.Module):
 
 def test_names_are_all_that_is_added(nano_weights: Path) -> None:
     model = read_checkpoint(nano_weights).build()
-    named = export_network(model, 1)
+    named = network.export_network(model, 1, "none")
     plain = trace(RawOnly(model), {NETWORK_INPUT: torch.zeros(1, 3, 256, 256)}, RAW_OUTPUTS, False, "network")
     assert [value.name for value in named.output] == [value.name for value in plain.output] == list(RAW_OUTPUTS)
     renamed: dict[str, str] = {}
@@ -64,7 +64,7 @@ def test_darknet_has_the_same_names() -> None:
     )
     model = Yolact(config)
     model.load_state_dict(seeded_state_dict(config))
-    graph = export_network(model, None)
+    graph = network.export_network(model, None)
     names = {name for node in graph.node for name in node.output}
     assert set(feature_names(config)) == {"C3", "C4", "C5", "P3", "P4", "P5", "P6", "P7"} <= names
 
