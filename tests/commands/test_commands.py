@@ -194,7 +194,6 @@ def test_a_failed_gate_is_exit_status_1(capsys: Captured, tmp_path: Path, export
     assert "parity: FAIL (other.onnx)" in line
 
 
-@pytest.mark.usefixtures("no_progress_lines")
 def test_bench_compares_with_an_older_run(capsys: Captured, tmp_path: Path, exported: Path) -> None:
     old = tmp_path / "old.json"
     quick = ("--limit", "2", "--iterations", "3", "--warmup", "0", "--threads", "1")
