@@ -7,12 +7,14 @@ import ctypes
 import json
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from tests.benchmarks.selftest.conftest import in_process, with_everything
 from tests.gpu_stand_in import FakeGpu
 from tests.machine_stand_in import BINDINGS, machine_with_gpu
 from tests.once import made_once
@@ -23,6 +25,10 @@ from yolact_deploy.benchmarks.kernels.cases import GROUPS, check_cases, fast_nms
 from yolact_deploy.benchmarks.kernels.device import Device
 from yolact_deploy.benchmarks.kernels.operators import FastNms, Operator, WrongResultError
 from yolact_deploy.benchmarks.kernels.timing import Clock, measure
+from yolact_deploy.benchmarks.selftest import plugins
+from yolact_deploy.benchmarks.selftest.check import run_check
+from yolact_deploy.benchmarks.selftest.context import CheckContext
+from yolact_deploy.doctor import examine_machine
 from yolact_deploy.errors import ModelFileError, YolactDeployError
 from yolact_deploy.trt.kernel_library import FUNCTIONS, KernelLibrary
 
@@ -132,6 +138,15 @@ def test_a_library_that_computes_nothing_fails(tmp_path: Path) -> None:
             run.check(library, check_cases(group))
     with pytest.raises(YolactDeployError, match="Fast NMS, 19248"):
         run.time_all(library, timed_cases()[:1], FLUSH)
+
+
+def test_a_wrong_kernel_is_a_failed_check(tmp_path: Path) -> None:
+    """In the self-test, on a machine that has everything."""
+    context = CheckContext(tmp_path, with_everything(examine_machine()), in_process, lambda: 1000.0)
+    wrong_library(tmp_path).rename(context.built_library)
+    failed = [run_check(group, partial(plugins.kernels, context, group)) for group in GROUPS]
+    assert [check.status for check in failed] == ["failed"] * len(GROUPS)
+    assert "small: image 0: masks differ" in failed[2].detail
 
 
 def test_writing_behind_the_end_is_noticed(tmp_path: Path) -> None:
