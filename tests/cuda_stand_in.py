@@ -50,7 +50,9 @@ def fake_cuda_python(gpu: FakeGpu) -> types.ModuleType:
         b"out of memory" if error == CudaError.cudaErrorMemoryAllocation else b"something broke",
     )
     module.cudaError_t = CudaError
-    module.cudaMemcpyKind = types.SimpleNamespace(cudaMemcpyHostToDevice=1, cudaMemcpyDeviceToHost=2)
+    module.cudaMemcpyKind = types.SimpleNamespace(
+        cudaMemcpyHostToDevice=1, cudaMemcpyDeviceToHost=2, cudaMemcpyDeviceToDevice=3
+    )
     module.cudaStreamCaptureMode = types.SimpleNamespace(cudaStreamCaptureModeThreadLocal=1)
     module.cudaStreamNonBlocking = 1
     module.cudaEventDefault = 0
@@ -59,7 +61,7 @@ def fake_cuda_python(gpu: FakeGpu) -> types.ModuleType:
 
 def _functions(gpu: FakeGpu) -> dict[str, Callable[..., Any]]:
     def copy(target: int, source: int, nbytes: int, kind: int, stream: int) -> None:
-        sides = (gpu.memory, gpu.pinned) if kind == 1 else (gpu.pinned, gpu.memory)
+        sides = {1: (gpu.memory, gpu.pinned), 2: (gpu.pinned, gpu.memory), 3: (gpu.memory, gpu.memory)}[kind]
         for address, side in zip((target, source), sides, strict=True):
             assert any(start <= address < start + len(block) for start, block in side.items()), "the wrong direction"
         gpu.copy(target, source, nbytes, stream)

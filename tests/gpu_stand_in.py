@@ -119,7 +119,7 @@ class FakeGpu:
         return last - first
 
     def copy(self, target: int, source: int, nbytes: int, stream: int) -> None:
-        """Between the device and pinned memory, either way."""
+        """Inside the device, or between it and pinned memory, either way."""
         for address in (target, source):
             assert any(
                 start <= address and address + nbytes <= start + len(block)

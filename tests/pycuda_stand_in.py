@@ -134,10 +134,15 @@ def fake_pycuda(gpu: FakeGpu) -> types.ModuleType:
         need_context("memcpy_dtoh_async")
         gpu.copy(target.ctypes.data, source.address, target.nbytes, stream.handle)
 
+    def memcpy_dtod_async(target: _Allocation, source: _Allocation, size: int, stream: Stream) -> None:
+        need_context("memcpy_dtod_async")
+        gpu.copy(target.address, source.address, size, stream.handle)
+
     module.init = lambda: None
     module.get_version = lambda: (13, 2, 0)
     module.Error, module.LogicError, module.MemoryError = Error, LogicError, PyCudaMemoryError
     module.Device, module.Stream, module.Event = Device, Stream, Event
     module.mem_alloc, module.pagelocked_empty = mem_alloc, pagelocked_empty
     module.memcpy_htod_async, module.memcpy_dtoh_async = memcpy_htod_async, memcpy_dtoh_async
+    module.memcpy_dtod_async = memcpy_dtod_async
     return module

@@ -13,8 +13,9 @@ import pytest
 from tests.nvml_stand_in import FakeNvml, gpu
 from yolact_deploy import doctor, machine
 from yolact_deploy.doctor import MachineReport, examine_machine
+from yolact_deploy.machine import GpuInfo
 from yolact_deploy.telemetry import sources
-from yolact_deploy.trt import plugin_toolchain
+from yolact_deploy.trt import cuda, plugin_toolchain
 
 
 def findings(report: MachineReport) -> dict[str, doctor.Finding]:
@@ -29,6 +30,7 @@ def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(plugin_toolchain, "_package_folders", lambda name: [tmp_path / "site" / name])
     monkeypatch.setattr(machine, "TEGRA_RELEASE", tmp_path / "nv_tegra_release")
     monkeypatch.setattr(machine, "DEVICE_MODEL", tmp_path / "model")
+    monkeypatch.setattr(cuda, "find_gpu", lambda: None)
     return tmp_path
 
 
@@ -72,6 +74,13 @@ def test_a_gpu_with_its_driver(tools: Path) -> None:
 def test_a_driver_without_a_gpu(tools: Path, output: str, status: int) -> None:
     add_tool(tools, "nvidia-smi", output, status)
     assert not findings(examine_machine())["gpu"].is_there
+
+
+def test_a_container_without_nvidia_smi(tools: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cuda, "find_gpu", lambda: GpuInfo("NVIDIA H200", "9.0"))
+    found = findings(examine_machine())["gpu"]
+    assert found.is_there
+    assert found.detail.startswith("NVIDIA H200")
 
 
 def test_a_jetson(tools: Path) -> None:

@@ -27,6 +27,8 @@ def test_the_wheel_has_the_linked_folders_and_the_data(wheel: Path) -> None:
         "export/graph/assemble.py",
         "export/graph/fast_nms.py",
         "benchmarks/bench.py",
+        "benchmarks/kernels/run.py",
+        "benchmarks/selftest/nano_detections.json",
         "telemetry/nvml.py",
         "runtimes/onnxruntime.py",
         "py.typed",

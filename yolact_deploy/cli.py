@@ -30,6 +30,7 @@ from .commands import (
     export,
     infer,
     inspect,
+    selftest,
     weights,
 )
 from .commands.options import Verbose
@@ -53,7 +54,7 @@ app = typer.Typer(
     invoke_without_command=True,
     pretty_exceptions_enable=False,
 )
-for command in (export, bench, compare, infer, inspect, doctor):
+for command in (export, bench, compare, infer, inspect, doctor, selftest):
     app.command(command.__name__.rpartition(".")[2])(command.run)
 app.command("convert-precision")(convert_precision.run)
 app.command("build-plugins")(build_plugins.run)

@@ -179,6 +179,11 @@ def _gpu() -> Finding:
         return Finding("gpu", title, f"L4T {release}" if release else "Jetson", board_name() or "Jetson")
     gpus = nvidia_smi("driver_version", "memory.total", "name")
     if not gpus:
+        from .trt.cuda import find_gpu  # brings numpy, and `--help` imports this module
+
+        found = find_gpu()  # some containers have the driver without nvidia-smi
+        if found is not None:
+            return Finding("gpu", title, "unknown driver", f"{found.name}; nvidia-smi is missing")
         return Finding("gpu", title, None, install=install)
     return Finding("gpu", title, f"driver {gpus[0][0]}", "; ".join(f"{name}, {memory}" for _, memory, name in gpus))
 

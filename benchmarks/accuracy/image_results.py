@@ -65,10 +65,15 @@ def run_image(predictor: Predictor, image_id: int, image: Image) -> ImageResult:
     height, width = image.shape[:2]
     (network,) = predictor.detect([image])
     found = predictor.finish(network, height, width)
-    boxes = network.boxes[: len(found)]  # `finish` keeps the best, in order
+    # `finish` keeps the best, in order.
+    return image_result(image_id, found, exact_boxes(network.boxes[: len(found)], height, width))
+
+
+def exact_boxes(boxes: FloatArray, height: int, width: int) -> npt.NDArray[np.float64]:
+    """Relative boxes [D,4] in px of an image, before pixels are made whole: `boxes_in_pixels` without truncation."""
     x1, x2 = ordered_extent(boxes[:, 0], boxes[:, 2], width)
     y1, y2 = ordered_extent(boxes[:, 1], boxes[:, 3], height)
-    return image_result(image_id, found, np.stack((x1, y1, x2, y2), axis=1).astype(np.float64))
+    return np.stack((x1, y1, x2, y2), axis=1).astype(np.float64)
 
 
 def run_images(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from yolact_deploy.benchmarks.accuracy.average_precision import NOT_AVAILABLE, Accuracy
 from yolact_deploy.benchmarks.accuracy.image_results import ImageResult
@@ -13,6 +15,7 @@ from yolact_deploy.dependencies import require
 from yolact_deploy.errors import YolactDeployError
 from yolact_deploy.ops.matching import MATCH_SCORE, match_detections
 from yolact_deploy.tolerances import GATES, Gate
+from yolact_deploy.types import FloatArray, IntArray
 
 POINT = 0.01  # one point of AP
 
@@ -133,8 +136,8 @@ def match_image(reference: ImageResult, model: ImageResult) -> ImageMatches:
     """
     if reference.image_id != model.image_id:
         raise ValueError(f"results of different images: {reference.image_id} and {model.image_id}")
-    forward, missing = _look_up(reference, model)
-    backward, extra = _look_up(model, reference)
+    forward, missing = look_up(reference, model)
+    backward, extra = look_up(model, reference)
     pairs = tuple(sorted({*forward, *((i, j) for j, i in backward)}))
     return ImageMatches(
         pairs=pairs,
@@ -154,7 +157,26 @@ def match_results(reference: Sequence[ImageResult], model: Sequence[ImageResult]
     return Matches(total - unmatched, total, float(np.mean(mask_ious)) if mask_ious else None)
 
 
-def _look_up(wanted: ImageResult, among: ImageResult) -> tuple[list[tuple[int, int]], tuple[int, ...]]:
+class Detected(Protocol):
+    """What is needed to look detections up."""
+
+    @property
+    def classes(self) -> IntArray:
+        """[D]"""
+        ...
+
+    @property
+    def scores(self) -> FloatArray:
+        """[D]"""
+        ...
+
+    @property
+    def exact_boxes(self) -> npt.NDArray[np.float64]:
+        """[D,4] px"""
+        ...
+
+
+def look_up(wanted: Detected, among: Detected) -> tuple[list[tuple[int, int]], tuple[int, ...]]:
     """The detections of `wanted` that score enough: those paired with any of `among`, and those without a partner."""
     indices = np.flatnonzero(wanted.scores >= MATCH_SCORE)
     found = match_detections(wanted.classes[indices], wanted.exact_boxes[indices], among.classes, among.exact_boxes)

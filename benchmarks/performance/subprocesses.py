@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -18,19 +19,44 @@ _LAUNCH = (
 )
 
 
-def run_module(module: str, arguments: Sequence[str], doing: str) -> str:
+class TimeLimitError(YolactDeployError):
+    """A subprocess took too long and was ended."""
+
+
+def run_module(
+    module: str, arguments: Sequence[str], doing: str, limit_s: float | None = None, prefix: Sequence[str] = ()
+) -> str:
     """What `python -m module arguments` prints. `doing` says in errors what it is for ("exporting x.pth").
 
-    Nothing is ever imported from the current folder. Raises YolactDeployError, with the last line that the subprocess
-    wrote to stderr, when it fails.
+    Nothing is ever imported from the current folder. limit_s: seconds after which it and what it has started are
+    ended; None: no limit. prefix: words before the command, such as those of a tool that watches it.
+
+    Raises YolactDeployError, with the last line that the subprocess wrote to stderr, when it fails, and TimeLimitError.
     """
     # -I: neither the current folder nor PYTHONPATH is searched until `_LAUNCH` sets the path.
-    command = [sys.executable, "-I", "-c", _LAUNCH, json.dumps(_search_path()), module, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
-    if done.returncode == 0:
-        return done.stdout
-    lines = done.stderr.strip().splitlines()
-    reason = lines[-1].removeprefix("error: ") if lines else _ending(done.returncode)
+    command = [*prefix, sys.executable, "-I", "-c", _LAUNCH, json.dumps(_search_path()), module, *arguments]
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        start_new_session=True,  # so that what it starts can be ended with it
+    ) as process:
+        try:
+            stdout, stderr = process.communicate(timeout=limit_s)
+        except BaseException as error:
+            os.killpg(process.pid, signal.SIGKILL)
+            if isinstance(error, subprocess.TimeoutExpired):
+                raise TimeLimitError(f"{doing} was ended: it took longer than {limit_s:.0f} s") from None
+            raise
+    if process.returncode == 0:
+        return stdout
+    lines = stderr.strip().splitlines()
+    reason = lines[-1].removeprefix("error: ") if lines else ""
+    if process.returncode < 0 or not reason:
+        reason = _ending(process.returncode) + (f"; its last line was: {reason}" if reason else "")
     raise YolactDeployError(f"{doing} failed: {reason}")
 
 
@@ -46,7 +72,7 @@ def _search_path() -> list[str]:
 
 
 def _ending(status: int) -> str:
-    """How a process ended that said nothing."""
+    """How a process ended."""
     if status < 0:
         return f"its process was ended by signal {-status}" + (" (out of memory?)" if status == -9 else "")
     return f"its process ended with status {status}"

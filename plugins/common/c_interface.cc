@@ -1,4 +1,4 @@
-// The launchers for programs without TensorRT: benchmarks/scripts/kernel_library.py calls them through ctypes.
+// The launchers for programs without TensorRT: yolact_deploy/trt/kernel_library.py calls them through ctypes.
 #include "../fast_nms/launch.h"
 #include "../mask_assembly/launch.h"
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from tests.conftest import ROOT
-from yolact_deploy.benchmarks.scripts.kernel_library import FastNmsSettings, FastNmsSizes, ImageSize, MaskSizes
 from yolact_deploy.config.model import PostprocessConfig
+from yolact_deploy.trt.kernel_library import FastNmsSettings, FastNmsSizes, ImageSize, MaskSizes
 
 PLUGINS = ROOT / "plugins"
 COMPILER = "c++"

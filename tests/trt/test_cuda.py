@@ -49,6 +49,12 @@ def test_bytes_go_there_and_back(pair: tuple[FakeGpu, CudaBackend]) -> None:
         backend.synchronize(stream)
         assert backend.elapsed_ms(start, end) == 1.0
         np.testing.assert_array_equal(target, np.arange(8))
+        other = backend.allocate(8)
+        backend.copy_on_device(other, device, stream)
+        target[:] = 0
+        backend.copy_to_host(target, other, stream)
+        backend.synchronize(stream)
+        np.testing.assert_array_equal(target, np.arange(8))
     backend.close()
     backend.close()
     del stream, start, end

@@ -60,7 +60,7 @@ def mask_windows(found: NetworkDetections, height: int, width: int) -> tuple[Mas
             bits = unpack_masks(PackedMasks(words[None, high, wide]), *_packed_size(high, wide))[0]
             windows[index] = window_of(bits, high.start, wide.start * WORD_BITS)
         return tuple(windows)
-    for index, high, wide, soft in _upsampled(found.masks, found.boxes, height, width):
+    for index, high, wide, soft in upsampled_windows(found.masks, found.boxes, height, width):
         windows[index] = window_of(soft > MASK_THRESHOLD, high.start, wide.start)
     return tuple(windows)
 
@@ -107,16 +107,19 @@ def masks_at_image_size(masks: FloatArray, boxes: FloatArray, height: int, width
         result = np.zeros((len(masks), height, width), np.bool_)
     except MemoryError:
         raise _too_many(len(masks), height, width) from None
-    for index, high, wide, soft in _upsampled(masks, boxes, height, width):
+    for index, high, wide, soft in upsampled_windows(masks, boxes, height, width):
         np.greater(soft, MASK_THRESHOLD, out=result[index, high, wide])
     return result
 
 
-def _upsampled(
+def upsampled_windows(
     masks: FloatArray, boxes: FloatArray, height: int, width: int
 ) -> Iterator[tuple[int, slice, slice, FloatArray]]:
-    """Of each mask: its index, the rows and columns of the image where its box lets it be other than zero, and its
-    values there."""
+    """Soft masks at image size, bilinear, `align_corners=False`: masks [D,Hp,Wp], relative boxes [D,4].
+
+    Of each mask that its box does not leave empty: its index, the rows and columns of the image where it can be other
+    than zero, and its values there.
+    """
     _, proto_height, proto_width = masks.shape
     if height == 0 or width == 0:
         return

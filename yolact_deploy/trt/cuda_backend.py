@@ -99,6 +99,10 @@ class CudaBackend(ABC):
     def copy_to_host(self, target: Bytes, source: DeviceBuffer, stream: Stream) -> None:
         """Enqueue a copy that fills `target`, which is pinned."""
 
+    @abstractmethod
+    def copy_on_device(self, target: DeviceBuffer, source: DeviceBuffer, stream: Stream) -> None:
+        """Enqueue a copy of the whole of `source`."""
+
     def capture(self, enqueue: Callable[[], None], stream: Stream) -> Graph | None:
         """Record what `enqueue` puts on the stream, without running it.
 

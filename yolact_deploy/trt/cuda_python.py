@@ -83,6 +83,10 @@ class CudaPythonBackend(CudaBackend):
         kind = self._runtime.cudaMemcpyKind.cudaMemcpyDeviceToHost
         self._call("cudaMemcpyAsync", target.ctypes.data, source.address, target.nbytes, kind, stream.native)
 
+    def copy_on_device(self, target: DeviceBuffer, source: DeviceBuffer, stream: Stream) -> None:
+        kind = self._runtime.cudaMemcpyKind.cudaMemcpyDeviceToDevice
+        self._call("cudaMemcpyAsync", target.address, source.address, source.nbytes, kind, stream.native)
+
     def capture(self, enqueue: Callable[[], None], stream: Stream) -> Graph | None:
         with contextlib.suppress(YolactDeployError):
             recorded = self._record_graph(enqueue, stream)

@@ -83,3 +83,7 @@ class PyCudaBackend(CudaBackend):
     def copy_to_host(self, target: Bytes, source: DeviceBuffer, stream: Stream) -> None:
         with self._errors("memcpy_dtoh_async"):
             self._driver.memcpy_dtoh_async(target, source.native, stream.native)
+
+    def copy_on_device(self, target: DeviceBuffer, source: DeviceBuffer, stream: Stream) -> None:
+        with self._errors("memcpy_dtod_async"):
+            self._driver.memcpy_dtod_async(target.native, source.native, source.nbytes, stream.native)

@@ -1,16 +1,19 @@
-"""The plugin library's C interface (plugins/common/c_interface.cc) on PyTorch's tensors, without TensorRT."""
+"""The plugin library's C interface (plugins/common/c_interface.cc): the kernels' launchers without TensorRT."""
 
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from yolact_deploy.config.model import PostprocessConfig
-from yolact_deploy.errors import ModelFileError, YolactDeployError
+from ..config.model import PostprocessConfig
+from ..dependencies import BUILD_COMMAND
+from ..errors import ModelFileError, YolactDeployError
 
 FUNCTIONS = ("fast_nms", "fast_nms_kernel", "mask_assembly", "image_masks")  # after "yolact_launch_"
+FAST_NMS_KERNELS = ("filter", "suppress", "finish")  # in the order of FastNmsKernel in plugins/fast_nms/problem.h
 
 
 class FastNmsSizes(ctypes.Structure):
@@ -50,9 +53,14 @@ class ImageSize(ctypes.Structure):
     _fields_ = [(name, ctypes.c_int32) for name in ("height", "width")]
 
 
+def pointers(addresses: Sequence[int]) -> Any:
+    """An operator's struct of tensors, which holds nothing but pointers."""
+    return (ctypes.c_void_p * len(addresses))(*addresses)
+
+
 @dataclass(frozen=True)
 class KernelLibrary:
-    """The C interface of plugins/common/c_interface.cc."""
+    """A loaded plugin library."""
 
     native: ctypes.CDLL
 
@@ -68,13 +76,13 @@ class KernelLibrary:
             raise ModelFileError(f"{path} is no plugin library of this version: {error}") from None
         return cls(native)
 
-    def launch(self, function: str, *arguments: Any) -> None:
-        """Enqueue one of FUNCTIONS on PyTorch's stream. Raises YolactDeployError with CUDA's error code."""
-        import torch
+    def fast_nms_workspace_bytes(self, sizes: FastNmsSizes, settings: FastNmsSettings) -> int:
+        """Device memory that Fast NMS needs besides its inputs and outputs."""
+        return int(self.native.yolact_fast_nms_workspace_bytes(ctypes.byref(sizes), ctypes.byref(settings)))
 
-        # A library that is a stand-in on the host has no stream.
-        stream = torch.cuda.current_stream().cuda_stream if torch.cuda.is_available() else None
+    def launch(self, function: str, *arguments: Any, stream: int) -> None:
+        """Enqueue one of FUNCTIONS on a stream. Raises YolactDeployError with CUDA's error code."""
         passed = [ctypes.byref(value) if isinstance(value, ctypes.Structure) else value for value in arguments]
         status = getattr(self.native, f"yolact_launch_{function}")(*passed, ctypes.c_void_p(stream))
         if status != 0:
-            raise YolactDeployError(f"the kernels failed with CUDA error {status}: run `yolact-deploy build-plugins`")
+            raise YolactDeployError(f"the kernels failed with CUDA error {status}: run `{BUILD_COMMAND}`")
