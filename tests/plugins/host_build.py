@@ -14,6 +14,7 @@ from yolact_deploy.benchmarks.kernel_library import FastNmsSettings, FastNmsSize
 from yolact_deploy.config import PostprocessConfig
 
 PLUGINS = ROOT / "plugins"
+HOST = Path(__file__).parent / "host"  # the kernels' C interface on the host, and launchers that call it
 COMPILER = "c++"
 # As for nvcc (plugins/CMakeLists.txt): no fused multiply-add where the source has none.
 FLAGS = ("-std=c++17", "-O2", "-ffp-contract=off", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror", "-fPIC")
@@ -46,7 +47,7 @@ class LaunchShape(ctypes.Structure):
 def compile_host_build(folder: Path) -> HostBuild:
     """Compile both operators into one library, with checks for undefined behaviour."""
     library = folder / "libyolact_host.so"
-    sources = [PLUGINS / operator / "host.cc" for operator in ("fast_nms", "mask_assembly")]
+    sources = [HOST / f"{operator}.cc" for operator in ("fast_nms", "mask_assembly")]
     command = [COMPILER, *FLAGS, *UNDEFINED, "-shared", "-o", library, *sources]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
