@@ -51,6 +51,24 @@ YOLACT_DEVICE Mix mix_at(int i, int source, int size) {
     return {low, smaller(low + 1, source - 1), 1.0F - high_part, high_part};
 }
 
+// The dot product of a pixel's K prototypes and the coefficients, in the same order either way. is_packed: the prototypes
+// can be read 16 bytes at a time.
+template <class T>
+YOLACT_DEVICE float logit_of(T const* pixel, float const* coefs, int count, bool is_packed) {
+    float sum = 0.0F;
+    if (is_packed) {
+        constexpr int kCount = Pack<T>::kCount;
+        for (int first = 0; first < count; first += kCount) {
+            Pack<T> const pack = load_pack(pixel + first);
+            YOLACT_UNROLL
+            for (int k = 0; k < kCount; ++k) sum = fmaf(to_float(pack.values[k]), coefs[first + k], sum);
+        }
+    } else {
+        for (int k = 0; k < count; ++k) sum = fmaf(to_float(pixel[k]), coefs[k], sum);
+    }
+    return sum;
+}
+
 // One pixel at prototype size; proto: of this image.
 template <class T>
 YOLACT_DEVICE float soft_at(
@@ -58,9 +76,8 @@ YOLACT_DEVICE float soft_at(
     if (!shared.window.holds(x, y)) return 0.0F;
     int const coefs = a.sizes.coefs;
     T const* pixel = proto + static_cast<size_t>(y * a.sizes.width + x) * static_cast<size_t>(coefs);
-    float sum = 0.0F;
-    for (int k = 0; k < coefs; ++k) sum = fmaf(to_float(pixel[k]), shared.coefs[k], sum);
-    return sigmoid(sum);
+    bool const is_packed = coefs % Pack<T>::kCount == 0 && reinterpret_cast<std::uintptr_t>(proto) % 16 == 0;
+    return sigmoid(logit_of(pixel, shared.coefs, coefs, is_packed));
 }
 
 // The word of pixels [first, first + 32) of row y. soft(x, y): the mask at prototype size.
