@@ -12,7 +12,7 @@ constexpr float kSizeVariance = 0.2F;
 constexpr float kFiniteLimit = 1e18F;
 constexpr float kMinArea = 1.17549435e-38F;  // the smallest normal number: two boxes without area have the IoU 0
 
-struct Box {
+struct alignas(16) Box {  // read and written at once
     float x1, y1, x2, y2;  // relative to the image, not clipped
 };
 

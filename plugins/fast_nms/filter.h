@@ -87,11 +87,7 @@ YOLACT_DEVICE bool admit(FastNmsArguments<T> const& a, int image, int prior, Fil
     }
     Box const box = decode(loc, anchor);
     if (!is_finite(box)) return false;
-    float* target = a.work.prior_boxes + index * 4;
-    target[0] = box.x1;
-    target[1] = box.y1;
-    target[2] = box.x2;
-    target[3] = box.y2;
+    a.work.prior_boxes[index] = box;
     if (a.settings.cross_class) a.work.prior_classes[index] = scores.best_class;
     return true;
 }

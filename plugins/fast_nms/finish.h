@@ -28,9 +28,12 @@ YOLACT_DEVICE void write_detections(Block& block, FastNmsArguments<T> const& a) 
         bool const is_there = i < n;
         std::uint64_t const key = is_there ? shared.keys[i] : 0;
         size_t const source = first_prior + static_cast<size_t>(is_there ? prior_of(key) : 0);
-        for (size_t k = 0; k < 4; ++k) {
-            a.boxes[target * 4 + k] = is_there ? a.work.prior_boxes[source * 4 + k] : 0.0F;
-        }
+        Box const box = is_there ? a.work.prior_boxes[source] : Box{0.0F, 0.0F, 0.0F, 0.0F};
+        float* corner = a.boxes + target * 4;
+        corner[0] = box.x1;
+        corner[1] = box.y1;
+        corner[2] = box.x2;
+        corner[3] = box.y2;
         a.scores[target] = is_there ? score_of(key) : 0.0F;
         int const found_class = !is_there ? 0 : a.settings.cross_class ? a.work.prior_classes[source] : class_of(key);
         a.classes[target] = found_class;

@@ -71,11 +71,13 @@ struct FastNmsTensors {
     int32_t* num_detections;  // [B]
 };
 
+struct Box;  // of common/boxes.h: 4 floats
+
 // The workspace, which needs no particular content at first: the counters, then, each 256-byte aligned, the arrays.
 struct FastNmsWorkspace {
     int32_t* counters;       // [B,2] candidates, survivors; cleared by the launcher
     int32_t* candidates;     // [B,N] priors that take part, in any order
-    float* prior_boxes;      // [B,N,4] of the candidates, decoded
+    Box* prior_boxes;        // [B,N] of the candidates, decoded
     int32_t* prior_classes;  // [B,N] best class of the candidates; cross-class only
     uint64_t* survivors;     // [B,rows*top_k] keys, in any order
     size_t counter_bytes;
@@ -96,7 +98,7 @@ inline FastNmsWorkspace carve_workspace(FastNmsSizes const& sizes, FastNmsSettin
     workspace.counters = static_cast<int32_t*>(take(batch * 2, sizeof(int32_t)));
     workspace.counter_bytes = batch * 2 * sizeof(int32_t);
     workspace.candidates = static_cast<int32_t*>(take(all_priors, sizeof(int32_t)));
-    workspace.prior_boxes = static_cast<float*>(take(all_priors * 4, sizeof(float)));
+    workspace.prior_boxes = static_cast<Box*>(take(all_priors, 4 * sizeof(float)));
     workspace.prior_classes = static_cast<int32_t*>(take(settings.cross_class ? all_priors : 0, sizeof(int32_t)));
     size_t const row_length = static_cast<size_t>(settings.top_k < sizes.priors ? settings.top_k : sizes.priors);
     workspace.survivors = static_cast<uint64_t*>(take(batch * rows * row_length, sizeof(uint64_t)));

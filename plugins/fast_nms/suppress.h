@@ -12,7 +12,8 @@ constexpr int kSuppressThreads = 512;
 
 struct SuppressShared {
     SelectShared select;
-    float x1[kMaxTopK], y1[kMaxTopK], x2[kMaxTopK], y2[kMaxTopK], area[kMaxTopK];
+    Box boxes[kMaxTopK];  // by rank
+    float area[kMaxTopK];
     int kept_count;
     int base;
 
@@ -20,41 +21,43 @@ struct SuppressShared {
     YOLACT_DEVICE int& has_fallen(int rank) { return select.bins[rank]; }
     // The ranks that did not fall, in any order.
     YOLACT_DEVICE int& kept(int i) { return select.bins[kMaxTopK + i]; }
-
-    YOLACT_DEVICE Box box(int rank) const { return {x1[rank], y1[rank], x2[rank], y2[rank]}; }
 };
 
 static_assert(2 * kMaxTopK <= kBins, "has_fallen and kept fit into the histogram");
 static_assert(sizeof(SuppressShared) <= 48 * 1024, "what every GPU gives a block without being asked");
 
-YOLACT_DEVICE void load_boxes(Block& block, float const* prior_boxes, int n, SuppressShared& shared) {
+YOLACT_DEVICE void load_boxes(Block& block, Box const* prior_boxes, int n, SuppressShared& shared) {
     block.each(n, [&](int rank) {
-        float const* source = prior_boxes + 4 * static_cast<size_t>(prior_of(shared.select.keys[rank]));
-        Box const box{source[0], source[1], source[2], source[3]};
-        shared.x1[rank] = box.x1;
-        shared.y1[rank] = box.y1;
-        shared.x2[rank] = box.x2;
-        shared.y2[rank] = box.y2;
+        Box const box = prior_boxes[prior_of(shared.select.keys[rank])];
+        shared.boxes[rank] = box;
         shared.area[rank] = area(box);
         shared.has_fallen(rank) = 0;
         if (rank == 0) shared.kept_count = 0;
     });
 }
 
-// Pairs above the diagonal, several threads a column where there are threads to spare. Neighbouring threads have
-// neighbouring columns and compare them with the same row.
+// Compare each rank with all better ones. A thread has the ranks i and n-1-i, which together have n-1 better ones, so that
+// none works longer than the others; where there are threads to spare, several share such a pair.
 YOLACT_DEVICE void mark_fallen(Block& block, int n, float threshold, SuppressShared& shared) {
-    int const parts = larger(block.threads() / n, 1);
-    block.each(n * parts, [&](int i) {
-        int const rank = i % n;
-        Box const box = shared.box(rank);
-        float const box_area = shared.area[rank];
-        for (int better = i / n; better < rank; better += parts) {
-            if (overlaps(shared.box(better), shared.area[better], box, box_area, threshold)) {
-                raise_flag(&shared.has_fallen(rank));
-                break;
-            }
+    int const pairs = divided_up(n, 2);
+    int const parts = larger(block.threads() / pairs, 1);
+    block.each(pairs * parts, [&](int i) {
+        int const high = i % pairs;
+        int const low = n - 1 - high;
+        Box const high_box = shared.boxes[high];
+        Box const low_box = shared.boxes[low];
+        float const high_area = shared.area[high];
+        float const low_area = shared.area[low];
+        bool high_falls = false;
+        bool low_falls = false;
+        for (int better = i / pairs; better < low; better += parts) {
+            Box const box = shared.boxes[better];
+            float const box_area = shared.area[better];
+            low_falls |= overlaps(box, box_area, low_box, low_area, threshold);
+            high_falls |= better < high && overlaps(box, box_area, high_box, high_area, threshold);
         }
+        if (high_falls) raise_flag(&shared.has_fallen(high));
+        if (low_falls) raise_flag(&shared.has_fallen(low));
     });
 }
 
@@ -81,7 +84,7 @@ YOLACT_DEVICE void suppress_overlapping(Block& block, FastNmsArguments<T> const&
         return make_key(to_float(conf[index]), cross_class ? 0 : class_index, prior);
     };
     int const n = select_best(block, key_at, count, a.settings.top_k, shared.select);
-    load_boxes(block, a.work.prior_boxes + first * 4, n, shared);
+    load_boxes(block, a.work.prior_boxes + first, n, shared);
     mark_fallen(block, n, a.settings.iou_threshold, shared);
     block.each(n, [&](int rank) {
         if (!shared.has_fallen(rank)) shared.kept(atomic_add(&shared.kept_count, 1)) = rank;
