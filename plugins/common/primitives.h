@@ -21,12 +21,20 @@ YOLACT_DEVICE int atomic_add(int* counter, int value) {
 #endif
 }
 
-// Make a flag in shared memory 1, whoever else does so at the same time.
-YOLACT_DEVICE void raise_flag(int* flag) {
+// Set bit `index` of words in shared memory, whoever else sets another one at the same time.
+YOLACT_DEVICE void set_bit(std::uint32_t* words, int index) {
 #if defined(__CUDACC__)
-    atomicOr(flag, 1);
+    atomicOr(words + index / 32, 1U << index % 32);
 #else
-    *flag |= 1;
+    words[index / 32] |= 1U << index % 32;
+#endif
+}
+
+YOLACT_DEVICE int count_bits(std::uint32_t word) {
+#if defined(__CUDACC__)
+    return __popc(word);
+#else
+    return __builtin_popcount(word);
 #endif
 }
 

@@ -14,11 +14,8 @@ template <class T>
 YOLACT_DEVICE void write_detections(Block& block, FastNmsArguments<T> const& a) {
     auto& shared = *block.shared<SelectShared>();
     int const image = block.y();
-    int const rows = a.settings.cross_class ? a.settings.top_k : a.settings.max_detections;
-    int const lists = a.settings.cross_class ? 1 : a.sizes.classes;
-    size_t const capacity =
-        static_cast<size_t>(lists) * static_cast<size_t>(smaller(a.settings.top_k, a.sizes.priors));
-    std::uint64_t const* survivors = a.work.survivors + static_cast<size_t>(image) * capacity;
+    int const rows = a.rows;
+    std::uint64_t const* survivors = a.work.survivors + static_cast<size_t>(image) * a.work.survivors_per_image;
     int const count = a.work.counters[2 * image + 1];
     int const n = select_best(block, [&](int i) { return survivors[i]; }, count, rows, shared);
     size_t const first_prior = static_cast<size_t>(image) * static_cast<size_t>(a.sizes.priors);

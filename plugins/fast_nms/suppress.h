@@ -14,16 +14,19 @@ struct SuppressShared {
     SelectShared select;
     Box boxes[kMaxTopK];  // by rank
     float area[kMaxTopK];
-    int kept_count;
+    std::uint32_t fallen[kMaxTopK / 32 + 1];  // a bit per rank
     int base;
 
-    // By rank, 0 or 1; in the memory of the histogram, which has done its work by then.
-    YOLACT_DEVICE int& has_fallen(int rank) { return select.bins[rank]; }
-    // The ranks that did not fall, in any order.
-    YOLACT_DEVICE int& kept(int i) { return select.bins[kMaxTopK + i]; }
+    // How many of the ranks before this one did not fall.
+    YOLACT_DEVICE int kept_before(int rank) const {
+        int count = 0;
+        for (int word = 0; word < rank / 32; ++word) count += count_bits(~fallen[word]);
+        return count + count_bits(~fallen[rank / 32] & ((1U << rank % 32) - 1));
+    }
+
+    YOLACT_DEVICE bool has_fallen(int rank) const { return (fallen[rank / 32] >> rank % 32 & 1U) != 0; }
 };
 
-static_assert(2 * kMaxTopK <= kBins, "has_fallen and kept fit into the histogram");
 static_assert(sizeof(SuppressShared) <= 48 * 1024, "what every GPU gives a block without being asked");
 
 YOLACT_DEVICE void load_boxes(Block& block, Box const* prior_boxes, int n, SuppressShared& shared) {
@@ -31,8 +34,7 @@ YOLACT_DEVICE void load_boxes(Block& block, Box const* prior_boxes, int n, Suppr
         Box const box = prior_boxes[prior_of(shared.select.keys[rank])];
         shared.boxes[rank] = box;
         shared.area[rank] = area(box);
-        shared.has_fallen(rank) = 0;
-        if (rank == 0) shared.kept_count = 0;
+        if (rank <= n / 32) shared.fallen[rank] = 0;
     });
 }
 
@@ -56,8 +58,8 @@ YOLACT_DEVICE void mark_fallen(Block& block, int n, float threshold, SuppressSha
             low_falls |= overlaps(box, box_area, low_box, low_area, threshold);
             high_falls |= better < high && overlaps(box, box_area, high_box, high_area, threshold);
         }
-        if (high_falls) raise_flag(&shared.has_fallen(high));
-        if (low_falls) raise_flag(&shared.has_fallen(low));
+        if (high_falls) set_bit(shared.fallen, high);
+        if (low_falls) set_bit(shared.fallen, low);
     });
 }
 
@@ -86,15 +88,13 @@ YOLACT_DEVICE void suppress_overlapping(Block& block, FastNmsArguments<T> const&
     int const n = select_best(block, key_at, count, a.settings.top_k, shared.select);
     load_boxes(block, a.work.prior_boxes + first, n, shared);
     mark_fallen(block, n, a.settings.iou_threshold, shared);
+    int const limit = a.work.limit;
+    block.each(1, [&](int) { shared.base = atomic_add(counters + 1, smaller(shared.kept_before(n), limit)); });
+    std::uint64_t* survivors = a.work.survivors + static_cast<size_t>(image) * a.work.survivors_per_image;
     block.each(n, [&](int rank) {
-        if (!shared.has_fallen(rank)) shared.kept(atomic_add(&shared.kept_count, 1)) = rank;
+        int const position = shared.kept_before(rank);
+        if (!shared.has_fallen(rank) && position < limit) survivors[shared.base + position] = shared.select.keys[rank];
     });
-    int const kept = block.read(shared.kept_count);
-    block.each(1, [&](int) { shared.base = atomic_add(counters + 1, kept); });
-    size_t const rows = cross_class ? 1 : static_cast<size_t>(a.sizes.classes);
-    size_t const row_length = static_cast<size_t>(smaller(a.settings.top_k, a.sizes.priors));
-    std::uint64_t* survivors = a.work.survivors + static_cast<size_t>(image) * rows * row_length;
-    block.each(kept, [&](int i) { survivors[shared.base + i] = shared.select.keys[shared.kept(i)]; });
 }
 
 }  // namespace yolact
