@@ -102,8 +102,13 @@ YOLACT_DEVICE void filter_candidates(Block& block, FastNmsArguments<T> const& a)
     int const first = block.x() * plan.tile;
     int const tile = smaller(plan.tile, a.sizes.priors - first);
     size_t const row = static_cast<size_t>(image) * static_cast<size_t>(a.sizes.priors) + static_cast<size_t>(first);
-    load_span(block, a.conf + row * static_cast<size_t>(plan.row), tile * plan.row, [&](int i, float value) {
-        scores[plan.stride == plan.row ? i : i + i / plan.row] = value;
+    T const* conf = a.conf + row * static_cast<size_t>(plan.row);
+    load_span<6>(block, conf, tile * plan.row, [&](int first_value, Pack<T> const& pack, int values) {
+        YOLACT_UNROLL
+        for (int lane = 0; lane < Pack<T>::kCount; ++lane) {
+            int const i = first_value + lane;
+            if (lane < values) scores[plan.stride == plan.row ? i : i + i / plan.row] = to_float(pack.values[lane]);
+        }
     });
     int const per_part = divided_up(a.sizes.classes, plan.parts);
     block.each(plan.tile * plan.parts, [&](int i) {

@@ -17,7 +17,8 @@ YOLACT_DEVICE void write_detections(Block& block, FastNmsArguments<T> const& a) 
     int const rows = a.rows;
     std::uint64_t const* survivors = a.work.survivors + static_cast<size_t>(image) * a.work.survivors_per_image;
     int const count = a.work.counters[2 * image + 1];
-    int const n = select_best(block, [&](int i) { return survivors[i]; }, count, rows, shared);
+    int const n = select_best(
+        block, [&](int i) { return survivors[i]; }, [](std::uint64_t key) { return key; }, count, rows, shared);
     size_t const first_prior = static_cast<size_t>(image) * static_cast<size_t>(a.sizes.priors);
     size_t const first_row = static_cast<size_t>(image) * static_cast<size_t>(rows);
     block.each(rows, [&](int i) {
@@ -37,16 +38,16 @@ YOLACT_DEVICE void write_detections(Block& block, FastNmsArguments<T> const& a) 
         if (i == 0) a.num_detections[image] = n;
     });
     int const coefs = a.sizes.coefs;
-    block.each(rows * coefs, [&](int i) {
-        int const rank = i / coefs;
-        size_t const target = first_row * static_cast<size_t>(coefs) + static_cast<size_t>(i);
-        if (rank < n) {
+    T* coefs_out = a.coefs + first_row * static_cast<size_t>(coefs);
+    block.template each_loaded<8>(
+        rows * coefs,
+        [&](int i) {
+            int const rank = i / coefs;
+            if (rank >= n) return FromFloat<T>::convert(0.0F);
             size_t const source = first_prior + static_cast<size_t>(prior_of(shared.keys[rank]));
-            a.coefs[target] = a.coef[source * static_cast<size_t>(coefs) + static_cast<size_t>(i % coefs)];
-        } else {
-            a.coefs[target] = FromFloat<T>::convert(0.0F);
-        }
-    });
+            return a.coef[source * static_cast<size_t>(coefs) + static_cast<size_t>(i - rank * coefs)];
+        },
+        [&](int i, T value) { coefs_out[i] = value; });
 }
 
 }  // namespace yolact

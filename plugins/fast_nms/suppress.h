@@ -10,6 +10,12 @@ namespace yolact {
 
 constexpr int kSuppressThreads = 512;
 
+template <class T>
+struct Candidate {
+    T score;
+    int prior;
+};
+
 struct SuppressShared {
     SelectShared select;
     Box boxes[kMaxTopK];  // by rank
@@ -78,14 +84,15 @@ YOLACT_DEVICE void suppress_overlapping(Block& block, FastNmsArguments<T> const&
     T const* conf = a.conf + first * row;
     bool const cross_class = a.settings.cross_class != 0;
     int const block_class = block.x();
-    auto key_at = [&](int i) {
+    auto load = [&](int i) {
         int const prior = candidates[i];
         int const class_index = cross_class ? best_classes[prior] : block_class;
-        size_t const index = static_cast<size_t>(prior) * row + 1 + static_cast<size_t>(class_index);
-        // Across classes an equal score goes to the lower prior, whatever its class.
-        return make_key(to_float(conf[index]), cross_class ? 0 : class_index, prior);
+        return Candidate<T>{conf[static_cast<size_t>(prior) * row + 1 + static_cast<size_t>(class_index)], prior};
     };
-    int const n = select_best(block, key_at, count, a.settings.top_k, shared.select);
+    // Across classes an equal score goes to the lower prior, whatever its class.
+    int const key_class = cross_class ? 0 : block_class;
+    auto key_of = [&](Candidate<T> const& c) { return make_key(to_float(c.score), key_class, c.prior); };
+    int const n = select_best(block, load, key_of, count, a.settings.top_k, shared.select);
     load_boxes(block, a.work.prior_boxes + first, n, shared);
     mark_fallen(block, n, a.settings.iou_threshold, shared);
     int const limit = a.work.limit;
