@@ -1,7 +1,7 @@
 // Kernel 1 of YolactFastNMS: which priors take part. Reads conf once, and boxes only of priors above the threshold.
 //
 // A block brings a tile of neighbouring priors into shared memory with 16-byte loads, then several threads a prior look
-// for its best class.
+// for its best class. The scores of those that take part are written class by class, as the next kernel reads them.
 #pragma once
 
 #include "../common/boxes.h"
@@ -120,15 +120,26 @@ YOLACT_DEVICE void filter_candidates(Block& block, FastNmsArguments<T> const& a)
         if (i == 0) shared.count = 0;
     });
     block.each(tile, [&](int i) {
-        if (admit(a, image, first + i, combined(shared.parts + i, plan))) {
-            shared.chosen[atomic_add(&shared.count, 1)] = first + i;
-        }
+        FilterPart const whole = combined(shared.parts + i, plan);
+        shared.parts[i] = whole;  // read by nobody else
+        if (admit(a, image, first + i, whole)) shared.chosen[atomic_add(&shared.count, 1)] = i;
     });
     int const count = block.read(shared.count);
     if (count == 0) return;
     block.each(1, [&](int) { shared.base = atomic_add(a.work.counters + 2 * image, count); });
-    int32_t* candidates = a.work.candidates + static_cast<size_t>(image) * static_cast<size_t>(a.sizes.priors);
-    block.each(count, [&](int i) { candidates[shared.base + i] = shared.chosen[i]; });
+    size_t const priors = static_cast<size_t>(a.sizes.priors);
+    int const lists = a.work.lists;
+    int32_t* candidates = a.work.candidates + static_cast<size_t>(image) * priors;
+    float* lists_of_scores = a.work.scores + static_cast<size_t>(image) * static_cast<size_t>(lists) * priors;
+    block.each(count * lists, [&](int i) {
+        int const list = i / count;
+        int const k = i - list * count;
+        int const prior = shared.chosen[k];
+        size_t const target = static_cast<size_t>(shared.base + k);
+        lists_of_scores[static_cast<size_t>(list) * priors + target] =
+            a.settings.cross_class ? shared.parts[prior].best : scores[prior * plan.stride + 1 + list];
+        if (list == 0) candidates[target] = first + prior;
+    });
 }
 
 }  // namespace yolact

@@ -78,6 +78,7 @@ struct Box;  // of common/boxes.h: 4 floats
 struct FastNmsWorkspace {
     int32_t* counters;       // [B,2] candidates, survivors; cleared by the launcher
     int32_t* candidates;     // [B,N] priors that take part, in any order
+    float* scores;           // [B,lists,N] of the candidates, in the same order; cross-class: of their best classes
     Box* prior_boxes;        // [B,N] of the candidates, decoded
     int32_t* prior_classes;  // [B,N] best class of the candidates; cross-class only
     uint64_t* survivors;     // [B,lists*limit] keys, in any order
@@ -104,6 +105,7 @@ inline FastNmsWorkspace carve_workspace(FastNmsSizes const& sizes, FastNmsSettin
     workspace.counters = static_cast<int32_t*>(take(batch * 2, sizeof(int32_t)));
     workspace.counter_bytes = batch * 2 * sizeof(int32_t);
     workspace.candidates = static_cast<int32_t*>(take(all_priors, sizeof(int32_t)));
+    workspace.scores = static_cast<float*>(take(all_priors * static_cast<size_t>(workspace.lists), sizeof(float)));
     workspace.prior_boxes = static_cast<Box*>(take(all_priors, 4 * sizeof(float)));
     workspace.prior_classes = static_cast<int32_t*>(take(settings.cross_class ? all_priors : 0, sizeof(int32_t)));
     workspace.survivors = static_cast<uint64_t*>(take(batch * workspace.survivors_per_image, sizeof(uint64_t)));

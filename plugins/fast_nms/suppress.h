@@ -10,9 +10,8 @@ namespace yolact {
 
 constexpr int kSuppressThreads = 512;
 
-template <class T>
 struct Candidate {
-    T score;
+    float score;
     int prior;
 };
 
@@ -78,20 +77,13 @@ YOLACT_DEVICE void suppress_overlapping(Block& block, FastNmsArguments<T> const&
     int const count = counters[0];
     if (count == 0) return;
     size_t const first = static_cast<size_t>(image) * static_cast<size_t>(a.sizes.priors);
-    size_t const row = static_cast<size_t>(1 + a.sizes.classes);
+    int const list = block.x();
     int32_t const* candidates = a.work.candidates + first;
-    int32_t const* best_classes = a.work.prior_classes + first;
-    T const* conf = a.conf + first * row;
-    bool const cross_class = a.settings.cross_class != 0;
-    int const block_class = block.x();
-    auto load = [&](int i) {
-        int const prior = candidates[i];
-        int const class_index = cross_class ? best_classes[prior] : block_class;
-        return Candidate<T>{conf[static_cast<size_t>(prior) * row + 1 + static_cast<size_t>(class_index)], prior};
-    };
+    float const* scores = a.work.scores +
+        static_cast<size_t>(image * a.work.lists + list) * static_cast<size_t>(a.sizes.priors);
+    auto load = [&](int i) { return Candidate{scores[i], candidates[i]}; };
     // Across classes an equal score goes to the lower prior, whatever its class.
-    int const key_class = cross_class ? 0 : block_class;
-    auto key_of = [&](Candidate<T> const& c) { return make_key(to_float(c.score), key_class, c.prior); };
+    auto key_of = [&](Candidate const& c) { return make_key(c.score, list, c.prior); };
     int const n = select_best(block, load, key_of, count, a.settings.top_k, shared.select);
     load_boxes(block, a.work.prior_boxes + first, n, shared);
     mark_fallen(block, n, a.settings.iou_threshold, shared);
