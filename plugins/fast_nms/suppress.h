@@ -45,7 +45,8 @@ YOLACT_DEVICE void load_boxes(Block& block, Box const* prior_boxes, int n, Suppr
 
 // Compare each rank with all better ones. A thread has the ranks i and n-1-i, which together have n-1 better ones, so that
 // none works longer than the others; where there are threads to spare, several share such a pair.
-YOLACT_DEVICE void mark_fallen(Block& block, int n, float threshold, SuppressShared& shared) {
+YOLACT_DEVICE void mark_fallen(Block& block, int n, float iou, SuppressShared& shared) {
+    IouThreshold const threshold = iou_threshold(iou);
     int const pairs = divided_up(n, 2);
     int const parts = larger(block.threads() / pairs, 1);
     block.each(pairs * parts, [&](int i) {
@@ -55,13 +56,13 @@ YOLACT_DEVICE void mark_fallen(Block& block, int n, float threshold, SuppressSha
         Box const low_box = shared.boxes[low];
         float const high_area = shared.area[high];
         float const low_area = shared.area[low];
-        bool high_falls = false;
-        bool low_falls = false;
+        int high_falls = 0;
+        int low_falls = 0;
         for (int better = i / pairs; better < low; better += parts) {
             Box const box = shared.boxes[better];
             float const box_area = shared.area[better];
-            low_falls |= overlaps(box, box_area, low_box, low_area, threshold);
-            high_falls |= better < high && overlaps(box, box_area, high_box, high_area, threshold);
+            if (overlaps(box, box_area, low_box, low_area, threshold)) low_falls = 1;
+            if (better < high && overlaps(box, box_area, high_box, high_area, threshold)) high_falls = 1;
         }
         if (high_falls) set_bit(shared.fallen, high);
         if (low_falls) set_bit(shared.fallen, low);
