@@ -31,8 +31,8 @@ public:
         __syncthreads();
     }
 
-    // A compiler keeps loads from memory in order with stores and atomics, so the loads of several iterations have to come
-    // first to be in flight together. What is past the end loads the last value once more.
+    // Compilers move no load above a store or an atomic, so the loads of several iterations have to come first to be in
+    // flight together. What is past the end loads the last value once more.
     template <int kInFlight, class Load, class Use>
     YOLACT_DEVICE void each_loaded(int n, Load load, Use use) const {
         int const threads = static_cast<int>(blockDim.x);

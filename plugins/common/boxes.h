@@ -34,7 +34,7 @@ YOLACT_DEVICE float area(Box const& box) {
     return fmaxf((box.x2 - box.x1) * (box.y2 - box.y1), kMinArea);
 }
 
-// An IoU threshold t, and t a little higher and lower, so that a product can stand for the division of nearly all pairs.
+// An IoU threshold t, and t a little higher and lower, so that a product can replace the division for nearly all pairs.
 struct IouThreshold {
     float exact, higher, lower;
 };
@@ -44,8 +44,8 @@ YOLACT_DEVICE IouThreshold iou_threshold(float t) {
     return {t, is_tiny ? INFINITY : t * 1.000001F, is_tiny ? 0.0F : t * 0.999999F};
 }
 
-// Whether the IoU of a and b, a division in float32, exceeds the threshold. Beyond 1e-6 of it no rounding matters: those of
-// a product and a quotient are 6e-8 each. kTiny: below it products are not that precise.
+// Whether the IoU of a and b, a division in float32, exceeds the threshold. Where it differs by more than 1e-6 of it,
+// no rounding matters: those of a product and a quotient are 6e-8 each. kTiny: smaller products are not that precise.
 YOLACT_DEVICE bool overlaps(Box const& a, float a_area, Box const& b, float b_area, IouThreshold const& threshold) {
     constexpr float kTiny = 1e-30F;
     float const width = fmaxf(fminf(a.x2, b.x2) - fmaxf(a.x1, b.x1), 0.0F);

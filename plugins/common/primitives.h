@@ -89,8 +89,8 @@ YOLACT_DEVICE void store_pack(T* target, Pack<T> const& pack) {
 #endif
 }
 
-// A step that reads source[0 .. count) from global memory, 16 bytes at a time but for the ends, and hands what it reads to
-// sink(index of the first value, pack, number of values: all of a pack, or one).
+// A step that reads source[0 .. count) from global memory, 16 bytes at a time but for the ends, and hands what it reads
+// to sink(index of the first value, pack, number of values: all of a pack, or one).
 template <int kInFlight, class T, class Sink>
 YOLACT_DEVICE void load_span(Block& block, T const* source, int count, Sink sink) {
     constexpr int kCount = Pack<T>::kCount;

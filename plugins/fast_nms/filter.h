@@ -14,6 +14,10 @@ constexpr int kFilterThreads = 256;
 constexpr int kFilterTile = 64;                  // priors a block, where their scores fit
 constexpr int kFilterTileFloats = 8 * 1024;      // 32 KiB
 
+// Loads of 16 bytes of a thread that are in flight together: all of a tile of 81 scores per prior.
+template <class T>
+constexpr int kLoads = 6 * sizeof(T) / sizeof(float);
+
 struct FilterPlan {
     int row;     // 1 + C
     int stride;  // of a row in shared memory: odd, so that threads with neighbouring priors hit different banks
@@ -34,23 +38,25 @@ struct FilterPart {
     int best_class;
 };
 
-struct FilterShared {
+struct alignas(16) FilterShared {
     int count;
     int base;
     int chosen[kFilterTile];
     FilterPart parts[kFilterThreads];
-    // then float scores[tile * stride]
+    // then, as far from a multiple of 16 bytes as the tile in conf, T scores[tile * stride]
 };
 
 YOLACT_BOTH size_t filter_shared_bytes(FilterPlan const& plan) {
-    return sizeof(FilterShared) + sizeof(float) * static_cast<size_t>(plan.tile) * static_cast<size_t>(plan.stride);
+    size_t const scores = static_cast<size_t>(plan.tile) * static_cast<size_t>(plan.stride);
+    return sizeof(FilterShared) + 16 + sizeof(float) * scores;
 }
 
 // The best of the classes [first, last) of one row. A NaN is never better, but spoils the sum.
-YOLACT_DEVICE FilterPart best_of(float const* scores, int first, int last) {
+template <class T>
+YOLACT_DEVICE FilterPart best_of(T const* scores, int first, int last) {
     FilterPart part{-INFINITY, 0.0F, first};
     for (int c = first; c < last; ++c) {
-        float const score = scores[1 + c];
+        float const score = to_float(scores[1 + c]);
         part.sum += score;
         if (score > part.best) {
             part.best = score;
@@ -97,17 +103,21 @@ template <class T>
 YOLACT_DEVICE void filter_candidates(Block& block, FastNmsArguments<T> const& a) {
     FilterPlan const plan = plan_filter(a.sizes);
     auto& shared = *block.shared<FilterShared>();
-    auto* scores = reinterpret_cast<float*>(&shared + 1);
     int const image = block.y();
     int const first = block.x() * plan.tile;
     int const tile = smaller(plan.tile, a.sizes.priors - first);
     size_t const row = static_cast<size_t>(image) * static_cast<size_t>(a.sizes.priors) + static_cast<size_t>(first);
     T const* conf = a.conf + row * static_cast<size_t>(plan.row);
-    load_span<6>(block, conf, tile * plan.row, [&](int first_value, Pack<T> const& pack, int values) {
+    auto* scores = reinterpret_cast<T*>(&shared + 1) + reinterpret_cast<std::uintptr_t>(conf) % 16 / sizeof(T);
+    load_span<kLoads<T>>(block, conf, tile * plan.row, [&](int first_value, Pack<T> const& pack, int values) {
+        if (plan.stride == plan.row && values == Pack<T>::kCount) {
+            store_pack(scores + first_value, pack);
+            return;
+        }
         YOLACT_UNROLL
         for (int lane = 0; lane < Pack<T>::kCount; ++lane) {
             int const i = first_value + lane;
-            if (lane < values) scores[plan.stride == plan.row ? i : i + i / plan.row] = to_float(pack.values[lane]);
+            if (lane < values) scores[i + i / plan.row * (plan.stride - plan.row)] = pack.values[lane];
         }
     });
     int const per_part = divided_up(a.sizes.classes, plan.parts);
@@ -137,7 +147,7 @@ YOLACT_DEVICE void filter_candidates(Block& block, FastNmsArguments<T> const& a)
         int const prior = shared.chosen[k];
         size_t const target = static_cast<size_t>(shared.base + k);
         lists_of_scores[static_cast<size_t>(list) * priors + target] =
-            a.settings.cross_class ? shared.parts[prior].best : scores[prior * plan.stride + 1 + list];
+            a.settings.cross_class ? shared.parts[prior].best : to_float(scores[prior * plan.stride + 1 + list]);
         if (list == 0) candidates[target] = first + prior;
     });
 }

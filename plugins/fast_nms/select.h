@@ -69,7 +69,8 @@ YOLACT_DEVICE void add_up(Block& block, int const* counts, int sums, int* target
     });
 }
 
-// Of the kCount counts that belong to `range`, the one that holds the key of rank `wanted`. Exactly one thread finds it.
+// Of the kCount counts that belong to `range`, the one that holds the key of rank `wanted`. Exactly one thread finds
+// it.
 template <int kCount>
 YOLACT_DEVICE Found narrow(Block& block, int const* counts, Found const& range, int wanted, Found& found) {
     block.each(kCount, [&](int k) {
@@ -126,8 +127,8 @@ YOLACT_DEVICE int collect_best(Block& block, Load load, KeyOf key_of, int count,
     return collected;
 }
 
-// shared.keys[0 .. result): the `wanted` largest of key_of(load(0 .. count)), largest first. wanted <= kSortedKeys. load only
-// loads, so that several of its values are on their way at once.
+// shared.keys[0 .. result): the `wanted` largest of key_of(load(0 .. count)), largest first. wanted <= kSortedKeys.
+// `load` only loads, so that several values of a thread are in flight together.
 template <class Load, class KeyOf>
 YOLACT_DEVICE int select_best(Block& block, Load load, KeyOf key_of, int count, int wanted, SelectShared& shared) {
     int const n = smaller(count, wanted);

@@ -43,8 +43,8 @@ YOLACT_DEVICE void load_boxes(Block& block, Box const* prior_boxes, int n, Suppr
     });
 }
 
-// Compare each rank with all better ones. A thread has the ranks i and n-1-i, which together have n-1 better ones, so that
-// none works longer than the others; where there are threads to spare, several share such a pair.
+// Compare each rank with all better ones. A thread has the ranks i and n-1-i, which together have n-1 better ones, so
+// that none works longer than the others; where there are threads to spare, several share such a pair.
 YOLACT_DEVICE void mark_fallen(Block& block, int n, float iou, SuppressShared& shared) {
     IouThreshold const threshold = iou_threshold(iou);
     int const pairs = divided_up(n, 2);
