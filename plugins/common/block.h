@@ -7,6 +7,9 @@
 //     int total = block.read(shared.total);   // a value that every thread needs between two steps
 //     block.each(total, [&](int i) { ... });  // step 2
 //
+// `each_loaded<kInFlight>(n, load, use)` is the step each(n, [&](int i) { use(i, load(i)); }) in which a thread loads
+// kInFlight values before it uses the first.
+//
 // Within one step no iteration may depend on what another one writes, except through the atomics of primitives.h. The
 // host runs a step's iterations in forward, reversed or shuffled order: a dependence shows as a different result.
 // Code between steps is executed by every thread and has to do the same in each: what a step has written may be looked

@@ -23,12 +23,32 @@ public:
         return reinterpret_cast<T*>(shared_);
     }
 
-    // kUnroll: iterations of one thread whose loads may be in flight together.
-    template <int kUnroll = 1, class Step>
+    template <class Step>
     YOLACT_DEVICE void each(int n, Step step) const {
-#pragma unroll kUnroll
         for (int i = static_cast<int>(threadIdx.x); i < n; i += static_cast<int>(blockDim.x)) {
             step(i);
+        }
+        __syncthreads();
+    }
+
+    // Compilers move no load above a store or an atomic, so the loads of several iterations have to come first to be in
+    // flight together. What is past the end loads the last value once more.
+    template <int kInFlight, class Load, class Use>
+    YOLACT_DEVICE void each_loaded(int n, Load load, Use use) const {
+        int const threads = static_cast<int>(blockDim.x);
+#pragma unroll 1
+        for (int first = static_cast<int>(threadIdx.x); first < n; first += kInFlight * threads) {
+            decltype(load(0)) values[kInFlight];
+#pragma unroll
+            for (int k = 0; k < kInFlight; ++k) {
+                int const i = first + k * threads;
+                values[k] = load(i < n ? i : n - 1);
+            }
+#pragma unroll
+            for (int k = 0; k < kInFlight; ++k) {
+                int const i = first + k * threads;
+                if (i < n) use(i, values[k]);
+            }
         }
         __syncthreads();
     }

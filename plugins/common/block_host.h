@@ -31,7 +31,7 @@ public:
         return reinterpret_cast<T*>(shared_);
     }
 
-    template <int kUnroll = 1, class Step>
+    template <class Step>
     void each(int n, Step step) {
         if (order_ == Order::kForward) {
             for (int i = 0; i < n; ++i) step(i);
@@ -40,6 +40,11 @@ public:
         } else if (n > 0) {
             each_shuffled(n, step);
         }
+    }
+
+    template <int kInFlight, class Load, class Use>
+    void each_loaded(int n, Load load, Use use) {
+        each(n, [&](int i) { use(i, load(i)); });
     }
 
     template <class T>

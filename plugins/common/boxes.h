@@ -12,7 +12,7 @@ constexpr float kSizeVariance = 0.2F;
 constexpr float kFiniteLimit = 1e18F;
 constexpr float kMinArea = 1.17549435e-38F;  // the smallest normal number: two boxes without area have the IoU 0
 
-struct Box {
+struct alignas(16) Box {  // read and written at once
     float x1, y1, x2, y2;  // relative to the image, not clipped
 };
 
@@ -34,12 +34,27 @@ YOLACT_DEVICE float area(Box const& box) {
     return fmaxf((box.x2 - box.x1) * (box.y2 - box.y1), kMinArea);
 }
 
-// Whether the IoU of a and b exceeds the threshold, which is not negative. Most pairs do not touch: no division then.
-YOLACT_DEVICE bool overlaps(Box const& a, float a_area, Box const& b, float b_area, float threshold) {
+// An IoU threshold t, and t a little higher and lower, so that a product can replace the division for nearly all pairs.
+struct IouThreshold {
+    float exact, higher, lower;
+};
+
+YOLACT_DEVICE IouThreshold iou_threshold(float t) {
+    bool const is_tiny = t < 1e-30F;  // its neighbours are no longer precise: always divide
+    return {t, is_tiny ? INFINITY : t * 1.000001F, is_tiny ? 0.0F : t * 0.999999F};
+}
+
+// Whether the IoU of a and b, a division in float32, exceeds the threshold. Where it differs by more than 1e-6 of it,
+// no rounding matters: those of a product and a quotient are 6e-8 each. kTiny: smaller products are not that precise.
+YOLACT_DEVICE bool overlaps(Box const& a, float a_area, Box const& b, float b_area, IouThreshold const& threshold) {
+    constexpr float kTiny = 1e-30F;
     float const width = fmaxf(fminf(a.x2, b.x2) - fmaxf(a.x1, b.x1), 0.0F);
     float const height = fmaxf(fminf(a.y2, b.y2) - fmaxf(a.y1, b.y1), 0.0F);
     float const intersection = width * height;
-    return intersection > 0.0F && intersection / (a_area + b_area - intersection) > threshold;
+    float const all = a_area + b_area - intersection;
+    bool exceeds = intersection > fmaf(threshold.higher, all, kTiny);
+    if (!exceeds && intersection >= fmaf(threshold.lower, all, -kTiny)) exceeds = intersection / all > threshold.exact;
+    return exceeds;
 }
 
 // The pixels [low, high) of an axis of `size` px that the crop leaves, with one pixel of padding.

@@ -17,7 +17,8 @@ yolact::ElementType type_of(int is_half) {
 
 }  // namespace
 
-// Each of the following returns CUDA's error code. is_half: as in the operators' host.h; pointers are the GPU's.
+// Each of the following returns CUDA's error code. is_half: tensors that may be either are half, otherwise float;
+// pointers are the GPU's.
 YOLACT_EXPORT int yolact_launch_fast_nms(int is_half, yolact::FastNmsSizes const* sizes,
     yolact::FastNmsSettings const* settings, yolact::FastNmsTensors const* tensors, void* workspace, void* stream) {
     return yolact::launch_fast_nms(

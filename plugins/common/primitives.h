@@ -21,12 +21,20 @@ YOLACT_DEVICE int atomic_add(int* counter, int value) {
 #endif
 }
 
-// Make a flag in shared memory 1, whoever else does so at the same time.
-YOLACT_DEVICE void raise_flag(int* flag) {
+// Set bit `index` of words in shared memory, whoever else sets another one at the same time.
+YOLACT_DEVICE void set_bit(std::uint32_t* words, int index) {
 #if defined(__CUDACC__)
-    atomicOr(flag, 1);
+    atomicOr(words + index / 32, 1U << index % 32);
 #else
-    *flag |= 1;
+    words[index / 32] |= 1U << index % 32;
+#endif
+}
+
+YOLACT_DEVICE int count_bits(std::uint32_t word) {
+#if defined(__CUDACC__)
+    return __popc(word);
+#else
+    return __builtin_popcount(word);
 #endif
 }
 
@@ -69,27 +77,41 @@ YOLACT_DEVICE Pack<T> load_pack(T const* source) {
     return pack;
 }
 
-// A step that reads source[0 .. count) from global memory and hands each value to sink(index, value as float), with
-// 16-byte loads for all but the ends.
-template <class T, class Sink>
+template <class T>
+YOLACT_DEVICE void store_pack(T* target, Pack<T> const& pack) {
+#if defined(__CUDACC__)
+    uint4 words;
+    memcpy(&words, &pack, sizeof pack);
+    *reinterpret_cast<uint4*>(target) = words;
+#else
+    if (reinterpret_cast<std::uintptr_t>(target) % 16 != 0) std::abort();
+    std::memcpy(target, &pack, sizeof pack);
+#endif
+}
+
+// A step that reads source[0 .. count) from global memory, 16 bytes at a time but for the ends, and hands what it reads
+// to sink(index of the first value, pack, number of values: all of a pack, or one).
+template <int kInFlight, class T, class Sink>
 YOLACT_DEVICE void load_span(Block& block, T const* source, int count, Sink sink) {
     constexpr int kCount = Pack<T>::kCount;
     auto const past = static_cast<int>(reinterpret_cast<std::uintptr_t>(source) % 16);
     int const head = smaller((16 - past) % 16 / static_cast<int>(sizeof(T)), count);
     int const packs = (count - head) / kCount;
     int const singles = count - packs * kCount;
-    block.template each<4>(packs + singles, [&](int i) {
-        if (i < packs) {
-            int const first = head + i * kCount;
-            Pack<T> const pack = load_pack(source + first);
-YOLACT_UNROLL
-            for (int lane = 0; lane < kCount; ++lane) sink(first + lane, to_float(pack.values[lane]));
-        } else {
-            int const single = i - packs;
-            int const index = single < head ? single : single + packs * kCount;
-            sink(index, to_float(source[index]));
-        }
-    });
+    auto index_of = [&](int i) {
+        int const single = i - packs;
+        return i < packs ? head + i * kCount : single < head ? single : single + packs * kCount;
+    };
+    block.template each_loaded<kInFlight>(
+        packs + singles,
+        [&](int i) {
+            T const* const from = source + index_of(i);
+            if (i < packs) return load_pack(from);
+            Pack<T> pack{};
+            pack.values[0] = *from;
+            return pack;
+        },
+        [&](int i, Pack<T> const& pack) { sink(index_of(i), pack, i < packs ? kCount : 1); });
 }
 
 }  // namespace yolact

@@ -11,6 +11,7 @@ struct FastNmsArguments {
     FastNmsSizes sizes;
     FastNmsSettings settings;
     FastNmsWorkspace work;
+    int32_t rows;  // of the outputs
     T const* loc;
     T const* conf;
     T const* coef;
@@ -25,7 +26,7 @@ struct FastNmsArguments {
 template <class T>
 FastNmsArguments<T> arguments_of(
     FastNmsSizes const& sizes, FastNmsSettings const& settings, FastNmsTensors const& tensors, void* workspace) {
-    return {sizes, settings, carve_workspace(sizes, settings, workspace),
+    return {sizes, settings, carve_workspace(sizes, settings, workspace), output_count(settings),
         static_cast<T const*>(tensors.loc), static_cast<T const*>(tensors.conf), static_cast<T const*>(tensors.coef),
         tensors.priors, tensors.boxes, tensors.scores, tensors.classes, static_cast<T*>(tensors.coefs),
         tensors.num_detections};

@@ -1,7 +1,7 @@
 // Kernel 1 of YolactFastNMS: which priors take part. Reads conf once, and boxes only of priors above the threshold.
 //
 // A block brings a tile of neighbouring priors into shared memory with 16-byte loads, then several threads a prior look
-// for its best class.
+// for its best class. The scores of those that take part are written class by class, as the next kernel reads them.
 #pragma once
 
 #include "../common/boxes.h"
@@ -13,6 +13,10 @@ namespace yolact {
 constexpr int kFilterThreads = 256;
 constexpr int kFilterTile = 64;                  // priors a block, where their scores fit
 constexpr int kFilterTileFloats = 8 * 1024;      // 32 KiB
+
+// Loads of 16 bytes of a thread that are in flight together: all of a tile of 81 scores per prior.
+template <class T>
+constexpr int kLoads = 6 * sizeof(T) / sizeof(float);
 
 struct FilterPlan {
     int row;     // 1 + C
@@ -34,23 +38,25 @@ struct FilterPart {
     int best_class;
 };
 
-struct FilterShared {
+struct alignas(16) FilterShared {
     int count;
     int base;
     int chosen[kFilterTile];
     FilterPart parts[kFilterThreads];
-    // then float scores[tile * stride]
+    // then, as far from a multiple of 16 bytes as the tile in conf, T scores[tile * stride]
 };
 
 YOLACT_BOTH size_t filter_shared_bytes(FilterPlan const& plan) {
-    return sizeof(FilterShared) + sizeof(float) * static_cast<size_t>(plan.tile) * static_cast<size_t>(plan.stride);
+    size_t const scores = static_cast<size_t>(plan.tile) * static_cast<size_t>(plan.stride);
+    return sizeof(FilterShared) + 16 + sizeof(float) * scores;
 }
 
 // The best of the classes [first, last) of one row. A NaN is never better, but spoils the sum.
-YOLACT_DEVICE FilterPart best_of(float const* scores, int first, int last) {
+template <class T>
+YOLACT_DEVICE FilterPart best_of(T const* scores, int first, int last) {
     FilterPart part{-INFINITY, 0.0F, first};
     for (int c = first; c < last; ++c) {
-        float const score = scores[1 + c];
+        float const score = to_float(scores[1 + c]);
         part.sum += score;
         if (score > part.best) {
             part.best = score;
@@ -87,11 +93,7 @@ YOLACT_DEVICE bool admit(FastNmsArguments<T> const& a, int image, int prior, Fil
     }
     Box const box = decode(loc, anchor);
     if (!is_finite(box)) return false;
-    float* target = a.work.prior_boxes + index * 4;
-    target[0] = box.x1;
-    target[1] = box.y1;
-    target[2] = box.x2;
-    target[3] = box.y2;
+    a.work.prior_boxes[index] = box;
     if (a.settings.cross_class) a.work.prior_classes[index] = scores.best_class;
     return true;
 }
@@ -101,13 +103,22 @@ template <class T>
 YOLACT_DEVICE void filter_candidates(Block& block, FastNmsArguments<T> const& a) {
     FilterPlan const plan = plan_filter(a.sizes);
     auto& shared = *block.shared<FilterShared>();
-    auto* scores = reinterpret_cast<float*>(&shared + 1);
     int const image = block.y();
     int const first = block.x() * plan.tile;
     int const tile = smaller(plan.tile, a.sizes.priors - first);
     size_t const row = static_cast<size_t>(image) * static_cast<size_t>(a.sizes.priors) + static_cast<size_t>(first);
-    load_span(block, a.conf + row * static_cast<size_t>(plan.row), tile * plan.row, [&](int i, float value) {
-        scores[plan.stride == plan.row ? i : i + i / plan.row] = value;
+    T const* conf = a.conf + row * static_cast<size_t>(plan.row);
+    auto* scores = reinterpret_cast<T*>(&shared + 1) + reinterpret_cast<std::uintptr_t>(conf) % 16 / sizeof(T);
+    load_span<kLoads<T>>(block, conf, tile * plan.row, [&](int first_value, Pack<T> const& pack, int values) {
+        if (plan.stride == plan.row && values == Pack<T>::kCount) {
+            store_pack(scores + first_value, pack);
+            return;
+        }
+        YOLACT_UNROLL
+        for (int lane = 0; lane < Pack<T>::kCount; ++lane) {
+            int const i = first_value + lane;
+            if (lane < values) scores[i + i / plan.row * (plan.stride - plan.row)] = pack.values[lane];
+        }
     });
     int const per_part = divided_up(a.sizes.classes, plan.parts);
     block.each(plan.tile * plan.parts, [&](int i) {
@@ -119,15 +130,26 @@ YOLACT_DEVICE void filter_candidates(Block& block, FastNmsArguments<T> const& a)
         if (i == 0) shared.count = 0;
     });
     block.each(tile, [&](int i) {
-        if (admit(a, image, first + i, combined(shared.parts + i, plan))) {
-            shared.chosen[atomic_add(&shared.count, 1)] = first + i;
-        }
+        FilterPart const whole = combined(shared.parts + i, plan);
+        shared.parts[i] = whole;  // read by nobody else
+        if (admit(a, image, first + i, whole)) shared.chosen[atomic_add(&shared.count, 1)] = i;
     });
     int const count = block.read(shared.count);
     if (count == 0) return;
     block.each(1, [&](int) { shared.base = atomic_add(a.work.counters + 2 * image, count); });
-    int32_t* candidates = a.work.candidates + static_cast<size_t>(image) * static_cast<size_t>(a.sizes.priors);
-    block.each(count, [&](int i) { candidates[shared.base + i] = shared.chosen[i]; });
+    size_t const priors = static_cast<size_t>(a.sizes.priors);
+    int const lists = a.work.lists;
+    int32_t* candidates = a.work.candidates + static_cast<size_t>(image) * priors;
+    float* lists_of_scores = a.work.scores + static_cast<size_t>(image) * static_cast<size_t>(lists) * priors;
+    block.each(count * lists, [&](int i) {
+        int const list = i / count;
+        int const k = i - list * count;
+        int const prior = shared.chosen[k];
+        size_t const target = static_cast<size_t>(shared.base + k);
+        lists_of_scores[static_cast<size_t>(list) * priors + target] =
+            a.settings.cross_class ? shared.parts[prior].best : to_float(scores[prior * plan.stride + 1 + list]);
+        if (list == 0) candidates[target] = first + prior;
+    });
 }
 
 }  // namespace yolact

@@ -1,6 +1,7 @@
 // What YolactFastNMS is asked to do. Plain C++: the TensorRT shell, the launcher and the kernels share it.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
@@ -71,13 +72,19 @@ struct FastNmsTensors {
     int32_t* num_detections;  // [B]
 };
 
+struct Box;  // of common/boxes.h: 4 floats
+
 // The workspace, which needs no particular content at first: the counters, then, each 256-byte aligned, the arrays.
 struct FastNmsWorkspace {
     int32_t* counters;       // [B,2] candidates, survivors; cleared by the launcher
     int32_t* candidates;     // [B,N] priors that take part, in any order
-    float* prior_boxes;      // [B,N,4] of the candidates, decoded
+    float* scores;           // [B,lists,N] of the candidates, in the same order; cross-class: of their best classes
+    Box* prior_boxes;        // [B,N] of the candidates, decoded
     int32_t* prior_classes;  // [B,N] best class of the candidates; cross-class only
-    uint64_t* survivors;     // [B,rows*top_k] keys, in any order
+    uint64_t* survivors;     // [B,lists*limit] keys, in any order
+    int32_t lists;           // of candidates: one per class; cross-class: one
+    int32_t limit;           // survivors of a list: no more are compared, or are output
+    size_t survivors_per_image;  // lists * limit
     size_t counter_bytes;
     size_t bytes;
 };
@@ -91,15 +98,17 @@ inline FastNmsWorkspace carve_workspace(FastNmsSizes const& sizes, FastNmsSettin
     };
     size_t const batch = static_cast<size_t>(sizes.batch);
     size_t const all_priors = batch * static_cast<size_t>(sizes.priors);
-    size_t const rows = settings.cross_class ? 1 : static_cast<size_t>(sizes.classes);
     FastNmsWorkspace workspace{};
+    workspace.lists = settings.cross_class ? 1 : sizes.classes;
+    workspace.limit = std::min({settings.top_k, sizes.priors, output_count(settings)});
+    workspace.survivors_per_image = static_cast<size_t>(workspace.lists) * static_cast<size_t>(workspace.limit);
     workspace.counters = static_cast<int32_t*>(take(batch * 2, sizeof(int32_t)));
     workspace.counter_bytes = batch * 2 * sizeof(int32_t);
     workspace.candidates = static_cast<int32_t*>(take(all_priors, sizeof(int32_t)));
-    workspace.prior_boxes = static_cast<float*>(take(all_priors * 4, sizeof(float)));
+    workspace.scores = static_cast<float*>(take(all_priors * static_cast<size_t>(workspace.lists), sizeof(float)));
+    workspace.prior_boxes = static_cast<Box*>(take(all_priors, 4 * sizeof(float)));
     workspace.prior_classes = static_cast<int32_t*>(take(settings.cross_class ? all_priors : 0, sizeof(int32_t)));
-    size_t const row_length = static_cast<size_t>(settings.top_k < sizes.priors ? settings.top_k : sizes.priors);
-    workspace.survivors = static_cast<uint64_t*>(take(batch * rows * row_length, sizeof(uint64_t)));
+    workspace.survivors = static_cast<uint64_t*>(take(batch * workspace.survivors_per_image, sizeof(uint64_t)));
     workspace.bytes = offset;
     return workspace;
 }

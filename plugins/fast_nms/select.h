@@ -12,20 +12,22 @@ constexpr int kSortedKeys = 1024;
 constexpr int kFewKeys = 512;  // worth one more pass: sorting twice as many costs more
 constexpr int kDigitBits = 11;
 constexpr int kBins = 1 << kDigitBits;
-constexpr int kChunk = 16;  // bins that one thread adds up
+constexpr int kFan = 16;  // bins, or sums of bins, that one thread adds up
+constexpr int kSums = kBins / kFan;
+constexpr int kSumsOfSums = kSums / kFan;
+constexpr int kInFlight = 8;  // loads of a thread
 
 struct Found {
-    int digit;   // the bin in which the key that is looked for lies
-    int above;   // keys in higher bins
-    int inside;  // keys in this bin
+    int digit;   // the bin, or the sum of bins, in which the key that is looked for lies
+    int above;   // keys in higher ones
+    int inside;  // keys in this one
 };
 
 struct SelectShared {
     std::uint64_t keys[kSortedKeys];
     int bins[kBins];
-    int chunks[kBins / kChunk];
-    int chunk;
-    int chunk_above;
+    int sums[kSums];  // of kFan bins each
+    int sums_of_sums[kSumsOfSums];
     Found found;
     int count;
 };
@@ -57,35 +59,43 @@ YOLACT_DEVICE void sort_descending(Block& block, std::uint64_t* keys, int count)
     }
 }
 
-// The bin that holds the key of rank `wanted`, counted from 1 at the highest key. Exactly one thread finds it.
-YOLACT_DEVICE Found find_bin(Block& block, SelectShared& shared, int bins, int wanted) {
-    int const chunks = bins / kChunk;
-    block.each(chunks, [&](int c) {
+// Add up kFan neighbours each.
+YOLACT_DEVICE void add_up(Block& block, int const* counts, int sums, int* target) {
+    block.each(sums, [&](int s) {
         int sum = 0;
-        for (int k = 0; k < kChunk; ++k) sum += shared.bins[c * kChunk + (c + k) % kChunk];  // spread over the banks
-        shared.chunks[c] = sum;
+        YOLACT_UNROLL
+        for (int k = 0; k < kFan; ++k) sum += counts[s * kFan + (k ^ s % kFan)];  // spread over the banks
+        target[s] = sum;
     });
-    block.each(chunks, [&](int c) {
-        int above = 0;
-        for (int other = c + 1; other < chunks; ++other) above += shared.chunks[other];
-        if (above < wanted && wanted <= above + shared.chunks[c]) {
-            shared.chunk = c;
-            shared.chunk_above = above;
-        }
+}
+
+// Of the kCount counts that belong to `range`, the one that holds the key of rank `wanted`. Exactly one thread finds
+// it.
+template <int kCount>
+YOLACT_DEVICE Found narrow(Block& block, int const* counts, Found const& range, int wanted, Found& found) {
+    block.each(kCount, [&](int k) {
+        int const first = range.digit * kCount;
+        int above = range.above;
+        YOLACT_UNROLL
+        for (int other = 0; other < kCount; ++other) above += other > k ? counts[first + other] : 0;
+        int const inside = counts[first + k];
+        if (above < wanted && wanted <= above + inside) found = {first + k, above, inside};
     });
-    block.each(kChunk, [&](int k) {
-        int const first = shared.chunk * kChunk;
-        int above = shared.chunk_above;
-        for (int other = k + 1; other < kChunk; ++other) above += shared.bins[first + other];
-        int const inside = shared.bins[first + k];
-        if (above < wanted && wanted <= above + inside) shared.found = {first + k, above, inside};
-    });
-    return block.read(shared.found);
+    return block.read(found);
+}
+
+// The bin that holds the key of rank `wanted`, counted from 1 at the highest key.
+YOLACT_DEVICE Found find_bin(Block& block, SelectShared& shared, int wanted) {
+    add_up(block, shared.bins, kSums, shared.sums);
+    add_up(block, shared.sums, kSumsOfSums, shared.sums_of_sums);
+    Found found = narrow<kSumsOfSums>(block, shared.sums_of_sums, {0, 0, 0}, wanted, shared.found);
+    found = narrow<kFan>(block, shared.sums, found, wanted, shared.found);
+    return narrow<kFan>(block, shared.bins, found, wanted, shared.found);
 }
 
 // Collect, unsorted, the n best of `count` > kSortedKeys keys and perhaps some more; returns how many.
-template <class Source>
-YOLACT_DEVICE int collect_best(Block& block, Source key_at, int count, int n, SelectShared& shared) {
+template <class Load, class KeyOf>
+YOLACT_DEVICE int collect_best(Block& block, Load load, KeyOf key_of, int count, int n, SelectShared& shared) {
     int const limit = n <= kFewKeys ? kFewKeys : kSortedKeys;
     std::uint64_t prefix = 0;  // the digits found so far
     int shift = 64;            // where they end
@@ -95,35 +105,38 @@ YOLACT_DEVICE int collect_best(Block& block, Source key_at, int count, int n, Se
         int const width = smaller(kDigitBits, shift);
         int const next = shift - width;
         std::uint64_t const mask = (1ULL << width) - 1;
-        block.each(1 << width, [&](int i) { shared.bins[i] = 0; });
-        block.template each<4>(count, [&](int i) {
-            std::uint64_t const key = key_at(i);
+        block.each(kBins, [&](int i) {
+            shared.bins[i] = 0;
+            if (i == 0) shared.count = 0;
+        });
+        block.template each_loaded<kInFlight>(count, load, [&](int, auto const& loaded) {
+            std::uint64_t const key = key_of(loaded);
             if (shift == 64 || key >> shift == prefix) add_to_bin(shared.bins, static_cast<int>(key >> next & mask));
         });
-        Found const found = find_bin(block, shared, 1 << width, wanted);
+        Found const found = find_bin(block, shared, wanted);
         prefix = prefix << width | static_cast<std::uint64_t>(found.digit);
         shift = next;
         wanted -= found.above;
         collected = n - wanted + found.inside;
     }
     std::uint64_t const lowest = prefix << shift;
-    block.each(1, [&](int) { shared.count = 0; });
-    block.template each<4>(count, [&](int i) {
-        std::uint64_t const key = key_at(i);
+    block.template each_loaded<kInFlight>(count, load, [&](int, auto const& loaded) {
+        std::uint64_t const key = key_of(loaded);
         if (key >= lowest) shared.keys[atomic_add(&shared.count, 1)] = key;
     });
     return collected;
 }
 
-// shared.keys[0 .. result): the `wanted` largest of key_at(0 .. count), largest first. wanted <= kSortedKeys.
-template <class Source>
-YOLACT_DEVICE int select_best(Block& block, Source key_at, int count, int wanted, SelectShared& shared) {
+// shared.keys[0 .. result): the `wanted` largest of key_of(load(0 .. count)), largest first. wanted <= kSortedKeys.
+// `load` only loads, so that several values of a thread are in flight together.
+template <class Load, class KeyOf>
+YOLACT_DEVICE int select_best(Block& block, Load load, KeyOf key_of, int count, int wanted, SelectShared& shared) {
     int const n = smaller(count, wanted);
     int collected = count;
     if (count <= kSortedKeys) {
-        block.each(count, [&](int i) { shared.keys[i] = key_at(i); });
+        block.template each_loaded<2>(count, load, [&](int i, auto const& loaded) { shared.keys[i] = key_of(loaded); });
     } else {
-        collected = collect_best(block, key_at, count, n, shared);
+        collected = collect_best(block, load, key_of, count, n, shared);
     }
     sort_descending(block, shared.keys, collected);
     return n;

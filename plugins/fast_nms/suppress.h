@@ -10,51 +10,62 @@ namespace yolact {
 
 constexpr int kSuppressThreads = 512;
 
-struct SuppressShared {
-    SelectShared select;
-    float x1[kMaxTopK], y1[kMaxTopK], x2[kMaxTopK], y2[kMaxTopK], area[kMaxTopK];
-    int kept_count;
-    int base;
-
-    // By rank, 0 or 1; in the memory of the histogram, which has done its work by then.
-    YOLACT_DEVICE int& has_fallen(int rank) { return select.bins[rank]; }
-    // The ranks that did not fall, in any order.
-    YOLACT_DEVICE int& kept(int i) { return select.bins[kMaxTopK + i]; }
-
-    YOLACT_DEVICE Box box(int rank) const { return {x1[rank], y1[rank], x2[rank], y2[rank]}; }
+struct Candidate {
+    float score;
+    int prior;
 };
 
-static_assert(2 * kMaxTopK <= kBins, "has_fallen and kept fit into the histogram");
+struct SuppressShared {
+    SelectShared select;
+    Box boxes[kMaxTopK];  // by rank
+    float area[kMaxTopK];
+    std::uint32_t fallen[kMaxTopK / 32 + 1];  // a bit per rank
+    int base;
+
+    // How many of the ranks before this one did not fall.
+    YOLACT_DEVICE int kept_before(int rank) const {
+        int count = 0;
+        for (int word = 0; word < rank / 32; ++word) count += count_bits(~fallen[word]);
+        return count + count_bits(~fallen[rank / 32] & ((1U << rank % 32) - 1));
+    }
+
+    YOLACT_DEVICE bool has_fallen(int rank) const { return (fallen[rank / 32] >> rank % 32 & 1U) != 0; }
+};
+
 static_assert(sizeof(SuppressShared) <= 48 * 1024, "what every GPU gives a block without being asked");
 
-YOLACT_DEVICE void load_boxes(Block& block, float const* prior_boxes, int n, SuppressShared& shared) {
+YOLACT_DEVICE void load_boxes(Block& block, Box const* prior_boxes, int n, SuppressShared& shared) {
     block.each(n, [&](int rank) {
-        float const* source = prior_boxes + 4 * static_cast<size_t>(prior_of(shared.select.keys[rank]));
-        Box const box{source[0], source[1], source[2], source[3]};
-        shared.x1[rank] = box.x1;
-        shared.y1[rank] = box.y1;
-        shared.x2[rank] = box.x2;
-        shared.y2[rank] = box.y2;
+        Box const box = prior_boxes[prior_of(shared.select.keys[rank])];
+        shared.boxes[rank] = box;
         shared.area[rank] = area(box);
-        shared.has_fallen(rank) = 0;
-        if (rank == 0) shared.kept_count = 0;
+        if (rank <= n / 32) shared.fallen[rank] = 0;
     });
 }
 
-// Pairs above the diagonal, several threads a column where there are threads to spare. Neighbouring threads have
-// neighbouring columns and compare them with the same row.
-YOLACT_DEVICE void mark_fallen(Block& block, int n, float threshold, SuppressShared& shared) {
-    int const parts = larger(block.threads() / n, 1);
-    block.each(n * parts, [&](int i) {
-        int const rank = i % n;
-        Box const box = shared.box(rank);
-        float const box_area = shared.area[rank];
-        for (int better = i / n; better < rank; better += parts) {
-            if (overlaps(shared.box(better), shared.area[better], box, box_area, threshold)) {
-                raise_flag(&shared.has_fallen(rank));
-                break;
-            }
+// Compare each rank with all better ones. A thread has the ranks i and n-1-i, which together have n-1 better ones, so
+// that none works longer than the others; where there are threads to spare, several share such a pair.
+YOLACT_DEVICE void mark_fallen(Block& block, int n, float iou, SuppressShared& shared) {
+    IouThreshold const threshold = iou_threshold(iou);
+    int const pairs = divided_up(n, 2);
+    int const parts = larger(block.threads() / pairs, 1);
+    block.each(pairs * parts, [&](int i) {
+        int const high = i % pairs;
+        int const low = n - 1 - high;
+        Box const high_box = shared.boxes[high];
+        Box const low_box = shared.boxes[low];
+        float const high_area = shared.area[high];
+        float const low_area = shared.area[low];
+        int high_falls = 0;
+        int low_falls = 0;
+        for (int better = i / pairs; better < low; better += parts) {
+            Box const box = shared.boxes[better];
+            float const box_area = shared.area[better];
+            if (overlaps(box, box_area, low_box, low_area, threshold)) low_falls = 1;
+            if (better < high && overlaps(box, box_area, high_box, high_area, threshold)) high_falls = 1;
         }
+        if (high_falls) set_bit(shared.fallen, high);
+        if (low_falls) set_bit(shared.fallen, low);
     });
 }
 
@@ -67,31 +78,23 @@ YOLACT_DEVICE void suppress_overlapping(Block& block, FastNmsArguments<T> const&
     int const count = counters[0];
     if (count == 0) return;
     size_t const first = static_cast<size_t>(image) * static_cast<size_t>(a.sizes.priors);
-    size_t const row = static_cast<size_t>(1 + a.sizes.classes);
+    int const list = block.x();
     int32_t const* candidates = a.work.candidates + first;
-    int32_t const* best_classes = a.work.prior_classes + first;
-    T const* conf = a.conf + first * row;
-    bool const cross_class = a.settings.cross_class != 0;
-    int const block_class = block.x();
-    auto key_at = [&](int i) {
-        int const prior = candidates[i];
-        int const class_index = cross_class ? best_classes[prior] : block_class;
-        size_t const index = static_cast<size_t>(prior) * row + 1 + static_cast<size_t>(class_index);
-        // Across classes an equal score goes to the lower prior, whatever its class.
-        return make_key(to_float(conf[index]), cross_class ? 0 : class_index, prior);
-    };
-    int const n = select_best(block, key_at, count, a.settings.top_k, shared.select);
-    load_boxes(block, a.work.prior_boxes + first * 4, n, shared);
+    float const* scores = a.work.scores +
+        static_cast<size_t>(image * a.work.lists + list) * static_cast<size_t>(a.sizes.priors);
+    auto load = [&](int i) { return Candidate{scores[i], candidates[i]}; };
+    // Across classes an equal score goes to the lower prior, whatever its class.
+    auto key_of = [&](Candidate const& c) { return make_key(c.score, list, c.prior); };
+    int const n = select_best(block, load, key_of, count, a.settings.top_k, shared.select);
+    load_boxes(block, a.work.prior_boxes + first, n, shared);
     mark_fallen(block, n, a.settings.iou_threshold, shared);
+    int const limit = a.work.limit;
+    block.each(1, [&](int) { shared.base = atomic_add(counters + 1, smaller(shared.kept_before(n), limit)); });
+    std::uint64_t* survivors = a.work.survivors + static_cast<size_t>(image) * a.work.survivors_per_image;
     block.each(n, [&](int rank) {
-        if (!shared.has_fallen(rank)) shared.kept(atomic_add(&shared.kept_count, 1)) = rank;
+        int const position = shared.kept_before(rank);
+        if (!shared.has_fallen(rank) && position < limit) survivors[shared.base + position] = shared.select.keys[rank];
     });
-    int const kept = block.read(shared.kept_count);
-    block.each(1, [&](int) { shared.base = atomic_add(counters + 1, kept); });
-    size_t const rows = cross_class ? 1 : static_cast<size_t>(a.sizes.classes);
-    size_t const row_length = static_cast<size_t>(smaller(a.settings.top_k, a.sizes.priors));
-    std::uint64_t* survivors = a.work.survivors + static_cast<size_t>(image) * rows * row_length;
-    block.each(kept, [&](int i) { survivors[shared.base + i] = shared.select.keys[shared.kept(i)]; });
 }
 
 }  // namespace yolact

@@ -82,8 +82,17 @@ YOLACT_DEVICE float dot(float const* a, float const* b, int packs) {
 // Copy rows of K numbers, `count` rows, to rows of `stride` floats; the rest of each last pack becomes zero.
 template <class T>
 YOLACT_DEVICE void load_rows(Block& block, T const* source, int count, int coefs, int stride, float* target) {
-    load_span(block, source, count * coefs, [&](int i, float value) {
-        target[i / coefs * stride + i % coefs] = value;
+    load_span<4>(block, source, count * coefs, [&](int first, Pack<T> const& pack, int values) {
+        int row = first / coefs;
+        int column = first - row * coefs;
+        YOLACT_UNROLL
+        for (int lane = 0; lane < Pack<T>::kCount; ++lane) {
+            if (lane < values) target[row * stride + column] = to_float(pack.values[lane]);
+            if (++column == coefs) {
+                column = 0;
+                ++row;
+            }
+        }
     });
     int const padding = divided_up(coefs, kLanes) * kLanes - coefs;
     if (padding > 0) {

@@ -1,18 +1,20 @@
 // The other mode of YolactMaskAssembly: masks at the image's size, thresholded, a bit a pixel.
 //
 // The masks of assemble.h, upsampled bilinearly (align_corners=False) and compared with 0.5, without ever being written
-// as floats. A block makes a tile of one mask: it computes the few pixels at prototype size that the tile is mixed
-// from, then each thread mixes the 32 pixels of a word. A tile that the mask's box does not reach is zeros at once.
+// as floats. A block makes a strip of rows of one mask, and works only where the mask's box is, in tiles: it computes
+// the few pixels at prototype size that a tile is mixed from, mixes them along the rows, then mixes these rows, each
+// thread the 32 pixels of a word.
 #pragma once
 
 #include "assemble.h"
 
 namespace yolact {
 
-constexpr int kTileWords = 4;
-constexpr int kTileRows = 32;
-constexpr int kImageThreads = kTileWords * kTileRows;
-constexpr int kPatchFloats = 4096;  // 16 KiB: a tile of an image much smaller than the mask is mixed from more
+constexpr int kStripRows = 32;
+constexpr int kImageThreads = 128;
+constexpr int kPatchFloats = 2560;  // 10 KiB
+constexpr int kMixedFloats = 2048;  // 8 KiB
+static_assert(2 * kStripRows * kWordPixels <= kMixedFloats, "two lines per row of a word");
 constexpr float kMaskThreshold = 0.5F;
 
 template <class T>
@@ -31,10 +33,25 @@ ImageMaskArguments<T> arguments_of(MaskSizes const& sizes, ImageSize const& imag
         static_cast<std::uint32_t*>(tensors.masks)};
 }
 
+// What a tile is, and what it is mixed from.
+struct Tile {
+    int first_word, words, first_row, rows;
+    Window reach;
+
+    YOLACT_DEVICE int wide() const { return larger(reach.x2 - reach.x1, 0); }
+    YOLACT_DEVICE int high() const { return larger(reach.y2 - reach.y1, 0); }
+    YOLACT_DEVICE int pixels() const { return words * kWordPixels; }
+    YOLACT_DEVICE int first_pixel() const { return first_word * kWordPixels; }
+    YOLACT_DEVICE bool fits() const { return wide() * high() <= kPatchFloats && pixels() * high() <= kMixedFloats; }
+};
+
 struct ImageMaskShared {
+    Tile tile;
     Window window;  // of the mask's box, at prototype size
     float coefs[kMaxMaskCoefs];
-    float patch[kPatchFloats];
+    float patch[kPatchFloats];  // at prototype size
+    float mixed[kMixedFloats];  // as many rows, each as wide as the tile
+    float zeros[kWordPixels];   // a word of a row outside the window
 };
 
 // The two pixels of an axis of `source` px that output pixel i is mixed from, and their parts, as PyTorch has it.
@@ -51,6 +68,24 @@ YOLACT_DEVICE Mix mix_at(int i, int source, int size) {
     return {low, smaller(low + 1, source - 1), 1.0F - high_part, high_part};
 }
 
+// The dot product of a pixel's K prototypes and the coefficients, in the same order either way. is_packed: the
+// prototypes can be read 16 bytes at a time.
+template <class T>
+YOLACT_DEVICE float logit_of(T const* pixel, float const* coefs, int count, bool is_packed) {
+    float sum = 0.0F;
+    if (is_packed) {
+        constexpr int kCount = Pack<T>::kCount;
+        for (int first = 0; first < count; first += kCount) {
+            Pack<T> const pack = load_pack(pixel + first);
+            YOLACT_UNROLL
+            for (int k = 0; k < kCount; ++k) sum = fmaf(to_float(pack.values[k]), coefs[first + k], sum);
+        }
+    } else {
+        for (int k = 0; k < count; ++k) sum = fmaf(to_float(pixel[k]), coefs[k], sum);
+    }
+    return sum;
+}
+
 // One pixel at prototype size; proto: of this image.
 template <class T>
 YOLACT_DEVICE float soft_at(
@@ -58,28 +93,17 @@ YOLACT_DEVICE float soft_at(
     if (!shared.window.holds(x, y)) return 0.0F;
     int const coefs = a.sizes.coefs;
     T const* pixel = proto + static_cast<size_t>(y * a.sizes.width + x) * static_cast<size_t>(coefs);
-    float sum = 0.0F;
-    for (int k = 0; k < coefs; ++k) sum = fmaf(to_float(pixel[k]), shared.coefs[k], sum);
-    return sigmoid(sum);
+    bool const is_packed = coefs % Pack<T>::kCount == 0 && reinterpret_cast<std::uintptr_t>(proto) % 16 == 0;
+    return sigmoid(logit_of(pixel, shared.coefs, coefs, is_packed));
 }
 
-// The word of pixels [first, first + 32) of row y. soft(x, y): the mask at prototype size.
-template <class Soft>
-YOLACT_DEVICE std::uint32_t word_at(MaskSizes const& sizes, ImageSize const& image, int first, int y, Soft soft) {
-    Mix const row = mix_at(y, sizes.height, image.height);
-    int const last = smaller(first + kWordPixels, image.width);
-    std::uint32_t word = 0;
-    for (int x = first; x < last; ++x) {
-        Mix const column = mix_at(x, sizes.width, image.width);
-        auto mixed = [&](int at) {
-            return column.low_part * soft(column.low, at) + column.high_part * soft(column.high, at);
-        };
-        float const upper = mixed(row.low);
-        float const lower = mixed(row.high);
-        bool const is_inside = row.low_part * upper + row.high_part * lower > kMaskThreshold;
-        word |= static_cast<std::uint32_t>(is_inside) << (x - first);
-    }
-    return word;
+// The words [low, high) of a row that may be other than zero: those of pixels that are mixed from some in [x1, x2), and
+// of their neighbours, so that no rounding matters.
+YOLACT_DEVICE Extent words_of(int x1, int x2, int source, int size) {
+    float const scale = static_cast<float>(size) / static_cast<float>(source);
+    int const first = static_cast<int>((static_cast<float>(x1) - 1.0F) * scale) - 2;
+    int const last = static_cast<int>((static_cast<float>(x2) + 1.0F) * scale) + 2;
+    return {larger(first, 0) / kWordPixels, divided_up(smaller(larger(last, 0), size), kWordPixels)};
 }
 
 // What a tile of [x, x_end) x [y, y_end) px is mixed from, as far as the box leaves it.
@@ -92,55 +116,120 @@ YOLACT_DEVICE Window reach_of(
 }
 
 inline LaunchShape launch_shape(MaskSizes const& sizes, ImageSize const& image) {
-    int const tiles =
-        divided_up(divided_up(image.width, kWordPixels), kTileWords) * divided_up(image.height, kTileRows);
-    return {tiles, sizes.masks, sizes.batch, kImageThreads, static_cast<int32_t>(sizeof(ImageMaskShared))};
+    return {divided_up(image.height, kStripRows), sizes.masks, sizes.batch, kImageThreads,
+        static_cast<int32_t>(sizeof(ImageMaskShared))};
 }
 
-// Grid: tiles of the image, masks, images.
+// As many words from `first` on as fit, and at least one.
+YOLACT_DEVICE Tile tile_at(
+    MaskSizes const& sizes, ImageSize const& image, Window const& window, int first, int words, int first_row) {
+    int const rows = smaller(kStripRows, image.height - first_row);
+    Tile tile{first, words, first_row, rows, {}};
+    for (;; tile.words = divided_up(tile.words, 2)) {
+        int const end = smaller((first + tile.words) * kWordPixels, image.width);
+        tile.reach = reach_of(sizes, image, window, first * kWordPixels, first_row, end, first_row + rows);
+        if (tile.words == 1 || tile.fits()) return tile;
+    }
+}
+
+// target: the strip, of rows of `stride` words. What the steps need of the tile they read from shared memory: registers
+// would not do.
+template <class T>
+YOLACT_DEVICE void make_tile(Block& block, ImageMaskArguments<T> const& a, T const* proto, ImageMaskShared& shared,
+    Tile const& whole, std::uint32_t* target, int stride) {
+    bool const fits = whole.fits();
+    block.each(fits ? whole.wide() * whole.high() : 0, [&](int i) {
+        Tile const& tile = shared.tile;
+        int const wide = tile.wide();
+        shared.patch[i] = soft_at(a, proto, shared, tile.reach.x1 + i % wide, tile.reach.y1 + i / wide);
+    });
+    block.each(fits ? whole.pixels() : 0, [&](int x) {
+        Tile const& tile = shared.tile;
+        int const wide = tile.wide();
+        int const high = tile.high();
+        int const pixels = tile.pixels();
+        Mix const column = mix_at(tile.first_pixel() + x, a.sizes.width, a.image.width);
+        int const low = column.low - tile.reach.x1;
+        int const right = column.high - tile.reach.x1;
+        for (int y = 0; y < high; ++y) {
+            float const* row = shared.patch + y * wide;
+            float const left_value = low >= 0 && low < wide ? row[low] : 0.0F;
+            float const right_value = right >= 0 && right < wide ? row[right] : 0.0F;
+            shared.mixed[y * pixels + x] = column.low_part * left_value + column.high_part * right_value;
+        }
+    });
+    // Where the patch has no room, a word's columns of the two lines that each row is mixed from, from the prototypes.
+    block.each(fits ? 0 : 2 * whole.rows * kWordPixels, [&](int i) {
+        int const line = i / kWordPixels;
+        Mix const column = mix_at(shared.tile.first_pixel() + i % kWordPixels, a.sizes.width, a.image.width);
+        Mix const row = mix_at(shared.tile.first_row + line / 2, a.sizes.height, a.image.height);
+        int const y = line % 2 == 0 ? row.low : row.high;
+        shared.mixed[i] = column.low_part * soft_at(a, proto, shared, column.low, y) +
+            column.high_part * soft_at(a, proto, shared, column.high, y);
+    });
+    block.each(whole.words * whole.rows, [&](int i) {
+        Tile const& tile = shared.tile;
+        int const row = i / tile.words;
+        int const word = i - row * tile.words;
+        int const first = tile.first_pixel() + word * kWordPixels;
+        int const count = smaller(kWordPixels, a.image.width - first);
+        Mix const mix = mix_at(tile.first_row + row, a.sizes.height, a.image.height);
+        auto line_at = [&](int part, int source) {
+            int const line = fits ? source - tile.reach.y1 : 2 * row + part;
+            bool const is_zero = fits && (line < 0 || line >= tile.high());
+            return is_zero ? shared.zeros : shared.mixed + line * tile.pixels() + word * kWordPixels;
+        };
+        float const* above = line_at(0, mix.low);
+        float const* below = line_at(1, mix.high);
+        std::uint32_t bits = 0;
+        for (int k = 0; k < kWordPixels; ++k) {
+            int const x = (k + i) % kWordPixels;  // so that the threads of a warp hit different banks
+            bool const is_set = mix.low_part * above[x] + mix.high_part * below[x] > kMaskThreshold;
+            bits |= static_cast<std::uint32_t>(is_set) << x;
+        }
+        bits = count < kWordPixels ? bits & ((1U << count) - 1) : bits;
+        target[static_cast<size_t>(row) * static_cast<size_t>(stride) + static_cast<size_t>(tile.first_word + word)] =
+            bits;
+    });
+}
+
+// Grid: strips of rows, masks, images.
 template <class T>
 YOLACT_DEVICE void assemble_image_masks(Block& block, ImageMaskArguments<T> const& a) {
     auto& shared = *block.shared<ImageMaskShared>();
     int const words = divided_up(a.image.width, kWordPixels);
-    int const tiles = divided_up(words, kTileWords);
-    int const first_word = block.x() % tiles * kTileWords;
-    int const first_row = block.x() / tiles * kTileRows;
-    int const tile_words = smaller(kTileWords, words - first_word);
-    int const tile_rows = smaller(kTileRows, a.image.height - first_row);
+    int const first_row = block.x() * kStripRows;
+    int const rows = smaller(kStripRows, a.image.height - first_row);
     size_t const image = static_cast<size_t>(block.z());
     size_t const mask = image * static_cast<size_t>(a.sizes.masks) + static_cast<size_t>(block.y());
     int const coefs = a.sizes.coefs;
     T const* proto =
         a.proto + image * static_cast<size_t>(a.sizes.height * a.sizes.width) * static_cast<size_t>(coefs);
-    std::uint32_t* target = a.words + (mask * static_cast<size_t>(a.image.height) + static_cast<size_t>(first_row)) *
-            static_cast<size_t>(words) + static_cast<size_t>(first_word);
+    std::uint32_t* target = a.words +
+        (mask * static_cast<size_t>(a.image.height) + static_cast<size_t>(first_row)) * static_cast<size_t>(words);
 
-    block.each(coefs, [&](int k) {
-        shared.coefs[k] = to_float(a.coefs[mask * static_cast<size_t>(coefs) + static_cast<size_t>(k)]);
+    block.each(larger(coefs, kWordPixels), [&](int k) {
+        if (k < kWordPixels) shared.zeros[k] = 0.0F;
+        if (k < coefs) shared.coefs[k] = to_float(a.coefs[mask * static_cast<size_t>(coefs) + static_cast<size_t>(k)]);
         if (k == 0) shared.window = window_of(a.boxes + 4 * mask, a.sizes.height, a.sizes.width);
     });
-    int const end_x = smaller((first_word + tile_words) * kWordPixels, a.image.width);
-    Window const reach = reach_of(a.sizes, a.image, block.read(shared.window), first_word * kWordPixels, first_row,
-        end_x, first_row + tile_rows);
-    int const wide = larger(reach.x2 - reach.x1, 0);
-    int const high = larger(reach.y2 - reach.y1, 0);
-    bool const fits = wide * high <= kPatchFloats;
-    block.each(fits ? wide * high : 0, [&](int i) {
-        shared.patch[i] = soft_at(a, proto, shared, reach.x1 + i % wide, reach.y1 + i / wide);
+    Window const window = block.read(shared.window);
+    Window const strip = reach_of(a.sizes, a.image, window, 0, first_row, a.image.width, first_row + rows);
+    bool const is_empty = strip.x1 >= strip.x2 || strip.y1 >= strip.y2;
+    Extent const used =
+        is_empty ? Extent{0, 0} : words_of(strip.x1, strip.x2, a.sizes.width, a.image.width);
+    block.each(words * rows, [&](int i) {
+        int const word = i % words;
+        if (word < used.low || word >= used.high) target[i] = 0;
     });
-    block.each(tile_words * tile_rows, [&](int i) {
-        int const word = i % tile_words;
-        int const row = i / tile_words;
-        auto soft = [&](int x, int y) {
-            if (!reach.holds(x, y)) return 0.0F;
-            return fits ? shared.patch[(y - reach.y1) * wide + x - reach.x1] : soft_at(a, proto, shared, x, y);
-        };
-        std::uint32_t bits = 0;
-        if (wide * high > 0) {
-            bits = word_at(a.sizes, a.image, (first_word + word) * kWordPixels, first_row + row, soft);
-        }
-        target[static_cast<size_t>(row) * static_cast<size_t>(words) + static_cast<size_t>(word)] = bits;
-    });
+    for (int first = used.low; first < used.high;) {
+        block.each(1, [&](int) {
+            shared.tile = tile_at(a.sizes, a.image, shared.window, first, used.high - first, first_row);
+        });
+        Tile const tile = block.read(shared.tile);
+        make_tile(block, a, proto, shared, tile, target, words);
+        first += tile.words;
+    }
 }
 
 }  // namespace yolact

@@ -14,6 +14,7 @@ from yolact_deploy.config.model import PostprocessConfig
 from yolact_deploy.trt.kernel_library import FastNmsSettings, FastNmsSizes, ImageSize, MaskSizes
 
 PLUGINS = ROOT / "plugins"
+HOST = Path(__file__).parent / "host"  # the kernels' C interface on the host, and launchers that call it
 COMPILER = "c++"
 LIBRARY = "libyolact_host.so"
 # As for nvcc (plugins/CMakeLists.txt): no fused multiply-add where the source has none.
@@ -47,7 +48,7 @@ class LaunchShape(ctypes.Structure):
 def compile_host_build(folder: Path) -> HostBuild:
     """Compile both operators into one library in `folder`, with checks for undefined behaviour."""
     library = folder / LIBRARY
-    sources = [PLUGINS / operator / "host.cc" for operator in ("fast_nms", "mask_assembly")]
+    sources = [HOST / f"{operator}.cc" for operator in ("fast_nms", "mask_assembly")]
     command = [COMPILER, *FLAGS, *UNDEFINED, "-shared", "-o", library, *sources]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

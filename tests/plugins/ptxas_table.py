@@ -70,9 +70,9 @@ def render(rows: Sequence[KernelNeeds], cuda: str) -> str:
     lines = "\n".join(f"| {' | '.join(cells)} |" for cells in table)
     return f"""# What the kernels use
 
-Threads and bytes of shared memory a block, bytes of registers that spill, and registers a thread on each GPU, as ptxas
-of CUDA {cuda} reports them. Dynamic shared memory is for 19,248 priors, 80 classes, 32 prototypes of 138x138 px and
-images of 640x480 px. Written by `{COMMAND}`, and compared with the source by the tests.
+Threads and bytes of shared memory per block, bytes of registers that spill, and registers per thread on each GPU, as
+ptxas of CUDA {cuda} reports them. Dynamic shared memory is for 19,248 priors, 80 classes, 32 prototypes of 138x138 px
+and images of 640x480 px. Written by `{COMMAND}`, and compared with the source by the tests.
 
 {lines}
 """

@@ -8,17 +8,17 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.plugins.host_build import COMPILER, FLAGS, PLUGINS
+from tests.plugins.host_build import COMPILER, FLAGS, HOST, PLUGINS
 from yolact_deploy.trt.plugin_toolchain import Nvcc, TensorRTHeaders
 
 OPERATORS = ("fast_nms", "mask_assembly")
 SHELL = (
-    *(f"common/{name}.cc" for name in ("attributes", "exports", "log", "plugin")),
-    *(f"{operator}/plugin.cc" for operator in OPERATORS),
+    *(PLUGINS / f"common/{name}.cc" for name in ("attributes", "exports", "log", "plugin")),
+    *(PLUGINS / operator / "plugin.cc" for operator in OPERATORS),
 )
 HOST_LAUNCHERS = (
-    "common/host_launch.cc",
-    *(f"{operator}/{name}.cc" for operator in OPERATORS for name in ("host", "host_launch")),
+    HOST / "error_text.cc",
+    *(HOST / f"{operator}{part}.cc" for operator in OPERATORS for part in ("", "_launch")),
 )
 SANITIZERS = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 PLAYER = Path(__file__).parent / "play_tensorrt.cc"
@@ -92,9 +92,8 @@ def compile_player(
 ) -> Player:
     """The program, and a plugin library of shell and host build, both with address and undefined-behaviour checks."""
     flags = [compiler, *FLAGS, *checks, *toolchain.includes]
-    sources = [PLUGINS / name for name in (*SHELL, *HOST_LAUNCHERS)]
     player = player_in(folder)
-    _compile([*flags, "-shared", "-o", player.library, *sources])
+    _compile([*flags, "-shared", "-o", player.library, *SHELL, *HOST_LAUNCHERS])
     _compile([*flags, "-o", player.program, PLAYER, "-ldl"])
     return player
 
@@ -115,14 +114,14 @@ def compile_cuda_player(toolchain: Toolchain, library: Path, folder: Path) -> Pl
 def compile_failing_library(toolchain: Toolchain, folder: Path) -> Path:
     """A plugin library whose launchers fail as the environment variable CUDA_ERROR says, with CUDA's own texts."""
     library = folder / "libyolact_plugins_failing.so"
-    sources = [*(PLUGINS / name for name in SHELL), FAILING, "-x", "c++", PLUGINS / "common/launch.cu", "-x", "none"]
+    sources = [*SHELL, FAILING, "-x", "c++", PLUGINS / "common/launch.cu", "-x", "none"]
     _compile([COMPILER, *FLAGS, *toolchain.includes, "-shared", "-o", library, *sources, *toolchain.runtime])
     return library
 
 
 def compile_c_interface(toolchain: Toolchain, folder: Path) -> Path:
     """The C interface of the plugin library, with the host build behind it."""
-    sources = [PLUGINS / name for name in (*HOST_LAUNCHERS, "common/c_interface.cc")]
+    sources = [*HOST_LAUNCHERS, PLUGINS / "common/c_interface.cc"]
     library = folder / "libyolact_plugins_c.so"
     _compile([COMPILER, *FLAGS, *toolchain.includes, "-shared", "-o", library, *sources])
     return library

@@ -12,6 +12,7 @@ from tests.conftest import DATA
 from tests.hard_cases import HARD_CASES, Case, random_case
 from tests.plugins.host_build import ORDERS, HostBuild
 from yolact_deploy.config.model import PostprocessConfig
+from yolact_deploy.ops.boxes import box_iou, decode
 from yolact_deploy.ops.postprocess import fast_nms
 
 FP32, FP16 = np.float32, np.float16
@@ -140,6 +141,26 @@ def test_iou_exactly_at_the_threshold(host_build: HostBuild) -> None:
     for threshold, count in ((0.5, 2), (0.4999, 1)):
         config = PostprocessConfig(iou_threshold=threshold)
         assert run(host_build, [case], config, FP32)["num_detections"] == [count]
+
+
+@pytest.mark.parametrize("size", [1.0, 1e-8, 1e-16, 1e-19])
+def test_iou_near_the_threshold(host_build: HostBuild, size: float) -> None:
+    """Thresholds from the last bit to a relative 1e-5 around the IoU of two boxes, large ones and tiny ones."""
+    scores = torch.tensor([[0.1, 0.9], [0.2, 0.8]])
+    fallen = 0
+    for seed in range(40):
+        priors = random_case(seed, n=2).priors * torch.tensor([0.3, 0.3, 1.0, 1.0]) * size
+        case = Case(torch.zeros(2, 4), scores, torch.zeros(2, 2), priors)
+        boxes = decode(case.loc, priors)
+        iou = box_iou(boxes, boxes)[0, 1].numpy()
+        for offset in (0, 1, 2, 8, 16, 17, 100):  # floats
+            for sign in (-1, 1):
+                near = np.maximum(iou.view(np.int32) + sign * offset, 0, dtype=np.int32).view(FP32)
+                config = PostprocessConfig(iou_threshold=min(float(near), 1.0))
+                expected = len(fast_nms(case.loc, case.conf, case.coef, priors, config).scores)
+                assert run(host_build, [case], config, FP32)["num_detections"] == [expected]
+                fallen += 2 - expected
+    assert fallen > 100
 
 
 @pytest.mark.parametrize("dtype", [FP32, FP16])

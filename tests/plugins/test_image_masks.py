@@ -51,10 +51,11 @@ def test_random_shapes(
     check(host_build, inputs, height, width, dtype)
 
 
+@pytest.mark.parametrize("dtype", [FP32, FP16])
 @pytest.mark.parametrize(("height", "width"), [(480, 640), (1, 1), (20, 31), (138, 138)])
-def test_full_size_prototypes(host_build: HostBuild, height: int, width: int) -> None:
+def test_full_size_prototypes(host_build: HostBuild, height: int, width: int, dtype: type) -> None:
     """Images smaller than the prototypes too: their tiles are mixed from more than shared memory holds."""
-    check(host_build, random_inputs(1, batch=1, d=10, height=138, width=138, prototypes=32), height, width, FP32)
+    check(host_build, random_inputs(1, batch=1, d=10, height=138, width=138, prototypes=32), height, width, dtype)
 
 
 def test_padding_rows_have_empty_masks(host_build: HostBuild) -> None:

@@ -1,7 +1,7 @@
-#include "host.h"
+#include "mask_assembly.h"
 
-#include "assemble.h"
-#include "image_masks.h"
+#include "../../../plugins/mask_assembly/assemble.h"
+#include "../../../plugins/mask_assembly/image_masks.h"
 
 namespace yolact {
 namespace {

@@ -1,4 +1,4 @@
-#include "launch.h"
+#include "../../../plugins/common/launch.h"
 
 namespace yolact {
 

@@ -1,8 +1,8 @@
 // YolactMaskAssembly on the host, from the same source as the kernel, for tests.
 #pragma once
 
-#include "../common/launch_shape.h"
-#include "problem.h"
+#include "../../../plugins/common/launch_shape.h"
+#include "../../../plugins/mask_assembly/problem.h"
 
 extern "C" {
 

@@ -1,6 +1,6 @@
-#include "host.h"
+#include "fast_nms.h"
 
-#include "shapes.h"
+#include "../../../plugins/fast_nms/shapes.h"
 
 namespace yolact {
 namespace {

@@ -1,6 +1,6 @@
 // The launcher's place taken by the host build: the TensorRT shell then runs without a GPU. `stream` is not used.
-#include "host.h"
-#include "launch.h"
+#include "fast_nms.h"
+#include "../../../plugins/fast_nms/launch.h"
 
 namespace yolact {
 

@@ -1,8 +1,8 @@
 // YolactFastNMS on the host, from the same source as the kernels, for tests.
 #pragma once
 
-#include "../common/launch_shape.h"
-#include "problem.h"
+#include "../../../plugins/common/launch_shape.h"
+#include "../../../plugins/fast_nms/problem.h"
 
 extern "C" {
 
