@@ -34,9 +34,14 @@ def test_bench_measures_an_engine(engine: Path, nano_onnx: Path, nano_weights: P
         latency = getattr(timing.device, name)
         assert latency.iterations == 3
         assert latency.p50 > 0
+    assert timing.bytes_to_host is not None
+    assert 0 < timing.bytes_to_host < 100 * 4 * 64 * 64  # fewer masks than there is room for
     assert by_name[nano_onnx.name].timing.device is None
+    assert by_name[nano_onnx.name].timing.bytes_to_host is None
     text = to_markdown(result)
     assert "## On the GPU, median ms" in text
+    assert "copy to host" in text
+    assert "kB per image" in text
     assert to_json(result)["models"][0]["timing"].keys() >= {"device", "end_to_end"}
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..artifacts.manifest import Manifest, TensorRange
 from ..artifacts.metadata import IMAGE_SIZE_MASKS, PROTOTYPE_SIZE_MASKS, ModelMetadata
-from ..artifacts.outputs import output_names, split_batch
+from ..artifacts.outputs import COUNTS, ROW_OUTPUTS, output_names, split_batch
 from ..config.model import ModelConfig, PostprocessConfig
 from ..errors import ImageError, ModelFileError, YolactDeployError
 from ..ops.preprocess import preprocess_numpy
@@ -91,12 +91,17 @@ class TensorRTRuntime:
         return results
 
     def run(self, batch: np.ndarray) -> dict[str, np.ndarray]:
-        """One call of the engine: its input -> its outputs by name.
+        """One call of the engine: its input -> its outputs by name; rows without a detection are 0.
 
         Raises ImageError when the shape is outside the engine's profile, YolactDeployError when CUDA or TensorRT fails.
         """
         with self._lock:
-            return {name: array.copy() for name, array in self._run(batch).items()}
+            outputs = self._run(batch)
+            counts = outputs[COUNTS]
+            return {
+                name: _found_rows(array, counts) if name in ROW_OUTPUTS else array.copy()
+                for name, array in outputs.items()
+            }
 
     def stage_times(self) -> StageTimes:
         """The times of the last call."""
@@ -105,7 +110,7 @@ class TensorRTRuntime:
             return session.stage_times()
 
     def _run(self, batch: np.ndarray) -> dict[str, np.ndarray]:
-        """As `run`, but the arrays are memory that the next call overwrites."""
+        """As `run`, but the arrays are memory that the next call overwrites, and the other rows are undefined."""
         session = self._open_session()
         self._check_shape(batch.shape)
         with self._backend.current():
@@ -148,6 +153,14 @@ def _wanted(allowed: TensorRange, shape: Shape) -> str:
 
 def _copied(found: NetworkDetections) -> NetworkDetections:
     """Only what was kept, out of the memory that the next call overwrites."""
+def _found_rows(array: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """A copy of the rows that were found, with 0 in the others."""
+    found = np.zeros_like(array)
+    for image, count in enumerate(counts):
+        found[image, :count] = array[image, :count]
+    return found
+
+
     return NetworkDetections(**{field.name: getattr(found, field.name).copy() for field in fields(found)})
 
 
