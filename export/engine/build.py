@@ -81,7 +81,12 @@ def build_engine(source: Path, options: EngineOptions, listener: BuildListener |
         tool_version=__version__,
     )
     _write(output, plan.data, manifest)
-    return EngineResult(output, manifest, plan.data.nbytes, (*plan.notes, *_plugin_notes(library, options, plugins)))
+    return EngineResult(
+        output,
+        manifest,
+        plan.data.nbytes,
+        (*plan.notes, *_runtime_notes(library, options), *_plugin_notes(library, options, plugins)),
+    )
 
 
 def _prepare(
@@ -172,6 +177,15 @@ def _plugin_path(library: TensorRTLibrary, options: EngineOptions, gpu: GpuInfo 
     if options.plugins is not None or library.is_rtx:
         return options.plugin_library
     return find_library(library.major, gpu if gpu is not None and gpu.compute_capability else None)
+
+
+def _runtime_notes(library: TensorRTLibrary, options: EngineOptions) -> tuple[str, ...]:
+    if options.runtime != "auto" or not library.is_rtx:
+        return ()
+    return (
+        f"TensorRT is not installed, so {library.title} builds this engine, which runs on no Jetson and no data-centre "
+        "card: build the engine of such a machine there (docs/jetson.md)",
+    )
 
 
 def _plugin_notes(library: TensorRTLibrary, options: EngineOptions, plugins: FileRecord | None) -> tuple[str, ...]:

@@ -210,6 +210,8 @@ def test_versions(built: Machine, compatible: bool, here: tuple[str, str], fits:
         ({"hardware_compatibility": "ampere+"}, GpuInfo("RTX 2080", "7.5"), False),
         ({"built_on": RTX}, GpuInfo("RTX 5090", "12.0"), True),
         ({"built_on": RTX}, GpuInfo("RTX 2080", "7.5"), False),
+        ({"built_on": RTX}, GpuInfo("Orin", "8.7"), False),
+        ({"built_on": RTX}, GpuInfo("H100", "9.0"), False),
         ({"built_on": RTX, "compute_capabilities": ("7.5",)}, GpuInfo("RTX 2080", "7.5"), True),
         ({"built_on": RTX, "compute_capabilities": ("8.6", "8.9")}, GpuInfo("RTX 5090", "12.0"), False),
         ({"built_on": Machine("tensorrt", "10.3.0")}, GpuInfo("Orin", "8.7"), True),  # the build did not know its GPU
@@ -222,6 +224,20 @@ def test_gpus(changes: dict[str, Any], gpu: GpuInfo, fits: bool) -> None:
         return
     with pytest.raises(ModelFileError, match=f"was built for .*here is {gpu.name} .*rebuild it with"):
         manifest.check_gpu(ENGINE, gpu)
+
+
+@pytest.mark.parametrize(
+    ("changes", "machines"),
+    [
+        ({}, "Orin, with TensorRT 10.3.0"),
+        ({"version_compatible": True}, "Orin, with TensorRT 10.3.0 or later"),
+        ({"hardware_compatibility": "ampere+"}, "GPUs with compute capability 8.0 or later, with TensorRT 10.3.0"),
+        ({"built_on": RTX, "compute_capabilities": ("8.6",)}, "RTX desktop cards with compute capability 8.6; no Jets"),
+        ({"built_on": RTX}, "RTX desktop cards with compute capability 8.0 or later; no Jetson, no data-centre card"),
+    ],
+)
+def test_which_machines_run_it(changes: dict[str, Any], machines: str) -> None:
+    assert machines in make(**changes).machines
 
 
 def test_plugin_libraries(tmp_path: Path) -> None:

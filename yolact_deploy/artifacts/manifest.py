@@ -19,7 +19,7 @@ from ..config.values import checked_fields
 from ..dependencies import BUILD_COMMAND
 from ..errors import ConfigError, ModelFileError
 from ..files import sha256_of
-from ..machine import GpuInfo, Machine, runtime_title
+from ..machine import DATA_CENTRE_CARDS, JETSONS, GpuInfo, Machine, runtime_title
 from .metadata import ModelMetadata
 
 MANIFEST_SUFFIX = ".json"  # after the engine's whole name
@@ -160,13 +160,28 @@ class Manifest:
                 engine, f"was built with {built.describe()}; here is {runtime_title(runtime)} {version}"
             )
 
+    @property
+    def machines(self) -> str:
+        """Which machines run this engine, for people."""
+        built = self.built_on
+        if built.runtime == "tensorrt-rtx":
+            wanted = ", ".join(self.compute_capabilities) or "8.0 or later"
+            return f"RTX desktop cards with compute capability {wanted}; no Jetson, no data-centre card"
+        gpus = {
+            "none": built.gpu or "GPUs of the kind that built it",
+            "ampere+": "GPUs with compute capability 8.0 or later",
+            "same-compute-capability": f"GPUs with compute capability {built.compute_capability or 'as on the build'}",
+        }[self.hardware_compatibility]
+        return f"{gpus}, with TensorRT {built.version}{' or later' if self.version_compatible else ''}"
+
     def check_gpu(self, engine: Path, gpu: GpuInfo) -> None:
         """Raises ModelFileError when this engine was built for other GPUs than `gpu`."""
         if self.built_on.runtime == "tensorrt-rtx":
+            here, wanted = gpu.compute_capability, self.compute_capabilities
+            is_rtx_card = here not in (*JETSONS, *DATA_CENTRE_CARDS)
             # Without a choice it builds for compute capability 8.0 and everything later.
-            wanted = self.compute_capabilities
-            fits = gpu.compute_capability in wanted if wanted else _release(gpu.compute_capability) >= (8, 0)
-            target = f"compute capability {', '.join(wanted) or '8.0 or later'}"
+            fits = here in wanted if wanted else is_rtx_card and _release(here) >= (8, 0)
+            target = self.machines
         else:
             fits = self._fits_gpu_of_build(gpu)
             target = f"{self.built_on.gpu} (compute capability {self.built_on.compute_capability})"

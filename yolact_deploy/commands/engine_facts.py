@@ -23,14 +23,13 @@ def engine_facts(info: EngineInfo, verbose: bool) -> Facts:
 def _manifest_facts(manifest: Manifest, verbose: bool) -> Facts:
     built = manifest.built_on
     cuda = f", CUDA {built.cuda}" if built.cuda else ""
-    targets = ", ".join(manifest.compute_capabilities)
     plugins = manifest.plugins
     return [
         (
             "built with",
             f"{built.describe()}{cuda}, in {manifest.seconds:.1f} s by yolact-deploy {manifest.tool_version}",
         ),
-        ("built for", f"compute capability {targets}" if targets else _default_target(manifest)),
+        ("runs on", manifest.machines),
         ("plugins", "none: the graph's functions" if plugins is None else f"{plugins.name}, sha256 {plugins.sha256}"),
         ("ONNX file", f"{manifest.onnx.name}, sha256 {manifest.onnx.sha256}"),
         *model_facts(manifest.metadata, verbose),
@@ -38,12 +37,3 @@ def _manifest_facts(manifest: Manifest, verbose: bool) -> Facts:
         *(("output", f"{tensor.name}: {tensor.dtype} {tensor.describe()}") for tensor in manifest.outputs),
         ("rebuild with", manifest.command),
     ]
-
-
-def _default_target(manifest: Manifest) -> str:
-    if manifest.built_on.runtime == "tensorrt-rtx":
-        return "compute capability 8.0 and later"
-    versions = ", newer TensorRT too" if manifest.version_compatible else ""
-    if manifest.hardware_compatibility == "none":
-        return f"the GPU that built it{versions}"
-    return f"GPUs: {manifest.hardware_compatibility}{versions}"
