@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .. import console
-from ..artifacts.manifest import Manifest
+from ..artifacts.manifest import Manifest, PluginRecord
 from ..inspection.engine import EngineInfo
 from .model_facts import Facts, model_facts
 
@@ -30,10 +30,15 @@ def _manifest_facts(manifest: Manifest, verbose: bool) -> Facts:
             f"{built.describe()}{cuda}, in {manifest.seconds:.1f} s by yolact-deploy {manifest.tool_version}",
         ),
         ("runs on", manifest.machines),
-        ("plugins", "none: the graph's functions" if plugins is None else f"{plugins.name}, sha256 {plugins.sha256}"),
+        ("plugins", "none: the graph's functions" if plugins is None else _plugin_facts(plugins)),
         ("ONNX file", f"{manifest.onnx.name}, sha256 {manifest.onnx.sha256}"),
         *model_facts(manifest.metadata, verbose),
         *(("input", f"{tensor.name}: {tensor.dtype} {tensor.describe()}") for tensor in manifest.inputs),
         *(("output", f"{tensor.name}: {tensor.dtype} {tensor.describe()}") for tensor in manifest.outputs),
         ("rebuild with", manifest.command),
     ]
+
+
+def _plugin_facts(plugins: PluginRecord) -> str:
+    compiled = f" for TensorRT {plugins.tensorrt}" if plugins.tensorrt else ""
+    return f"{plugins.name}{compiled}, sources {plugins.source_version or 'unknown'}, sha256 {plugins.sha256}"

@@ -37,9 +37,11 @@ class TensorRTRuntime:
         config: ModelConfig | None = None,
         postprocess: PostprocessConfig | None = None,
         with_debug_outputs: bool = False,
+        plugins: Path | None = None,
     ) -> None:
         """trust: open an engine without a manifest, which may run any code; `config` then says what it detects.
         with_debug_outputs: `run` also gives the stages that an engine built with --debug-outputs has as outputs.
+        plugins: the plugin library for an engine that needs one; see `Predictor.open`.
 
         Raises ModelFileError when the engine was built for another machine, changed, or has no manifest,
         MissingDependencyError, YolactDeployError when there is no GPU.
@@ -48,7 +50,7 @@ class TensorRTRuntime:
         metadata = _metadata(path, manifest, config, postprocess)
         self._path = path
         self._lock = threading.Lock()
-        opened = open_engine(path, manifest)
+        opened = open_engine(path, manifest, plugins)
         self._backend = opened.backend
         # Runs at the latest when this object is collected or the process ends.
         self._free = weakref.finalize(self, opened.backend.close)
@@ -151,8 +153,6 @@ def _wanted(allowed: TensorRange, shape: Shape) -> str:
     return f" with --batch {allowed.min[0]},{allowed.opt[0]},{max(shape[0], allowed.max[0])}"
 
 
-def _copied(found: NetworkDetections) -> NetworkDetections:
-    """Only what was kept, out of the memory that the next call overwrites."""
 def _found_rows(array: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """A copy of the rows that were found, with 0 in the others."""
     found = np.zeros_like(array)
@@ -161,6 +161,8 @@ def _found_rows(array: np.ndarray, counts: np.ndarray) -> np.ndarray:
     return found
 
 
+def _copied(found: NetworkDetections) -> NetworkDetections:
+    """Only what was kept, out of the memory that the next call overwrites."""
     return NetworkDetections(**{field.name: getattr(found, field.name).copy() for field in fields(found)})
 
 
