@@ -31,7 +31,14 @@ from yolact_deploy.benchmarks.regression.comparison import check_names, compare_
 from yolact_deploy.benchmarks.regression.saved import read_saved, saved_run
 from yolact_deploy.benchmarks.report.json_report import to_json
 from yolact_deploy.benchmarks.report.model import BenchReport, DetectionCounts, ModelReport
-from yolact_deploy.benchmarks.selection import check_models, choose_models, config_of, model_names, open_model
+from yolact_deploy.benchmarks.selection import (
+    check_models,
+    choose_models,
+    config_of,
+    model_names,
+    open_model,
+    plugins_of,
+)
 from yolact_deploy.dependencies import require
 from yolact_deploy.errors import YolactDeployError
 from yolact_deploy.files import sha256_of
@@ -249,7 +256,15 @@ class _Bench:
         images = [image.path for image in self._dataset.images[:MEMORY_IMAGES]]
         self._progress(f"{self._names[path]}: memory", 0, 1)
         try:
-            use = measure_peak_memory(path, images, options.device, options.threads, config_of(path, options))
+            use = measure_peak_memory(
+                path,
+                images,
+                options.device,
+                options.threads,
+                config_of(path, options),
+                options.trust,
+                plugins_of(path, options),
+            )
         except YolactDeployError as error:
             return None, (str(error),)
         self._progress(f"{self._names[path]}: memory", 1, 1)

@@ -39,7 +39,9 @@ class BenchOptions:
     target_fps: float | None = None  # also measure frames that arrive at this rate, per second
     max_ap_difference: float | None = None  # points; None: by precision, see parity.GATES
     min_match_rate: float | None = None  # 0..1; None: by precision
-    config: ModelConfig | None = None  # of the checkpoints; None: found from each
+    config: ModelConfig | None = None  # of checkpoints and trusted engines; None: found from each
+    trust: bool = False  # open engines without a manifest
+    plugins: Path | None = None  # the plugin library for engines that use one; None: see `Predictor.open`
     class_names: tuple[str, ...] | None = None  # for models whose classes are only numbered
     compare: Path | None = None  # JSON of an older run
     max_slowdown: float | None = None  # share: 0.05 allows 5 % slower than that run; None: no gate

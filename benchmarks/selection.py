@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from yolact_deploy.artifacts.kinds import is_checkpoint
+from yolact_deploy.artifacts.kinds import Kind, is_checkpoint, kind_of
+from yolact_deploy.artifacts.manifest import manifest_path
 from yolact_deploy.benchmarks.accuracy.classes import ClassMapping, map_classes
 from yolact_deploy.benchmarks.accuracy.dataset import Dataset, bundled_nano
 from yolact_deploy.benchmarks.options import BenchOptions
@@ -31,6 +32,8 @@ def choose_models(options: BenchOptions) -> tuple[list[Path], Path | None]:
         if not path.is_file():
             raise ModelFileError(f"no such file: {path}")
         unique.setdefault(path.resolve(), path)
+    if options.plugins is not None and not any(kind_of(path) is Kind.ENGINE for path in unique.values()):
+        raise YolactDeployError("--plugins is for engines, and no model is one: leave it out")
     if options.reference:
         return list(unique.values()), unique[options.reference.resolve()]
     checkpoints = [path for path in unique.values() if is_checkpoint(path)]
@@ -87,10 +90,21 @@ def check_batch(predictor: Predictor, path: Path, batch: int | None) -> None:
 def open_model(path: Path, options: BenchOptions, threads: int | None = None) -> Predictor:
     """The model as `options` want it. threads: instead of those of the options."""
     return Predictor.open(
-        path, device=options.device, threads=threads or options.threads, config=config_of(path, options)
+        path,
+        device=options.device,
+        threads=threads or options.threads,
+        config=config_of(path, options),
+        trust=options.trust,
+        plugins=plugins_of(path, options),
     )
 
 
 def config_of(path: Path, options: BenchOptions) -> ModelConfig | None:
-    """The configuration that the options give to checkpoints; other files bring their own."""
-    return options.config if is_checkpoint(path) else None
+    """The configuration that the options give to checkpoints and trusted engines; other files bring their own."""
+    is_bare = options.trust and kind_of(path) is Kind.ENGINE and not manifest_path(path).exists()
+    return options.config if is_bare or is_checkpoint(path) else None
+
+
+def plugins_of(path: Path, options: BenchOptions) -> Path | None:
+    """The plugin library that the options give to engines."""
+    return options.plugins if kind_of(path) is Kind.ENGINE else None

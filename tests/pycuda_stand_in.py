@@ -126,17 +126,20 @@ def fake_pycuda(gpu: FakeGpu) -> types.ModuleType:
         def __del__(self) -> None:
             del gpu.events[self._handle]
 
-    def memcpy_htod_async(target: _Allocation, source: np.ndarray, stream: Stream) -> None:
+    def memcpy_htod_async(target: _Allocation | int, source: np.ndarray, stream: Stream) -> None:
         need_context("memcpy_htod_async")
-        gpu.copy(target.address, source.ctypes.data, source.nbytes, stream.handle)
+        gpu.copy(int(target), source.ctypes.data, source.nbytes, stream.handle)
 
-    def memcpy_dtoh_async(target: np.ndarray, source: _Allocation, stream: Stream) -> None:
+    def memcpy_dtoh_async(target: np.ndarray, source: _Allocation | int, stream: Stream) -> None:
         need_context("memcpy_dtoh_async")
-        gpu.copy(target.ctypes.data, source.address, target.nbytes, stream.handle)
+        try:
+            gpu.copy(target.ctypes.data, int(source), target.nbytes, stream.handle)
+        except MemoryError:
+            raise PyCudaMemoryError("cuMemcpyDtoHAsync failed: out of memory") from None
 
-    def memcpy_dtod_async(target: _Allocation, source: _Allocation, size: int, stream: Stream) -> None:
+    def memcpy_dtod_async(target: _Allocation | int, source: _Allocation | int, size: int, stream: Stream) -> None:
         need_context("memcpy_dtod_async")
-        gpu.copy(target.address, source.address, size, stream.handle)
+        gpu.copy(int(target), int(source), size, stream.handle)
 
     module.init = lambda: None
     module.get_version = lambda: (13, 2, 0)

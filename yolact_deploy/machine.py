@@ -9,6 +9,8 @@ from pathlib import Path
 
 TEGRA_RELEASE = Path("/etc/nv_tegra_release")  # on every Jetson
 DEVICE_MODEL = Path("/proc/device-tree/model")  # the board's name
+JETSONS = {"7.2": "Jetson Xavier", "8.7": "Jetson Orin", "10.1": "Jetson Thor", "11.0": "Jetson Thor"}
+DATA_CENTRE_CARDS = {"6.0": "P100", "7.0": "V100", "9.0": "H100 or H200", "10.0": "B200", "10.3": "B300"}
 PROBE_SECONDS = 60  # nvidia-smi wakes a sleeping driver; nvcc starts from a cold disk
 
 _JETPACK_OF_L4T = {"36.4": "6.1-6.2", "36.3": "6.0", "36.2": "6.0", "38.2": "7.0", "38.4": "7.1"}

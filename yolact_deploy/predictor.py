@@ -40,6 +40,7 @@ class Predictor:
         config: ModelConfig | None = None,
         postprocess: PostprocessConfig | None = None,
         trust: bool = False,
+        plugins: str | Path | None = None,
         shares_cores: bool = False,
     ) -> Predictor:
         """Open a checkpoint (.pth, .pt, .safetensors) in PyTorch, an exported .onnx file in ONNX Runtime, or an engine
@@ -48,6 +49,8 @@ class Predictor:
         device: auto (CUDA where present), cpu or cuda; `description` says which it became. threads: CPU threads, None
         for the runtime's default. config and postprocess: for checkpoints; other files bring their own. trust: open an
         engine that has no manifest, although an engine file can run any code; `config` says what it detects.
+        plugins: the plugin library for an engine that uses one; if left out, the one beside the engine with the name in
+        its manifest, or the one of `build-plugins`, whichever is first the manifest's or from the same sources.
         shares_cores: other threads have work for the CPU while the model runs, so ONNX Runtime's threads sleep when
         they wait; spinning, which is a little faster alone, would take the cores from the others.
 
@@ -59,6 +62,8 @@ class Predictor:
         if threads is not None and threads < 1:
             raise YolactDeployError(f"threads {threads}: 1 or more")
         kind = kind_of(path)
+        if plugins is not None and kind is not Kind.ENGINE:
+            raise YolactDeployError(f"{path} is no engine, and only engines use plugins: leave out the plugin library")
         if kind is Kind.CHECKPOINT:
             require("torch", "running a checkpoint")
             from .runtimes.pytorch import PyTorchRuntime
@@ -74,7 +79,8 @@ class Predictor:
             raise YolactDeployError(f"{path}: an engine runs on an NVIDIA GPU only; on the CPU, run its .onnx file")
         from .runtimes.tensorrt import TensorRTRuntime
 
-        return cls(TensorRTRuntime(path, trust, config, postprocess), score_threshold)
+        library = None if plugins is None else Path(plugins)
+        return cls(TensorRTRuntime(path, trust, config, postprocess, plugins=library), score_threshold)
 
     @property
     def metadata(self) -> ModelMetadata:

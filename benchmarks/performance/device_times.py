@@ -13,7 +13,7 @@ from yolact_deploy.types import Image
 DEVICE_REGIONS = {  # what is inside each measured region, in words
     "host_to_device": "copy of the input to the GPU, by events",
     "gpu": "work of the engine, by events",
-    "device_to_host": "copy of the outputs to the host, by events",
+    "device_to_host": "copies to the host, by events: the counts, a wait for them, and the rows that were found",
     "enqueue": "time of the host to hand the work to the GPU; longer than GPU means that the host is the limit",
 }
 
@@ -37,6 +37,7 @@ class DeviceTimer:
         self._images = images
         self._count = count
         self._rounds: dict[str, list[Round]] = {name: [] for name in DEVICE_REGIONS}
+        self._bytes: list[int] = []  # that each call copied to the host
 
     def measure(self, part: Part, warmup: int, advance: Advance = lambda done, total: None) -> None:
         """One more round."""
@@ -50,10 +51,16 @@ class DeviceTimer:
         for name, rounds in self._rounds.items():
             seconds = tuple(getattr(times, name) / 1e3 for times in measured[warmup:])
             rounds.append(Round(seconds, done.started, done.wall))
+        self._bytes += [times.bytes_to_host for times in measured[warmup:]]
 
     def times(self, origin: float = 0.0) -> DeviceTimes:
         """What all rounds come to. origin: see `Latency.of_rounds`."""
         return DeviceTimes(**{name: Latency.of_rounds(rounds, origin) for name, rounds in self._rounds.items()})
+
+    @property
+    def bytes_to_host(self) -> float:
+        """The mean per image of what is copied to the host."""
+        return sum(self._bytes) / (len(self._bytes) * self._count)
 
 
 def keeps_device_times(predictor: Predictor) -> bool:

@@ -40,8 +40,10 @@ def measure_peak_memory(
     device: str = "auto",
     threads: int | None = None,
     config: ModelConfig | None = None,
+    trust: bool = False,
+    plugins: Path | None = None,
 ) -> MemoryUse:
-    """Open `model` in a new process and run it on `images`.
+    """Open `model` in a new process and run it on `images`. For what the rest is see `Predictor.open`.
 
     Raises YolactDeployError when that process fails, out of memory for example.
     """
@@ -50,16 +52,28 @@ def measure_peak_memory(
         arguments += ["--threads", str(threads)]
     if config is not None:
         arguments += ["--config-json", json.dumps(config.to_dict())]
+    if trust:
+        arguments.append("--trust")
+    if plugins is not None:
+        arguments += ["--plugins", str(plugins.absolute())]
     arguments += ["--", str(model), *map(str, images)]
     printed = run_module("yolact_deploy.benchmarks.performance.memory", arguments, f"measuring the memory of {model}")
     return MemoryUse(**json.loads(printed.strip().splitlines()[-1]))
 
 
 def run_and_report(
-    model: Path, images: Sequence[Path], device: str, threads: int | None, config: ModelConfig | None
+    model: Path,
+    images: Sequence[Path],
+    device: str,
+    threads: int | None,
+    config: ModelConfig | None,
+    trust: bool = False,
+    plugins: Path | None = None,
 ) -> MemoryUse:
     """Run `model` in this process, and say how much memory the process has used at most."""
-    with Predictor.open(model, device=device, threads=threads, config=config) as predictor:
+    with Predictor.open(
+        model, device=device, threads=threads, config=config, trust=trust, plugins=plugins
+    ) as predictor:
         for _ in range(ROUNDS):
             detections = sum(len(predictor(read_image(path))) for path in images)
     peak, source = peak_memory()
@@ -90,10 +104,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int)
     parser.add_argument("--config-json", type=json.loads, help="the configuration of a checkpoint")
+    parser.add_argument("--trust", action="store_true")
+    parser.add_argument("--plugins", type=Path)
     options = parser.parse_args(arguments)
     try:
         config = None if options.config_json is None else ModelConfig.from_dict(options.config_json)
-        use = run_and_report(options.model, options.images, options.device, options.threads, config)
+        use = run_and_report(
+            options.model, options.images, options.device, options.threads, config, options.trust, options.plugins
+        )
     except YolactDeployError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_status

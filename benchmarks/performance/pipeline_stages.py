@@ -42,6 +42,7 @@ class Timing:
     stages: dict[str, Latency] | None  # one each of STAGES; None when the model cannot be run in stages
     stages_note: str  # how the stages were run, or why not
     device: DeviceTimes | None = None  # of an engine; None for the others
+    bytes_to_host: float | None = None  # that an engine's outputs take on their way to the host, per image
     throughput: Throughput | None = None  # None only in what is made by hand
     arrivals: Arrivals | None = None  # None: not asked for
 

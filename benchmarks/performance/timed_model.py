@@ -88,6 +88,7 @@ class TimedModel:
             stages=self._stages.latencies(origin) if self._stages else None,
             stages_note=self._note,
             device=self._device.times(origin) if self._device else None,
+            bytes_to_host=self._device.bytes_to_host if self._device else None,
             throughput=Throughput.of(self._whole, self.images_per_call),
         )
 

@@ -15,7 +15,7 @@ from yolact_deploy.benchmarks.report.table import ABSENT, MODEL, Column, Table, 
 from yolact_deploy.telemetry import Watched
 
 STAGE_TITLES = {"preprocess": "preprocess", "network": "network", "postprocess": "post-process", "masks": "masks"}
-DEVICE_TITLES = {"host_to_device": "to device", "gpu": "GPU", "device_to_host": "to host", "enqueue": "enqueue"}
+DEVICE_TITLES = {"host_to_device": "to device", "gpu": "GPU", "device_to_host": "copy to host", "enqueue": "enqueue"}
 NOTHING = "NONE"  # found by a model
 _LATENCIES = ("min", "p50", "p90", "p95", "p99", "max", "mean")
 _AREAS = ("AP", "AP50", "AP75", "small", "medium", "large")
@@ -150,11 +150,15 @@ def stage_table(report: BenchReport) -> Table:
 def device_table(report: BenchReport) -> Table:
     """Median times of each engine on the GPU."""
     rows = tuple(
-        (model.name, *(number(getattr(model.timing.device, name).p50) for name in DEVICE_REGIONS))
+        (
+            model.name,
+            *(number(getattr(model.timing.device, name).p50) for name in DEVICE_REGIONS),
+            number(None if (copied := model.timing.bytes_to_host) is None else copied / 1e3),
+        )
         for model in report.models
         if model.timing.device is not None
     )
-    columns = (MODEL, *(Column(DEVICE_TITLES[name]) for name in DEVICE_REGIONS))
+    columns = (MODEL, *(Column(DEVICE_TITLES[name]) for name in DEVICE_REGIONS), Column("to host", "kB per image"))
     return Table("device", "On the GPU, median ms per call", columns, rows)
 
 

@@ -24,7 +24,7 @@ def files_read(options: BenchOptions) -> list[Path]:
     """The files that a benchmark reads, whether they exist or not."""
     models = [*options.models, *((options.reference,) if options.reference else ())]
     beside = [path for model in models for path in (manifest_path(model), model.with_name(model.name + ".data"))]
-    found = [*models, *beside, *((options.compare,) if options.compare else ())]
+    found = [*models, *beside, *filter(None, (options.compare, options.plugins))]
     folder = options.data or bundled_nano().folder
     found.append(folder / ANNOTATION_FILE)
     for parent, _, names in os.walk(folder):  # an earlier report may lie among the images

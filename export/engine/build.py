@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from yolact_deploy._version import __version__
 from yolact_deploy.artifacts.kinds import ENGINE_SUFFIXES
-from yolact_deploy.artifacts.manifest import FileRecord, Manifest, manifest_path
+from yolact_deploy.artifacts.manifest import FileRecord, Manifest, PluginRecord, manifest_path
 from yolact_deploy.artifacts.metadata import ModelMetadata
 from yolact_deploy.artifacts.outputs import output_names
 from yolact_deploy.dependencies import BUILD_COMMAND, require
@@ -20,8 +20,9 @@ from yolact_deploy.export.engine.options import EngineOptions
 from yolact_deploy.files import atomic_path, check_no_input, check_output_path, sha256_of
 from yolact_deploy.machine import GpuInfo, Machine, gpu_from_driver, jetpack_version
 from yolact_deploy.trt.cuda import open_backend
+from yolact_deploy.trt.engine_plugins import places
 from yolact_deploy.trt.library import TensorRTLibrary, load_tensorrt
-from yolact_deploy.trt.plugin_library import find_library
+from yolact_deploy.trt.plugin_library import find_library, read_origin
 from yolact_deploy.trt.plugin_registry import load_plugins
 
 if TYPE_CHECKING:
@@ -81,12 +82,17 @@ def build_engine(source: Path, options: EngineOptions, listener: BuildListener |
         tool_version=__version__,
     )
     _write(output, plan.data, manifest)
-    return EngineResult(output, manifest, plan.data.nbytes, (*plan.notes, *_plugin_notes(library, options, plugins)))
+    return EngineResult(
+        output,
+        manifest,
+        plan.data.nbytes,
+        (*plan.notes, *_runtime_notes(library, options), *_plugin_notes(library, options, plugins)),
+    )
 
 
 def _prepare(
     source: Path, options: EngineOptions, library: TensorRTLibrary, gpu: GpuInfo | None
-) -> tuple[bytes, ModelMetadata, str, FileRecord | None]:
+) -> tuple[bytes, ModelMetadata, str, PluginRecord | None]:
     """The graph for the parser, what it says of itself, the file's SHA-256, and the plugin library that is loaded."""
     model, metadata, digest = _read(source, options)
     _prepare_deform_conv(library, metadata, source)
@@ -174,7 +180,20 @@ def _plugin_path(library: TensorRTLibrary, options: EngineOptions, gpu: GpuInfo 
     return find_library(library.major, gpu if gpu is not None and gpu.compute_capability else None)
 
 
-def _plugin_notes(library: TensorRTLibrary, options: EngineOptions, plugins: FileRecord | None) -> tuple[str, ...]:
+def _runtime_notes(library: TensorRTLibrary, options: EngineOptions) -> tuple[str, ...]:
+    if options.runtime != "auto" or not library.is_rtx:
+        return ()
+    return (
+        f"TensorRT is not installed, so {library.title} builds this engine, which runs on no Jetson and no data-centre "
+        "card: build the engine of such a machine there (docs/jetson.md)",
+    )
+
+
+def _plugin_notes(library: TensorRTLibrary, options: EngineOptions, plugins: PluginRecord | None) -> tuple[str, ...]:
+    named = options.plugin_library
+    found = [] if named is None else [path.resolve() for path in places(options.output, named.name, library.major)]
+    if named is not None and named.resolve() not in found:
+        return (f"name the plugin library when you open the engine (--plugins {named}), or copy it beside the engine",)
     if plugins is not None or options.plugins is not None or library.is_rtx:
         return ()
     return (
@@ -183,12 +202,13 @@ def _plugin_notes(library: TensorRTLibrary, options: EngineOptions, plugins: Fil
     )
 
 
-def _load_plugins(library: TensorRTLibrary, path: Path | None) -> FileRecord | None:
+def _load_plugins(library: TensorRTLibrary, path: Path | None) -> PluginRecord | None:
     """Make a plugin library known, and record which. Without one the graph's functions are built."""
     if path is None:
         return None
     load_plugins(library, path)
-    return FileRecord(str(path.absolute()), sha256_of(path))
+    origin = read_origin(path)
+    return PluginRecord(path.name, sha256_of(path), origin.source_version, str(origin.tensorrt_major))
 
 
 def _leave_to_plugins(model: onnx.ModelProto) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from yolact_deploy.artifacts.manifest import HARDWARE_COMPATIBILITIES
 from yolact_deploy.errors import ConfigError
-from yolact_deploy.machine import is_jetson
+from yolact_deploy.machine import DATA_CENTRE_CARDS, JETSONS, is_jetson
 from yolact_deploy.trt.library import TensorRTLibrary
 from yolact_deploy.types import ImageSize
 
@@ -67,6 +67,17 @@ class EngineOptions:
                 f"batch {','.join(map(str, self.batch))}: MIN, OPT and MAX, each 1 or more, in ascending order"
             )
         self._check_sizes()
+        for wanted in self.compute_capabilities:
+            if wanted in JETSONS:
+                raise ConfigError(
+                    f"--compute-capability {wanted} is a {JETSONS[wanted]}: build on the Jetson with TensorRT, see "
+                    "docs/jetson.md"
+                )
+            if wanted in DATA_CENTRE_CARDS:
+                raise ConfigError(
+                    f"--compute-capability {wanted} is a data-centre card ({DATA_CENTRE_CARDS[wanted]}): build on a "
+                    "machine that has one, with --runtime tensorrt"
+                )
 
     def _check_sizes(self) -> None:
         low, best, high = self.sizes

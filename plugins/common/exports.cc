@@ -20,3 +20,9 @@ extern "C" YOLACT_EXPORT void setLoggerFinder(nvinfer1::ILoggerFinder* finder) {
 
 // The major version of the headers that this library was compiled with.
 extern "C" YOLACT_EXPORT int32_t yolact_plugins_tensorrt_major() { return NV_TENSORRT_MAJOR; }
+
+// Says which sources this library was compiled from. CMakeLists.txt defines it; empty: compiled without, so not known.
+#ifndef YOLACT_PLUGINS_SOURCE_VERSION
+#define YOLACT_PLUGINS_SOURCE_VERSION ""
+#endif
+extern "C" YOLACT_EXPORT char const* yolact_plugins_source_version() { return YOLACT_PLUGINS_SOURCE_VERSION; }

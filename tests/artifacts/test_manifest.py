@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from yolact_deploy.artifacts.manifest import FileRecord, Manifest, TensorRange, manifest_path
+from yolact_deploy.artifacts.manifest import FileRecord, Manifest, PluginRecord, TensorRange, manifest_path
 from yolact_deploy.artifacts.metadata import ModelMetadata
 from yolact_deploy.config.model import ModelConfig, PostprocessConfig
 from yolact_deploy.errors import ModelFileError
@@ -46,7 +46,8 @@ def make(**changes: Any) -> Manifest:
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
     engine = tmp_path / "model.engine"
-    manifest = make(plugins=FileRecord("/lib/plugins.so", "5" * 64), compute_capabilities=("8.6", "12.0"))
+    plugins = PluginRecord("plugins.so", "5" * 64, "0123456789abcdef", "11")
+    manifest = make(plugins=plugins, compute_capabilities=("8.6", "12.0"))
     manifest_path(engine).write_text(manifest.to_json())
     assert manifest_path(engine).name == "model.engine.json"
     assert Manifest.read(engine) == manifest
@@ -210,6 +211,8 @@ def test_versions(built: Machine, compatible: bool, here: tuple[str, str], fits:
         ({"hardware_compatibility": "ampere+"}, GpuInfo("RTX 2080", "7.5"), False),
         ({"built_on": RTX}, GpuInfo("RTX 5090", "12.0"), True),
         ({"built_on": RTX}, GpuInfo("RTX 2080", "7.5"), False),
+        ({"built_on": RTX}, GpuInfo("Orin", "8.7"), False),
+        ({"built_on": RTX}, GpuInfo("H100", "9.0"), False),
         ({"built_on": RTX, "compute_capabilities": ("7.5",)}, GpuInfo("RTX 2080", "7.5"), True),
         ({"built_on": RTX, "compute_capabilities": ("8.6", "8.9")}, GpuInfo("RTX 5090", "12.0"), False),
         ({"built_on": Machine("tensorrt", "10.3.0")}, GpuInfo("Orin", "8.7"), True),  # the build did not know its GPU
@@ -224,13 +227,23 @@ def test_gpus(changes: dict[str, Any], gpu: GpuInfo, fits: bool) -> None:
         manifest.check_gpu(ENGINE, gpu)
 
 
-def test_plugin_libraries(tmp_path: Path) -> None:
-    make().check_plugins(ENGINE)
-    library = tmp_path / "plugins.so"
-    library.write_bytes(b"code")
-    make(plugins=FileRecord(str(library), sha256_of(library))).check_plugins(ENGINE)
-    with pytest.raises(ModelFileError, match="was built with another plugin library"):
-        make(plugins=FileRecord(str(library), "0" * 64)).check_plugins(ENGINE)
-    library.unlink()
-    with pytest.raises(ModelFileError, match=r"needs the plugin library .*which is not here"):
-        make(plugins=FileRecord(str(library), "0" * 64)).check_plugins(ENGINE)
+def test_plugins_of_version_0_1_0() -> None:
+    """It wrote a path and a hash."""
+    values = json.loads(make(plugins=PluginRecord("", "")).to_json())
+    values["plugins"] = {"name": "/home/me/plugins.so", "sha256": "5" * 64}
+    read = Manifest.from_json(json.dumps(values), ENGINE)
+    assert read.plugins == PluginRecord("/home/me/plugins.so", "5" * 64, source_version="", tensorrt="")
+
+
+@pytest.mark.parametrize(
+    ("changes", "machines"),
+    [
+        ({}, "Orin, with TensorRT 10.3.0"),
+        ({"version_compatible": True}, "Orin, with TensorRT 10.3.0 or later"),
+        ({"hardware_compatibility": "ampere+"}, "GPUs with compute capability 8.0 or later, with TensorRT 10.3.0"),
+        ({"built_on": RTX, "compute_capabilities": ("8.6",)}, "RTX desktop cards with compute capability 8.6; no Jets"),
+        ({"built_on": RTX}, "RTX desktop cards with compute capability 8.0 or later; no Jetson, no data-centre card"),
+    ],
+)
+def test_which_machines_run_it(changes: dict[str, Any], machines: str) -> None:
+    assert machines in make(**changes).machines

@@ -14,7 +14,7 @@ from rich.progress import Progress
 
 from tests.conftest import NANO
 from tests.running import Captured, assert_one_error_line, fails, run_process, succeeds
-from yolact_deploy import console
+from yolact_deploy import cli, console
 from yolact_deploy.commands.build_progress import PhaseBars, PhaseLog, build_progress
 from yolact_deploy.trt.cuda import find_gpu
 from yolact_deploy.trt.library import LOGGER_NAME
@@ -31,7 +31,7 @@ def engine(nano_onnx: Path, tmp_path: Path, capsys: Captured) -> Path:
     )
     assert "input image: uint8 [1,64,64,3] to [1,720,1280,3]" in shown
     assert "yolact_nano, fp16, TensorRT for RTX" in shown
-    assert "for compute capability 8.6, 12.0" in shown
+    assert "runs on: RTX desktop cards with compute capability 8.6, 12.0; no Jetson, no data-centre card" in shown
     return output
 
 
@@ -56,6 +56,15 @@ def test_inspect_knows_it_without_a_gpu(engine: Path, capsys: Captured) -> None:
     assert "no manifest" in shown
 
 
+def test_auto_says_when_it_takes_tensorrt_for_rtx(
+    nano_onnx: Path, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "tensorrt", None)
+    output = tmp_path / "auto.engine"
+    assert cli.run(["build-engine", str(nano_onnx), "-o", str(output)]) == 0
+    assert "runs on no Jetson and no data-centre card" in " ".join(capsys.readouterr().err.split())
+
+
 @pytest.mark.skipif(find_gpu() is not None, reason="this machine has a GPU")
 def test_running_it_needs_a_gpu(engine: Path, tmp_path: Path) -> None:
     done = run_process("infer", NANO / "images", "-m", engine, "-o", tmp_path / "out")
@@ -78,6 +87,13 @@ def test_running_it_needs_a_gpu(engine: Path, tmp_path: Path) -> None:
         (("--runtime", "openvino"), "unknown runtime 'openvino'"),
         (("--dla", "0"), "--dla is not supported by TensorRT for RTX"),
         (("--optimization-level", "9"), "--optimization-level"),
+        (
+            ("--compute-capability", "8.7"),
+            "8.7 is a Jetson Orin: build on the Jetson with TensorRT, see docs/jetson.md",
+        ),
+        (("--compute-capability", "8.6,11.0"), "11.0 is a Jetson Thor"),
+        (("--compute-capability", "9.0"), "9.0 is a data-centre card (H100 or H200): build on a machine that has one"),
+        (("--compute-capability", "5.0"), "5.0 is unknown to TensorRT for RTX"),
     ],
 )
 def test_refusals(arguments: tuple[str, ...], message: str, nano_onnx: Path, tmp_path: Path, capsys: Captured) -> None:

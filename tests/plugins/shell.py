@@ -21,6 +21,7 @@ HOST_LAUNCHERS = (
     *(HOST / f"{operator}{part}.cc" for operator in OPERATORS for part in ("", "_launch")),
 )
 SANITIZERS = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+SOURCES = '-DYOLACT_PLUGINS_SOURCE_VERSION="host build"'
 PLAYER = Path(__file__).parent / "play_tensorrt.cc"
 FAILING = Path(__file__).parent / "failing_launch.cc"
 TYPES = {"f4": np.float32, "f2": np.float16, "i4": np.int32}
@@ -91,7 +92,7 @@ def compile_player(
     toolchain: Toolchain, folder: Path, compiler: str = COMPILER, checks: tuple[str, ...] = SANITIZERS
 ) -> Player:
     """The program, and a plugin library of shell and host build, both with address and undefined-behaviour checks."""
-    flags = [compiler, *FLAGS, *checks, *toolchain.includes]
+    flags = [compiler, *FLAGS, *checks, SOURCES, *toolchain.includes]
     player = player_in(folder)
     _compile([*flags, "-shared", "-o", player.library, *SHELL, *HOST_LAUNCHERS])
     _compile([*flags, "-o", player.program, PLAYER, "-ldl"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from tests.plugins.shell import Toolchain
 from yolact_deploy.files import sha256_of
 from yolact_deploy.trt.plugin_build import PluginBuild
-from yolact_deploy.trt.plugin_library import read_record
+from yolact_deploy.trt.plugin_library import read_origin, read_record
 from yolact_deploy.trt.plugin_toolchain import ARCHITECTURES
 
 MAX_REGISTERS = 72  # 900 threads of that many fill a multiprocessor's registers
@@ -21,6 +22,9 @@ def test_the_library_is_recorded(plugin_build: PluginBuild, toolchain: Toolchain
     assert build.record.sha256 == sha256_of(build.path)
     assert build.record.tensorrt == toolchain.headers.version
     assert build.record.architectures[-1].endswith("-virtual")
+    origin = read_origin(build.path)
+    assert origin.tensorrt_major == toolchain.headers.major
+    assert re.fullmatch("[0-9a-f]{16}", origin.source_version)
 
 
 def test_no_kernel_spills(plugin_build: PluginBuild) -> None:
@@ -54,4 +58,7 @@ def test_it_needs_neither_tensorrt_nor_cuda_libraries(plugin_build: PluginBuild)
     exported = [line.split()[2] for line in symbols.splitlines() if line.split()[1:2] == ["T"]]
     launchers = ("fast_nms", "fast_nms_kernel", "mask_assembly", "image_masks")
     ours = {"yolact_fast_nms_workspace_bytes", *(f"yolact_launch_{name}" for name in launchers)}
-    assert set(exported) == {"getCreators", "setLoggerFinder", "yolact_plugins_tensorrt_major", *ours}
+    assert set(exported) == {
+        *("getCreators", "setLoggerFinder", "yolact_plugins_tensorrt_major", "yolact_plugins_source_version"),
+        *ours,
+    }

@@ -9,19 +9,24 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.artifacts.test_manifest import make as make_manifest
 from tests.conftest import ROOT
 from tests.once import made_once
 from tests.plugins.nodes import BAD_NODES, FAST_NMS_ATTRIBUTES, GOOD_NODES
 from tests.plugins.shell import Toolchain, compile_player, player_in
 from tests.real_tensorrt.releases import REGISTRIES, Release
 from tests.shared_library import compile_library, named_plugin_library
+from yolact_deploy.artifacts.manifest import PluginRecord, manifest_path
 from yolact_deploy.artifacts.operators import FAST_NMS, MASK_ASSEMBLY
+from yolact_deploy.files import sha256_of
 from yolact_deploy.trt.plugin_build import PluginBuild
+from yolact_deploy.trt.plugin_library import read_origin
 
 OPERATORS = [FAST_NMS, MASK_ASSEMBLY]
 PHASES = {"BUILD", "RUNTIME"}
@@ -103,12 +108,40 @@ def test_one_library_serves_all_engines_of_a_process(
     if release.major != toolchain.headers.major:
         pytest.skip(f"needs headers of TensorRT {release.major}: set TENSORRT_ROOT")
     copy, other = tmp_path / "copy.so", tmp_path / "other.so"
-    copy.write_bytes(library.read_bytes())
-    other.write_bytes(library.read_bytes() + b"\0")
-    first, again, same_bytes, differs = loaded(release, library, library, copy, other)
-    assert first == again == same_bytes == ("", OPERATORS)
+    copy.write_bytes(library.read_bytes() + b"\0")  # as one that was compiled again from the same sources
+    named_plugin_library(other, release.major, sources="others")
+    first, again, same_sources, differs = loaded(release, library, library, copy, other)
+    assert first == again == same_sources == ("", OPERATORS)
     assert differs[1] == OPERATORS
     assert f"{other} is another plugin library than {library}" in differs[0]
+
+
+def test_engine_and_library_are_copied_to_another_machine(
+    release: Release, library: Path, toolchain: Toolchain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if release.major != toolchain.headers.major:
+        pytest.skip(f"needs headers of TensorRT {release.major}: set TENSORRT_ROOT")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    engine, beside = tmp_path / "a.engine", tmp_path / "plugins.so"
+    record = PluginRecord(beside.name, sha256_of(library), read_origin(library).source_version, str(release.major))
+
+    def opened_with(record: PluginRecord, *named: Path) -> tuple[str, list[str]]:
+        manifest_path(engine).write_text(make_manifest(plugins=record).to_json())
+        said, names = json.loads(release.run(["-m", "tests.real_tensorrt.engine_plugins", engine, *named]).stdout)
+        return said, names
+
+    said, names = opened_with(record)
+    assert "neither beside it nor at" in said
+    assert names == []
+    beside.write_bytes(library.read_bytes())
+    assert opened_with(record) == (str(beside), OPERATORS)
+    beside.write_bytes(library.read_bytes() + b"\0")  # as one that was compiled again from the same sources
+    assert opened_with(record) == (str(beside), OPERATORS)
+    said, names = opened_with(replace(record, source_version="others"))
+    assert "was compiled from other plugin sources" in said
+    assert names == []
+    beside.unlink()
+    assert opened_with(record, library) == (str(library), OPERATORS)
 
 
 def test_a_library_of_another_major_version_never_gets_there(

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.gpu_stand_in import FakeGpu
+from yolact_deploy.artifacts.manifest import manifest_path
 from yolact_deploy.benchmarks.bench import BenchOptions, run_bench
 from yolact_deploy.benchmarks.performance.device_times import DEVICE_REGIONS
 from yolact_deploy.benchmarks.performance.pipeline_stages import Timing
 from yolact_deploy.benchmarks.report.json_report import to_json
 from yolact_deploy.benchmarks.report.text import to_markdown
+from yolact_deploy.config.model import ModelConfig
+from yolact_deploy.errors import ModelFileError
 from yolact_deploy.export.engine.build import build_engine
 from yolact_deploy.export.engine.options import EngineOptions
 
@@ -34,9 +38,14 @@ def test_bench_measures_an_engine(engine: Path, nano_onnx: Path, nano_weights: P
         latency = getattr(timing.device, name)
         assert latency.iterations == 3
         assert latency.p50 > 0
+    assert timing.bytes_to_host is not None
+    assert 0 < timing.bytes_to_host < 100 * 4 * 64 * 64  # fewer masks than there is room for
     assert by_name[nano_onnx.name].timing.device is None
+    assert by_name[nano_onnx.name].timing.bytes_to_host is None
     text = to_markdown(result)
     assert "## On the GPU, median ms" in text
+    assert "copy to host" in text
+    assert "kB per image" in text
     assert to_json(result)["models"][0]["timing"].keys() >= {"device", "end_to_end"}
 
 
@@ -49,3 +58,12 @@ def test_an_engine_has_no_stages(engine: Path) -> None:
     """An engine is one piece: its network is not reported as if it had been run apart."""
     result = run_bench(BenchOptions((engine,), limit=2, iterations=1, warmup=0))
     assert result.models[0].timing.network is None
+
+
+def test_an_engine_without_a_manifest_is_a_matter_of_trust(engine: Path) -> None:
+    manifest_path(engine).unlink()
+    options = BenchOptions((engine,), limit=2, iterations=1, warmup=0, config=ModelConfig.named("yolact_nano"))
+    with pytest.raises(ModelFileError, match="pass --trust"):
+        run_bench(options)
+    result = run_bench(replace(options, trust=True))
+    assert result.models[0].detections.per_image > 0

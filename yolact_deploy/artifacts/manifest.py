@@ -16,10 +16,9 @@ from typing import Any, TypeVar
 
 from ..config.plain_values import parse_json
 from ..config.values import checked_fields
-from ..dependencies import BUILD_COMMAND
 from ..errors import ConfigError, ModelFileError
 from ..files import sha256_of
-from ..machine import GpuInfo, Machine, runtime_title
+from ..machine import DATA_CENTRE_CARDS, JETSONS, GpuInfo, Machine, runtime_title
 from .metadata import ModelMetadata
 
 MANIFEST_SUFFIX = ".json"  # after the engine's whole name
@@ -37,6 +36,16 @@ class FileRecord:
 
     name: str  # as it was given
     sha256: str
+
+
+@dataclass(frozen=True)
+class PluginRecord:
+    """The plugin library at the time of the build. It may lie elsewhere when the engine is opened."""
+
+    name: str  # of the file, without its folder; version 0.1.0 wrote a whole path
+    sha256: str
+    source_version: str = ""  # of the sources that it was compiled from; empty: not known, as in version 0.1.0
+    tensorrt: str = ""  # the major version that it was compiled for; empty in version 0.1.0
 
 
 @dataclass(frozen=True)
@@ -67,7 +76,7 @@ class Manifest:
     metadata: ModelMetadata  # of the model; `precision` is that of the engine
     engine: FileRecord
     onnx: FileRecord
-    plugins: FileRecord | None  # the plugin library, where its nodes are plugins
+    plugins: PluginRecord | None  # the plugin library, where its nodes are plugins
     built_on: Machine
     compute_capabilities: tuple[str, ...]  # that were asked for; empty: the library's default, or the GPU of the build
     version_compatible: bool
@@ -160,13 +169,28 @@ class Manifest:
                 engine, f"was built with {built.describe()}; here is {runtime_title(runtime)} {version}"
             )
 
+    @property
+    def machines(self) -> str:
+        """Which machines run this engine, for people."""
+        built = self.built_on
+        if built.runtime == "tensorrt-rtx":
+            wanted = ", ".join(self.compute_capabilities) or "8.0 or later"
+            return f"RTX desktop cards with compute capability {wanted}; no Jetson, no data-centre card"
+        gpus = {
+            "none": built.gpu or "GPUs of the kind that built it",
+            "ampere+": "GPUs with compute capability 8.0 or later",
+            "same-compute-capability": f"GPUs with compute capability {built.compute_capability or 'as on the build'}",
+        }[self.hardware_compatibility]
+        return f"{gpus}, with TensorRT {built.version}{' or later' if self.version_compatible else ''}"
+
     def check_gpu(self, engine: Path, gpu: GpuInfo) -> None:
         """Raises ModelFileError when this engine was built for other GPUs than `gpu`."""
         if self.built_on.runtime == "tensorrt-rtx":
+            here, wanted = gpu.compute_capability, self.compute_capabilities
+            is_rtx_card = here not in (*JETSONS, *DATA_CENTRE_CARDS)
             # Without a choice it builds for compute capability 8.0 and everything later.
-            wanted = self.compute_capabilities
-            fits = gpu.compute_capability in wanted if wanted else _release(gpu.compute_capability) >= (8, 0)
-            target = f"compute capability {', '.join(wanted) or '8.0 or later'}"
+            fits = here in wanted if wanted else is_rtx_card and _release(here) >= (8, 0)
+            target = self.machines
         else:
             fits = self._fits_gpu_of_build(gpu)
             target = f"{self.built_on.gpu} (compute capability {self.built_on.compute_capability})"
@@ -182,18 +206,6 @@ class Manifest:
         if self.hardware_compatibility == "same-compute-capability":
             return same_capability
         return same_capability and built.gpu in (None, gpu.name)
-
-    def check_plugins(self, engine: Path) -> None:
-        """Raises ModelFileError when the plugin library that this engine needs is missing or another one."""
-        if self.plugins is None:
-            return
-        path = Path(self.plugins.name)
-        if not path.is_file():
-            raise self._refusal(
-                engine, f"needs the plugin library {path}, which is not here (`{BUILD_COMMAND}` makes one)"
-            )
-        if sha256_of(path) != self.plugins.sha256:
-            raise self._refusal(engine, f"was built with another plugin library than the {path} that is here")
 
     def _refusal(self, engine: Path, reason: str) -> ModelFileError:
         return ModelFileError(f"{engine} {reason}: rebuild it with `{self.command}`")
@@ -236,7 +248,7 @@ def _is_plain(value: object) -> bool:
     return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.+-]{0,39}", str(value)) is not None
 
 
-_Record = TypeVar("_Record", FileRecord, Machine)
+_Record = TypeVar("_Record", FileRecord, PluginRecord, Machine)
 
 
 def _parse(values: dict[str, Any], source: object) -> Manifest:
@@ -255,7 +267,7 @@ def _parse(values: dict[str, Any], source: object) -> Manifest:
         metadata=ModelMetadata.from_props(values["model"], source),
         engine=_record(FileRecord, values["engine"]),
         onnx=_record(FileRecord, values["onnx"]),
-        plugins=None if values["plugins"] is None else _record(FileRecord, values["plugins"]),
+        plugins=None if values["plugins"] is None else _record(PluginRecord, values["plugins"]),
         built_on=machine,
         compute_capabilities=tuple(_text(value) for value in values["compute_capabilities"]),
         version_compatible=values["version_compatible"],

@@ -11,7 +11,9 @@ from ..types import NetworkDetections, PackedMasks
 from .tensor_names import BOXES, MASK_SCORES, MASKS, SCORES
 
 IMAGE_INPUT = "image"  # uint8 [B,H,W,3], BGR
-OUTPUT_NAMES = (BOXES, SCORES, "classes", MASKS, "num_detections")  # of every model
+COUNTS = "num_detections"  # [B]: the first so many rows of the next ones are detections, the rest is padding
+ROW_OUTPUTS = (BOXES, SCORES, "classes", MASKS, MASK_SCORES)  # [B,D,...]: a row per detection
+OUTPUT_NAMES = (BOXES, SCORES, "classes", MASKS, COUNTS)  # of every model
 
 
 def output_names(config: ModelConfig) -> tuple[str, ...]:
@@ -23,7 +25,7 @@ def split_batch(outputs: Mapping[str, np.ndarray], count: int) -> list[NetworkDe
     """The exported graph's outputs by name -> the detections of the first `count` images, without padding rows."""
     results = []
     for index in range(count):
-        kept = slice(0, int(outputs["num_detections"][index]))
+        kept = slice(0, int(outputs[COUNTS][index]))
         scores = outputs["scores"][index, kept]
         masks = outputs["masks"][index, kept]
         results.append(

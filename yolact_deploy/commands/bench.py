@@ -7,7 +7,19 @@ from pathlib import Path
 from .. import console
 from ..errors import GateError
 from . import bench_options as given
-from .options import ClassNames, Config, Device, Force, Json, Threads, Verbose, read_class_names, read_config
+from .options import (
+    ClassNames,
+    Config,
+    Device,
+    Force,
+    Json,
+    Plugins,
+    Threads,
+    Trust,
+    Verbose,
+    read_class_names,
+    read_config,
+)
 
 
 def run(
@@ -32,6 +44,8 @@ def run(
     compare: given.Compare = None,
     max_slowdown: given.MaxSlowdown = None,
     config: Config = None,
+    trust: Trust = False,
+    plugins: Plugins = None,
     class_names: ClassNames = None,
     json: Json = None,
     markdown: given.Markdown = None,
@@ -69,6 +83,8 @@ def run(
         compare=compare,
         max_slowdown=None if max_slowdown is None else read_percentage(max_slowdown),
         config=read_config(config),
+        trust=trust,
+        plugins=plugins,
         class_names=read_class_names(class_names),
         draws_differences=report_folder is not None,
     )

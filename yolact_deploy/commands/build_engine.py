@@ -156,10 +156,8 @@ def _show(result: EngineResult) -> None:
     console.explain(f"rebuild with: {manifest.command}")
     for tensor in manifest.inputs:
         console.say(f"input {tensor.name}: {tensor.dtype} {tensor.describe()}")
-    targets = f" for compute capability {', '.join(manifest.compute_capabilities)}" * bool(
-        manifest.compute_capabilities
-    )
     console.say(
         f"{result.path}: {manifest.metadata.config.name}, {manifest.metadata.precision}, "
-        f"{manifest.built_on.describe()}{targets}, {console.size_text(result.size_bytes)}, {manifest.seconds:.1f} s"
+        f"{manifest.built_on.describe()}, {console.size_text(result.size_bytes)}, {manifest.seconds:.1f} s"
     )
+    console.say(f"runs on: {manifest.machines}")

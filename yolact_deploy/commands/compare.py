@@ -10,7 +10,7 @@ import typer
 
 from .. import console
 from ..errors import GateError
-from .options import Config, Device, Json, Trust, Verbose, read_config
+from .options import Config, Device, Json, Plugins, Trust, Verbose, read_config
 
 if TYPE_CHECKING:
     from ..diagnosis.walk import Comparison, StageResult
@@ -33,6 +33,7 @@ def run(
     device: Device = "cpu",
     config: Config = None,
     trust: Trust = False,
+    plugins: Plugins = None,
     json: Json = None,
     verbose: Verbose = False,
 ) -> None:
@@ -40,9 +41,9 @@ def run(
     from ..diagnosis.compare import CompareOptions, compare_models
     from ..images import read_image, sample_image
 
-    console.check_target(json, [reference, suspect, image, config])
+    console.check_target(json, [reference, suspect, image, config, plugins])
     picture = read_image(image) if image is not None else sample_image()
-    options = CompareOptions(device, tolerance, read_config(config), trust)
+    options = CompareOptions(device, tolerance, read_config(config), trust, plugins)
     comparison = compare_models(reference, suspect, picture, options)
     if json is not None:
         console.emit_json(_plain(comparison), json)

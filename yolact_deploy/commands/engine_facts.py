@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .. import console
-from ..artifacts.manifest import Manifest
+from ..artifacts.manifest import Manifest, PluginRecord
 from ..inspection.engine import EngineInfo
 from .model_facts import Facts, model_facts
 
@@ -23,15 +23,14 @@ def engine_facts(info: EngineInfo, verbose: bool) -> Facts:
 def _manifest_facts(manifest: Manifest, verbose: bool) -> Facts:
     built = manifest.built_on
     cuda = f", CUDA {built.cuda}" if built.cuda else ""
-    targets = ", ".join(manifest.compute_capabilities)
     plugins = manifest.plugins
     return [
         (
             "built with",
             f"{built.describe()}{cuda}, in {manifest.seconds:.1f} s by yolact-deploy {manifest.tool_version}",
         ),
-        ("built for", f"compute capability {targets}" if targets else _default_target(manifest)),
-        ("plugins", "none: the graph's functions" if plugins is None else f"{plugins.name}, sha256 {plugins.sha256}"),
+        ("runs on", manifest.machines),
+        ("plugins", "none: the graph's functions" if plugins is None else _plugin_facts(plugins)),
         ("ONNX file", f"{manifest.onnx.name}, sha256 {manifest.onnx.sha256}"),
         *model_facts(manifest.metadata, verbose),
         *(("input", f"{tensor.name}: {tensor.dtype} {tensor.describe()}") for tensor in manifest.inputs),
@@ -40,10 +39,6 @@ def _manifest_facts(manifest: Manifest, verbose: bool) -> Facts:
     ]
 
 
-def _default_target(manifest: Manifest) -> str:
-    if manifest.built_on.runtime == "tensorrt-rtx":
-        return "compute capability 8.0 and later"
-    versions = ", newer TensorRT too" if manifest.version_compatible else ""
-    if manifest.hardware_compatibility == "none":
-        return f"the GPU that built it{versions}"
-    return f"GPUs: {manifest.hardware_compatibility}{versions}"
+def _plugin_facts(plugins: PluginRecord) -> str:
+    compiled = f" for TensorRT {plugins.tensorrt}" if plugins.tensorrt else ""
+    return f"{plugins.name}{compiled}, sources {plugins.source_version or 'unknown'}, sha256 {plugins.sha256}"

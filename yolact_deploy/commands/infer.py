@@ -16,7 +16,7 @@ import typer
 
 from .. import console
 from ..errors import ConfigError
-from .options import Config, Device, Force, Threads, Trust, Verbose, read_config
+from .options import Config, Device, Force, Plugins, Threads, Trust, Verbose, read_config
 
 if TYPE_CHECKING:
     from ..inference.options import InferOptions
@@ -117,6 +117,7 @@ def run(
     threads: Threads = None,
     config: Config = None,
     trust: Trust = False,
+    plugins: Plugins = None,
     force: Force = False,
     verbose: Verbose = False,
 ) -> int:
@@ -150,7 +151,13 @@ def run(
     notes: list[str] = []
     opened = open_source(options, notes.append)
     with Predictor.open(
-        model, device=device, threads=threads, config=read_config(config), trust=trust, shares_cores=True
+        model,
+        device=device,
+        threads=threads,
+        config=read_config(config),
+        trust=trust,
+        plugins=plugins,
+        shares_cores=True,
     ) as predictor:
         wanted = None if classes is None else parse_classes(classes, predictor.metadata.config.class_names)
         options = replace(options, selection=Selection(lowest, wanted, max_detections))

@@ -35,6 +35,14 @@ Trust = Annotated[
         "--trust", help="Open an engine that has no manifest. An engine file can run any code. Needs --config."
     ),
 ]
+Plugins = Annotated[
+    Path | None,
+    typer.Option(
+        "--plugins",
+        metavar="FILE",
+        help="Plugin library for engines (default: the one beside the engine, else that of build-plugins).",
+    ),
+]
 Threads = Annotated[
     int | None, typer.Option(min=1, max=MAX_THREADS, help="CPU threads (default: chosen by the runtime).")
 ]

@@ -27,6 +27,7 @@ class CompareOptions:
     tolerance: float | None = None  # relative error of every stage; None: by precision, see `tolerances`
     config: ModelConfig | None = None  # of a checkpoint or a trusted engine that brings none
     trust: bool = False  # open engines without a manifest
+    plugins: Path | None = None  # the plugin library for engines that use one; None: see `Predictor.open`
 
 
 def compare_models(reference: Path, suspect: Path, image: Image, options: CompareOptions) -> Comparison:
@@ -38,10 +39,12 @@ def compare_models(reference: Path, suspect: Path, image: Image, options: Compar
         raise ConfigError(f"tolerance {options.tolerance}: a number, 0 or more, relative to the reference")
     if options.device not in DEVICES:
         raise ConfigError(f"unknown device {options.device!r}: use one of {', '.join(DEVICES)}")
+    if options.plugins is not None and Kind.ENGINE not in (kind_of(reference), kind_of(suspect)):
+        raise YolactDeployError("--plugins is for engines, and neither file is one: leave it out")
     with ExitStack() as stack:
         probes = []
         for path in (reference, suspect):
-            probes.append(open_probe(path, options.device, options.config, options.trust))
+            probes.append(open_probe(path, options.device, options.config, options.trust, options.plugins))
             stack.callback(probes[-1].close)
         _check_config_is_used((reference, suspect), options)
         _check_same_model(reference, probes[0].metadata, suspect, probes[1].metadata)

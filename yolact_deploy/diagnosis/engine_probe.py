@@ -24,9 +24,9 @@ class EngineProbe:
     brings_postprocess = True
     priors: np.ndarray | None = None
 
-    def __init__(self, path: Path, config: ModelConfig | None, trust: bool) -> None:
+    def __init__(self, path: Path, config: ModelConfig | None, trust: bool, plugins: Path | None = None) -> None:
         """Raises ModelFileError, MissingDependencyError, YolactDeployError without a GPU."""
-        self._runtime = TensorRTRuntime(path, trust, config, with_debug_outputs=True)
+        self._runtime = TensorRTRuntime(path, trust, config, with_debug_outputs=True, plugins=plugins)
         self.metadata = self._runtime.metadata
         self.description = self._runtime.description
         self.precision = effective_precision(self.metadata.precision, self._runtime.uses_tf32)

@@ -9,10 +9,10 @@ from ..config.model import ModelConfig
 from .probes import Probe
 
 
-def open_probe(path: Path, device: str, config: ModelConfig | None, trust: bool) -> Probe:
+def open_probe(path: Path, device: str, config: ModelConfig | None, trust: bool, plugins: Path | None = None) -> Probe:
     """Open a checkpoint, an exported .onnx file or an engine.
 
-    config: for a checkpoint or an engine that brings none. trust: open an engine without a manifest, see
+    config: for a checkpoint or an engine that brings none. trust, plugins: of an engine, see
     `Predictor.open`. Raises YolactDeployError for a file that cannot be used.
     """
     kind = kind_of(path)
@@ -26,4 +26,4 @@ def open_probe(path: Path, device: str, config: ModelConfig | None, trust: bool)
         return OnnxProbe(path, device)
     from .engine_probe import EngineProbe
 
-    return EngineProbe(path, config if trust else None, trust)
+    return EngineProbe(path, config if trust else None, trust, plugins)

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..artifacts.manifest import Manifest, TensorRange
 from ..artifacts.metadata import IMAGE_SIZE_MASKS, PROTOTYPE_SIZE_MASKS, ModelMetadata
-from ..artifacts.outputs import output_names, split_batch
+from ..artifacts.outputs import COUNTS, ROW_OUTPUTS, output_names, split_batch
 from ..config.model import ModelConfig, PostprocessConfig
 from ..errors import ImageError, ModelFileError, YolactDeployError
 from ..ops.preprocess import preprocess_numpy
@@ -37,9 +37,11 @@ class TensorRTRuntime:
         config: ModelConfig | None = None,
         postprocess: PostprocessConfig | None = None,
         with_debug_outputs: bool = False,
+        plugins: Path | None = None,
     ) -> None:
         """trust: open an engine without a manifest, which may run any code; `config` then says what it detects.
         with_debug_outputs: `run` also gives the stages that an engine built with --debug-outputs has as outputs.
+        plugins: the plugin library for an engine that needs one; see `Predictor.open`.
 
         Raises ModelFileError when the engine was built for another machine, changed, or has no manifest,
         MissingDependencyError, YolactDeployError when there is no GPU.
@@ -48,7 +50,7 @@ class TensorRTRuntime:
         metadata = _metadata(path, manifest, config, postprocess)
         self._path = path
         self._lock = threading.Lock()
-        opened = open_engine(path, manifest)
+        opened = open_engine(path, manifest, plugins)
         self._backend = opened.backend
         # Runs at the latest when this object is collected or the process ends.
         self._free = weakref.finalize(self, opened.backend.close)
@@ -91,12 +93,17 @@ class TensorRTRuntime:
         return results
 
     def run(self, batch: np.ndarray) -> dict[str, np.ndarray]:
-        """One call of the engine: its input -> its outputs by name.
+        """One call of the engine: its input -> its outputs by name; rows without a detection are 0.
 
         Raises ImageError when the shape is outside the engine's profile, YolactDeployError when CUDA or TensorRT fails.
         """
         with self._lock:
-            return {name: array.copy() for name, array in self._run(batch).items()}
+            outputs = self._run(batch)
+            counts = outputs[COUNTS]
+            return {
+                name: _found_rows(array, counts) if name in ROW_OUTPUTS else array.copy()
+                for name, array in outputs.items()
+            }
 
     def stage_times(self) -> StageTimes:
         """The times of the last call."""
@@ -105,7 +112,7 @@ class TensorRTRuntime:
             return session.stage_times()
 
     def _run(self, batch: np.ndarray) -> dict[str, np.ndarray]:
-        """As `run`, but the arrays are memory that the next call overwrites."""
+        """As `run`, but the arrays are memory that the next call overwrites, and the other rows are undefined."""
         session = self._open_session()
         self._check_shape(batch.shape)
         with self._backend.current():
@@ -144,6 +151,14 @@ def _wanted(allowed: TensorRange, shape: Shape) -> str:
     if width < allowed.min[2] or height < allowed.min[1]:
         return f" with --min {min(width, allowed.min[2])}x{min(height, allowed.min[1])}"
     return f" with --batch {allowed.min[0]},{allowed.opt[0]},{max(shape[0], allowed.max[0])}"
+
+
+def _found_rows(array: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """A copy of the rows that were found, with 0 in the others."""
+    found = np.zeros_like(array)
+    for image, count in enumerate(counts):
+        found[image, :count] = array[image, :count]
+    return found
 
 
 def _copied(found: NetworkDetections) -> NetworkDetections:

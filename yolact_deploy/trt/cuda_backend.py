@@ -26,7 +26,10 @@ class DeviceBuffer:
 
     address: int
     nbytes: int
-    native: Any
+
+    def part(self, start: int) -> DeviceBuffer:
+        """From byte `start` to the end."""
+        return DeviceBuffer(self.address + start, self.nbytes - start)
 
 
 @dataclass(frozen=True)
@@ -124,9 +127,11 @@ def no_gpu(reason: str) -> YolactDeployError:
     )
 
 
-def call_failed(function: str, reason: str, arguments: tuple[Any, ...]) -> YolactDeployError:
-    """The error of a function of CUDA that fails; one argument alone is a number of bytes."""
-    if "memory" in reason.lower() and len(arguments) == 1:
-        size = f"{arguments[0] / 2**20:.1f} MiB"
-        return YolactDeployError(f"out of GPU memory: {size} more were asked for; use a smaller batch or image size")
+def call_failed(function: str, reason: str, nbytes: int | None = None) -> YolactDeployError:
+    """The error of a function of CUDA that fails. nbytes: of memory that it was to allocate."""
+    if "out of memory" in reason.lower():
+        asked = f"in {function}" if nbytes is None else f"{nbytes / 2**20:.1f} MiB more were asked for"
+        return YolactDeployError(
+            f"out of GPU memory: {asked}; close other programs, or use a smaller batch or image size"
+        )
     return YolactDeployError(f"CUDA failed in {function}: {reason}; see `yolact-deploy doctor`")

@@ -38,7 +38,8 @@ class CudaPythonBackend(CudaBackend):
         status, *values = getattr(self._runtime, function)(*arguments)
         if status != self._runtime.cudaError_t.cudaSuccess:
             _, text = self._runtime.cudaGetErrorString(status)
-            raise call_failed(function, text.decode() if isinstance(text, bytes) else str(text), arguments)
+            nbytes = arguments[0] if function in ("cudaMalloc", "cudaMallocHost") else None
+            raise call_failed(function, text.decode() if isinstance(text, bytes) else str(text), nbytes)
         return values[0] if values else None
 
     @contextlib.contextmanager
@@ -49,7 +50,7 @@ class CudaPythonBackend(CudaBackend):
     def allocate(self, nbytes: int) -> DeviceBuffer:
         pointer = self._call("cudaMalloc", nbytes)
         self._owned.callback(self._call, "cudaFree", pointer)
-        return DeviceBuffer(int(pointer), nbytes, pointer)
+        return DeviceBuffer(int(pointer), nbytes)
 
     def allocate_pinned(self, nbytes: int) -> Bytes:
         pointer = self._call("cudaMallocHost", nbytes)

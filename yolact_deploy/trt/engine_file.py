@@ -10,6 +10,7 @@ from ..artifacts.manifest import Manifest, TensorRange, manifest_path
 from ..errors import MissingDependencyError, ModelFileError, YolactDeployError
 from .cuda import open_backend
 from .cuda_backend import CudaBackend
+from .engine_plugins import find_engine_plugins
 from .library import TensorRTLibrary, load_tensorrt, shape_of
 from .plugin_registry import load_plugins
 
@@ -69,23 +70,27 @@ def read_manifest(path: Path, trust: bool) -> Manifest | None:
     return None
 
 
-def open_engine(path: Path, manifest: Manifest | None) -> OpenEngine:
+def open_engine(path: Path, manifest: Manifest | None, plugins: Path | None = None) -> OpenEngine:
     """Load the library, check that it and the GPU here fit `manifest`, and only then deserialise the engine.
+
+    plugins: a plugin library to use instead of the one that is found; see `engine_plugins`.
 
     Raises ModelFileError when they do not fit or the file is no engine, MissingDependencyError, YolactDeployError when
     there is no working GPU.
     """
+    if plugins is not None and not plugins.is_file():
+        raise ModelFileError(f"no such plugin library: {plugins}")
     library = _library_for(path, manifest)
     if manifest is not None:
         manifest.check_library(path, library.runtime, library.version)
-        manifest.check_plugins(path)
+        plugins = find_engine_plugins(path, manifest, library, plugins)
     backend = open_backend()
     try:
         with backend.current():
             if manifest is not None:
                 manifest.check_gpu(path, backend.gpu)
-                if manifest.plugins is not None:
-                    load_plugins(library, Path(manifest.plugins.name))
+            if plugins is not None:
+                load_plugins(library, plugins)
             return _deserialise(path, library, backend, manifest)
     except BaseException:
         backend.close()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..artifacts.manifest import TensorRange
+from ..artifacts.outputs import COUNTS, ROW_OUTPUTS
 from ..errors import YolactDeployError
 from .cuda_backend import Bytes, DeviceBuffer, Graph
 from .engine_file import OpenEngine
@@ -24,12 +25,13 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class StageTimes:
-    """Where the time of one call went, in milliseconds."""
+    """Where the time of one call went, in milliseconds, and what came back."""
 
     host_to_device: float  # by events on the stream
     gpu: float  # by events: the engine's own work
-    device_to_host: float  # by events
+    device_to_host: float  # by events: the counts, and then the rows that they name
     enqueue: float  # by the host's clock: handing the engine's work to the GPU
+    bytes_to_host: int
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,11 @@ class _Binding:
 
 
 class EngineSession:
-    """Runs batches, each inside `backend.current()`, in one thread at a time. Nothing is allocated after the start."""
+    """Runs batches, each inside `backend.current()`, in one thread at a time. Nothing is allocated after the start.
+
+    Of the outputs with a row per detection only the rows that were found are copied to the host. An engine's memory has
+    room for the most detections that there can be, and masks of all of these are megabytes.
+    """
 
     def __init__(self, opened: OpenEngine, source: Path, largest: TensorRange, fetched: Collection[str]) -> None:
         """largest: the engine's input; `source` names the file in errors. fetched: names of the outputs that `run`
@@ -79,6 +85,7 @@ class EngineSession:
         self._graph: Graph | None = None  # of the engine's work for this shape, where it could be captured
         self._may_capture = True
         self._enqueue_ms = 0.0
+        self._bytes_to_host = 0  # in the last call
 
     def _bind(self, name: str, largest: Shape) -> _Binding:
         device = self._bind_device(name, largest)
@@ -93,7 +100,8 @@ class EngineSession:
         return device
 
     def run(self, batch: np.ndarray) -> dict[str, np.ndarray]:
-        """The engine's outputs by name, in pinned memory that the next call overwrites.
+        """The engine's outputs by name, in pinned memory that the next call overwrites. Rows that were not found are
+        undefined.
 
         `batch` has a shape of the profile. Raises YolactDeployError when CUDA or TensorRT fails.
         """
@@ -105,11 +113,40 @@ class EngineSession:
         backend.record(events[1], stream)
         self._enqueue()
         backend.record(events[2], stream)
-        for output in self._outputs:
-            backend.copy_to_host(output.raw(self._output_shapes[output.name]), output.device, stream)
-        backend.record(events[3], stream)
-        backend.synchronize(stream)
+        self._fetch()
         return {output.name: output.array(self._output_shapes[output.name]) for output in self._outputs}
+
+    def _fetch(self) -> None:
+        """Copy what was found to the host: wait for the counts alone, then once for everything that they name."""
+        backend, stream = self._backend, self._stream
+        shapes = self._output_shapes
+        self._bytes_to_host = 0
+        for output in self._outputs:
+            if output.name not in ROW_OUTPUTS:
+                self._copy(output, 0, output.raw(shapes[output.name]).nbytes)
+        backend.synchronize(stream)
+        for output in self._outputs:
+            if output.name in ROW_OUTPUTS:
+                _, rows, *row_shape = shapes[output.name]
+                row_bytes = output.raw(tuple(row_shape)).nbytes
+                for image, count in enumerate(self._counts(rows)):
+                    self._copy(output, image * rows * row_bytes, count * row_bytes)
+        backend.record(self._events[3], stream)
+        backend.synchronize(stream)
+
+    def _copy(self, output: _Binding, start: int, nbytes: int) -> None:
+        if nbytes:
+            target = output.host[start : start + nbytes]
+            self._backend.copy_to_host(target, output.device.part(start), self._stream)
+            self._bytes_to_host += nbytes
+
+    def _counts(self, rows: int) -> list[int]:
+        """How many detections each image has, of `rows` that there is room for."""
+        (output,) = (output for output in self._outputs if output.name == COUNTS)
+        counts: list[int] = output.array(self._output_shapes[COUNTS]).tolist()
+        if min(counts) < 0 or max(counts) > rows:
+            raise YolactDeployError(f"{self._source} gives {COUNTS} {counts}, with room for {rows}: rebuild it")
+        return counts
 
     def stage_times(self) -> StageTimes:
         """The times of the last call."""
@@ -120,6 +157,7 @@ class EngineSession:
             gpu=elapsed(before_work, after_work),
             device_to_host=elapsed(after_work, after_copy),
             enqueue=self._enqueue_ms,
+            bytes_to_host=self._bytes_to_host,
         )
 
     def _set_shape(self, shape: Shape) -> None:

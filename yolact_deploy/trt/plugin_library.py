@@ -1,4 +1,4 @@
-"""The compiled plugin library: where `build-plugins` keeps it, and the record that says whether it is still that one.
+"""The compiled plugin library: where `build-plugins` keeps it, what it says of itself, and the record of its build.
 
 A shared library runs its code in whoever loads it, so a library that was only found, not named, has to be the one that
 was built here.
@@ -6,6 +6,7 @@ was built here.
 
 from __future__ import annotations
 
+import ctypes
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -36,6 +37,34 @@ class LibraryRecord:
             if int(number) <= wanted and (kind == "virtual" or int(number) // 10 == wanted // 10):
                 return True
         return False
+
+
+@dataclass(frozen=True)
+class LibraryOrigin:
+    """What a plugin library says of itself."""
+
+    tensorrt_major: int  # of the headers that it was compiled with
+    source_version: str  # the same for all that were compiled from the same sources; empty: it does not say
+
+
+def read_origin(library: Path) -> LibraryOrigin:
+    """Ask a plugin library what it is. This loads it, and so runs its code, but registers nothing with TensorRT.
+
+    Raises ModelFileError when it does not load or is not one of ours.
+    """
+    try:
+        loaded = ctypes.CDLL(str(library.absolute()))
+    except OSError as error:
+        raise ModelFileError(f"{library} does not load as a shared library ({error}): run `{BUILD_COMMAND}`") from None
+    try:
+        major = int(loaded.yolact_plugins_tensorrt_major())
+    except AttributeError:
+        raise ModelFileError(f"{library} is no plugin library of yolact-deploy: `{BUILD_COMMAND}` makes one") from None
+    version = getattr(loaded, "yolact_plugins_source_version", None)
+    if version is None:  # of 0.1.0
+        return LibraryOrigin(major, "")
+    version.restype = ctypes.c_char_p
+    return LibraryOrigin(major, (version() or b"").decode("ascii", errors="replace"))
 
 
 def library_path(major: int) -> Path:

@@ -1,11 +1,10 @@
 """Making the plugins known to TensorRT, which registers each of them once per process.
 
-So the first library that is loaded serves every engine of the process, and a second one with other code is refused.
+So the first library that is loaded serves every engine of the process, and a second one from other sources is refused.
 """
 
 from __future__ import annotations
 
-import ctypes
 import functools
 import threading
 from pathlib import Path
@@ -16,6 +15,7 @@ from ..dependencies import BUILD_COMMAND
 from ..errors import ModelFileError
 from ..files import sha256_of
 from .library import TensorRTLibrary
+from .plugin_library import LibraryOrigin, read_origin
 
 if TYPE_CHECKING:
     import tensorrt as trt
@@ -28,6 +28,7 @@ class _FirstLibrary:
         self.lock = threading.Lock()
         self.path: Path | None = None  # None: not loaded yet
         self.sha256 = ""
+        self.source_version = ""
 
 
 @functools.cache
@@ -38,47 +39,37 @@ def _first_library(module: Any) -> _FirstLibrary:
 def load_plugins(library: TensorRTLibrary, path: Path) -> None:
     """Make the plugins of a shared library known to TensorRT, for the rest of the process.
 
-    Loading a library with the same bytes again does nothing. Raises ModelFileError, before TensorRT sees it wherever
-    that can be known, when it does not load, was compiled for another major version of TensorRT, lacks an operator, or
-    another one was loaded before.
+    Loading the same library again, or one that was compiled from the same sources, does nothing. Raises ModelFileError,
+    before TensorRT sees it wherever that can be known, when it does not load, was compiled for another major version
+    of TensorRT, lacks an operator, or one from other sources was loaded before.
     """
     if not path.is_file():
         raise ModelFileError(f"no such plugin library: {path}")
     sha256 = sha256_of(path)
     first = _first_library(library.module)
     with first.lock:
+        if sha256 == first.sha256:
+            return
+        origin = read_origin(path)
+        check_major(library, path, origin)
         if first.path is None:
-            _check_major(library, path)
             _register(library, path)
-            first.path, first.sha256 = path, sha256
-        elif sha256 != first.sha256:
+            first.path, first.sha256, first.source_version = path, sha256, origin.source_version
+        elif not origin.source_version or origin.source_version != first.source_version:
             raise ModelFileError(
                 f"{path} is another plugin library than {first.path}, which this process loaded before, and TensorRT "
                 "takes one per process: use one library for all engines, or a process for each"
             )
 
 
-def compiled_major(path: Path) -> int:
-    """The major version of TensorRT whose headers a plugin library was compiled with.
+def check_major(library: TensorRTLibrary, path: Path, origin: LibraryOrigin) -> None:
+    """Interfaces moved between major versions: TensorRT would crash in a library of another one.
 
-    Loads it, and so runs its code. Raises ModelFileError when it does not load or is not one of ours.
+    Raises ModelFileError.
     """
-    try:
-        loaded = ctypes.CDLL(str(path.absolute()))
-    except OSError as error:
-        raise ModelFileError(f"{path} does not load as a shared library ({error}): run `{BUILD_COMMAND}`") from None
-    try:
-        return int(loaded.yolact_plugins_tensorrt_major())
-    except AttributeError:
-        raise ModelFileError(f"{path} is no plugin library of yolact-deploy: `{BUILD_COMMAND}` makes one") from None
-
-
-def _check_major(library: TensorRTLibrary, path: Path) -> None:
-    """Interfaces moved between major versions: TensorRT would crash in a library of another one."""
-    major = compiled_major(path)
-    if major != library.major:
+    if origin.tensorrt_major != library.major:
         raise ModelFileError(
-            f"{path} was compiled for TensorRT {major}, here is {library.title}: run `{BUILD_COMMAND}`"
+            f"{path} was compiled for TensorRT {origin.tensorrt_major}, here is {library.title}: run `{BUILD_COMMAND}`"
         )
 
 

@@ -29,11 +29,11 @@ class PyCudaBackend(CudaBackend):
         self.name = f"PyCUDA, CUDA {self.cuda_version}"
 
     @contextlib.contextmanager
-    def _errors(self, action: str, *arguments: Any) -> Iterator[None]:
+    def _errors(self, action: str, nbytes: int | None = None) -> Iterator[None]:
         try:
             yield
         except (self._driver.Error, self._driver.MemoryError, self._driver.LogicError) as error:
-            raise call_failed(action, str(error), arguments) from None
+            raise call_failed(action, str(error), nbytes) from None
 
     @contextlib.contextmanager
     def current(self) -> Iterator[None]:
@@ -47,7 +47,7 @@ class PyCudaBackend(CudaBackend):
         with self._errors("mem_alloc", nbytes):
             allocation = self._driver.mem_alloc(nbytes)
         self._owned.callback(allocation.free)
-        return DeviceBuffer(int(allocation), nbytes, allocation)
+        return DeviceBuffer(int(allocation), nbytes)
 
     def allocate_pinned(self, nbytes: int) -> Bytes:
         with self._errors("pagelocked_empty", nbytes):
@@ -78,12 +78,12 @@ class PyCudaBackend(CudaBackend):
 
     def copy_to_device(self, target: DeviceBuffer, source: Bytes, stream: Stream) -> None:
         with self._errors("memcpy_htod_async"):
-            self._driver.memcpy_htod_async(target.native, source, stream.native)
+            self._driver.memcpy_htod_async(target.address, source, stream.native)
 
     def copy_to_host(self, target: Bytes, source: DeviceBuffer, stream: Stream) -> None:
         with self._errors("memcpy_dtoh_async"):
-            self._driver.memcpy_dtoh_async(target, source.native, stream.native)
+            self._driver.memcpy_dtoh_async(target, source.address, stream.native)
 
     def copy_on_device(self, target: DeviceBuffer, source: DeviceBuffer, stream: Stream) -> None:
         with self._errors("memcpy_dtod_async"):
-            self._driver.memcpy_dtod_async(target.native, source.native, source.nbytes, stream.native)
+            self._driver.memcpy_dtod_async(target.address, source.address, source.nbytes, stream.native)

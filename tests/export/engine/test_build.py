@@ -192,15 +192,3 @@ def test_a_changed_or_truncated_engine(edited: tuple[Path, dict[str, object]]) -
         engine.write_bytes(changed)
         with pytest.raises(ModelFileError, match=r"another file than .*rebuild it with `yolact-deploy build-engine"):
             Predictor.open(engine)
-
-
-def test_another_plugin_library(edited: tuple[Path, dict[str, object]], tmp_path: Path) -> None:
-    engine, values = edited
-    library = tmp_path / "plugins.so"
-    values["plugins"] = {"name": str(library), "sha256": "0" * 64}
-    write(engine, values)
-    with pytest.raises(ModelFileError, match="needs the plugin library"):
-        Predictor.open(engine)
-    library.write_bytes(b"code")
-    with pytest.raises(ModelFileError, match="was built with another plugin library"):
-        Predictor.open(engine)

@@ -48,7 +48,7 @@ def refused(source: Path, options: EngineOptions, kind: type[Exception] = Yolact
         ({"dla_core": 0}, "--dla is not supported by TensorRT for RTX"),
         ({"timing_cache": Path("x.cache")}, "--timing-cache is not supported by TensorRT for RTX"),
         ({"plugins": Path("plugins.so")}, "--plugins (use --plugins none, or --runtime tensorrt) is not supported"),
-        ({"compute_capabilities": ("8.6", "9.0")}, "compute capability 9.0 is unknown to TensorRT for RTX"),
+        ({"compute_capabilities": ("8.6", "5.0")}, "compute capability 5.0 is unknown to TensorRT for RTX"),
     ],
 )
 def test_what_rtx_does_not_have(

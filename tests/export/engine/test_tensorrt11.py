@@ -23,6 +23,7 @@ from tests.tensorrt_stand_in import (
     MemoryPoolType,
 )
 from yolact_deploy import machine
+from yolact_deploy.artifacts.manifest import PluginRecord
 from yolact_deploy.errors import ConfigError, ModelFileError, YolactDeployError
 from yolact_deploy.export.engine.build import EngineResult, build_engine
 from yolact_deploy.export.engine.options import EngineOptions
@@ -155,10 +156,15 @@ def test_plugins_take_the_place_of_functions(nano_onnx: Path, tmp_path: Path) ->
     ]
     assert len(plan.functions) == 0
     assert result.manifest.plugins is not None
-    assert result.manifest.plugins.name == str(library)
-    library.write_bytes(b"other code")
-    with pytest.raises(ModelFileError, match="was built with another plugin library"):
-        Predictor.open(result.path)
+    assert result.manifest.plugins == PluginRecord("libplugins.so", sha256_of(library), "", "11")
+
+
+def test_plugins_that_opening_does_not_find_are_said(nano_onnx: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    library = named_plugin_library(tmp_path / "elsewhere" / "libplugins.so", 11)
+    (note,) = build(nano_onnx, tmp_path, plugins=library)[0].notes
+    assert f"--plugins {library}" in note
+    assert "beside the engine" in note
 
 
 def test_plugins_take_masks_at_the_images_size(tmp_path: Path) -> None:
