@@ -119,9 +119,8 @@ class ModelConfig:
     @property
     def level_sizes(self) -> tuple[int, ...]:
         """Side of each FPN level, cells. Every stride-2 layer of the network halves and rounds up."""
-        halvings = len(self.backbone.depths) - (1 if self.backbone.kind == "resnet" else 2)
         size = self.image_size
-        for _ in range(halvings - 1):
+        for _ in range(self.backbone.halvings - 1):
             size = -(-size // 2)
         sizes = []
         for _ in self.scales:
@@ -169,7 +168,7 @@ class ModelConfig:
 
     @classmethod
     def named(cls, name: str) -> ModelConfig:
-        """The official configuration `name` (with or without `_config`), `yolact_nano` or `yolact_plus_nano`.
+        """The named configuration `name`, with or without `_config`.
 
         Raises ConfigError, listing the valid names, for any other.
         """

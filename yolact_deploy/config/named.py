@@ -1,6 +1,7 @@
 """Fields of the named configurations: for each what differs from the official `yolact_base`.
 
-Names and values are those of the official data/config.py; the two nano configurations are this project's own.
+Names and values are those of the data/config.py of the official code and of YolactEdge (`yolact_edge*`); the two nano
+configurations are this project's own.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ _NANO: dict[str, Any] = {
     "proto_channels": 64,
     "head_channels": 64,
 }
+_VIDEO: dict[str, Any] = {"class_names": names.YOUTUBE_VIS}
 
 NAMED_FIELDS: dict[str, dict[str, Any]] = {
     "yolact_base": {},
@@ -59,4 +61,11 @@ NAMED_FIELDS: dict[str, dict[str, Any]] = {
         "scales": _three_scales((11, 22, 44, 89, 178)),
         "mask_iou_channels": _MASK_IOU_CHANNELS[:4],  # small masks: one layer fewer than officially
     },
+    "yolact_edge": {},
+    "yolact_edge_resnet50": {"backbone": _RESNET50},
+    "yolact_edge_mobilenetv2": {"backbone": BackboneConfig("mobilenetv2", depths=(1, 2, 3, 4, 3, 3), width=32)},
+    "yolact_edge_vid": _VIDEO,
+    "yolact_edge_vid_resnet50": {**_VIDEO, "backbone": _RESNET50},
+    "yolact_edge_youtubevis": _VIDEO,
+    "yolact_edge_youtubevis_resnet50": {**_VIDEO, "backbone": _RESNET50},
 }
