@@ -374,7 +374,7 @@ def test_tensors_that_are_no_float_weights(
         ("prediction_layers.0.conf_layer.weight", torch.zeros(1).expand(3 * 10**11), "99999999999 classes"),
         ("backbone.layers.99999.0.conv1.weight", torch.zeros(1), "backbone depths"),
         (f"backbone.layers.{'9' * 5000}.0.conv1.weight", torch.zeros(1), "backbone depths"),
-        ("fpn_phase_1.lat_layers.0.weight", torch.zeros(1), "YolactEdge"),
+        ("fpn_phase_1.lat_layers.0.weight", torch.zeros(1), "mixes two families"),
         ("prediction_layers.1.bbox_layer.weight", torch.zeros(1), "share_prediction_module"),
         ("prediction_layers.0.upfeature.2.weight", torch.zeros(1), "extra_head_net"),
         ("prediction_layers.0.mask_extra.0.weight", torch.zeros(1), "extra_layers"),

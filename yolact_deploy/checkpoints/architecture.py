@@ -16,6 +16,7 @@ from ..config.model import MAX_CLASSES, ModelConfig
 from ..errors import CheckpointError, ConfigError
 
 _HEAD = "prediction_layers.0."
+_OWN_PARTS = ("proto_net.", "prediction_layers.")  # that no other architecture has
 
 # Keys that give away what else a weights file may be.
 _OTHER_ARCHITECTURES = (
@@ -30,7 +31,6 @@ _OTHER_ARCHITECTURES = (
 
 # What other official options leave in the keys. Named, so that nobody looks for a configuration that cannot exist.
 _UNREAD_OPTIONS = (
-    (r"fpn_phase_\d\..*", "it is a YolactEdge"),
     (r"prediction_layers\.[1-9]\d*\..*", "its heads are not shared (share_prediction_module = False)"),
     (r"prediction_layers\.0\.upfeature\.[1-9]\d*\..*", "its head has several layers (extra_head_net)"),
     (r"prediction_layers\.0\.\w+_extra\..*", "its head has layers of its own for each output (extra_layers)"),
@@ -62,7 +62,11 @@ class Architecture:
             raise CheckpointError(f"{path.name}: {error}") from None
         except ConfigError as error:  # more than a configuration may have
             raise CheckpointError(f"{path.name} is no YOLACT that can be read: {error}") from None
-        except (KeyError, IndexError, ValueError, ZeroDivisionError):
+        except (KeyError, IndexError, ValueError, ZeroDivisionError) as error:
+            if isinstance(error, KeyError) and all(any(key.startswith(part) for key in shapes) for part in _OWN_PARTS):
+                raise CheckpointError(
+                    f"{path.name} lacks tensors of a YOLACT: missing keys: {error.args[0]}; save the whole state dict"
+                ) from None
             raise CheckpointError(
                 f"{path.name} is not a YOLACT checkpoint: it looks like {_looks_like(shapes)}"
             ) from None
@@ -175,6 +179,8 @@ def _backbone(shapes: Mapping[str, tuple[int, ...]]) -> BackboneConfig:
     if stages > MAX_STAGES:
         raise CheckpointError(f"a backbone of {stages} stages, more than {MAX_STAGES}")
     blocks = [_count(shapes, rf"backbone\.layers\.{stage}\.(\d+)\..*") for stage in range(stages)]
+    if "backbone.layers.0.0.weight" in shapes:  # MobileNetV2's stem comes before its groups
+        return BackboneConfig("mobilenetv2", tuple(blocks[1:]), shapes["backbone.layers.0.0.weight"][0])
     if "backbone._preconv.0.weight" in shapes:
         width = shapes["backbone.layers.0.0.0.weight"][0]
         return BackboneConfig("darknet", tuple(count - 1 for count in blocks), width)

@@ -1,4 +1,4 @@
-"""Official checkpoints, safely: file -> state dict -> the configuration that it was trained with -> model."""
+"""Checkpoints, safely: file -> official state dict -> the configuration that it was trained with -> model."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from ..errors import CheckpointError, warn_assumed
 from ..files import sha256_of
 from ..models.yolact import Yolact
 from .architecture import Architecture
+from .families.family import Family
+from .families.recognition import family_of
 from .state_dict import read_tensors
 
 _TRAINING_ONLY = ("semantic_seg_conv.", "class_existence_fc.")  # layers of official checkpoints
@@ -27,9 +29,10 @@ class Checkpoint:
     path: Path
     state_dict: dict[str, torch.Tensor]  # official keys, float32, without `dropped_keys`
     config: ModelConfig
+    family: str  # the code base that wrote it, for people
     sha256: str  # of the file
     file_format: str  # "zip", "legacy" or "safetensors"
-    dropped_keys: tuple[str, ...]  # that no inference needs, or that the official loader drops too
+    dropped_keys: tuple[str, ...]  # the file's, that no inference needs or that the family's loader drops too
     notes: tuple[str, ...]  # what was assumed, for people to read; `read_checkpoint` has warned of it
 
     def build(self) -> Yolact:
@@ -48,25 +51,29 @@ def load_checkpoint(
 
 
 def read_checkpoint(path: str | Path, config: ModelConfig | None = None, num_classes: int | None = None) -> Checkpoint:
-    """Read an official .pth (torch's zip or legacy format) or a .safetensors file, without running code from it.
+    """Read a .pth (torch's zip or legacy format) or .safetensors file, without running code from it.
 
-    The configuration is found from the file name (`yolact_base_54_800000.pth`) and the tensors' shapes unless `config`
-    is given; the class count comes from the tensors, and `num_classes`, where given, must agree with it. What had to be
-    assumed is said by an AssumptionWarning.
+    The family of code that wrote it is found from its keys, which become the official ones. The configuration is found
+    from the file name (`yolact_base_54_800000.pth`) and the tensors' shapes unless `config` is given; the class count
+    comes from the tensors, and `num_classes`, where given, must agree with it. What had to be assumed or was left out
+    is said by an AssumptionWarning.
 
     Raises CheckpointError for a file that is missing, damaged, of another architecture, or does not fit.
     """
     path = Path(path)
-    tensors, file_format = read_tensors(path)
+    stored, file_format = read_tensors(path)
+    family = family_of(stored)
+    translation = family.translate(stored, path)
+    tensors = translation.tensors
     found = Architecture.of(tensors, path)
     if num_classes is not None and num_classes != found.num_classes:
         raise CheckpointError(
             f"checkpoint has {found.num_classes} classes, --num-classes says {num_classes}: "
             f"pass --num-classes {found.num_classes} or leave it out"
         )
-    notes: list[str] = []
+    notes = list(translation.notes)
     if config is None:
-        config = _find_config(path, found, notes)
+        config = _find_config(path, found, family, notes)
     else:
         _check_structure(found, config, f"{config.name} was asked for")
     config = _fit_classes(config, found, notes)
@@ -82,7 +89,16 @@ def read_checkpoint(path: str | Path, config: ModelConfig | None = None, num_cla
     state_dict = {key: _as_float32(key, tensor, path) for key, tensor in state_dict.items()}
     for note in notes:
         warn_assumed(note)
-    return Checkpoint(path, state_dict, config, sha256_of(path), file_format, dropped, tuple(notes))
+    return Checkpoint(
+        path=path,
+        state_dict=state_dict,
+        config=config,
+        family=family.name,
+        sha256=sha256_of(path),
+        file_format=file_format,
+        dropped_keys=(*translation.dropped_keys, *dropped),
+        notes=tuple(notes),
+    )
 
 
 def _is_dropped(key: str, config: ModelConfig) -> bool:
@@ -93,7 +109,7 @@ def _is_dropped(key: str, config: ModelConfig) -> bool:
     return level is not None and int(level[1]) >= config.num_downsample
 
 
-def _find_config(path: Path, found: Architecture, notes: list[str]) -> ModelConfig:
+def _find_config(path: Path, found: Architecture, family: Family, notes: list[str]) -> ModelConfig:
     """The configuration of a file: by its name where that is one of ours, by its tensors otherwise."""
     name = path.stem.removesuffix("_interrupt")
     parts = name.rsplit("_", 2)  # the official form: configuration, epoch, iteration
@@ -104,13 +120,15 @@ def _find_config(path: Path, found: Architecture, notes: list[str]) -> ModelConf
         _check_structure(found, config, f"the file name says {name}")
         return config
     fitting = [config for config in NAMED_CONFIGS.values() if not found.differences(config)]
+    fitting = [config for config in fitting if config.name in family.configurations] or fitting
     if not fitting:
         raise CheckpointError(
             f"{path.name}: the tensors are a {found.describe()}, which no named configuration has; describe it in a "
             f"file and pass --config FILE, starting from {found.config_hint()}"
         )
     chosen = _likeliest(fitting, name, found.num_classes)
-    others = [config.name for config in fitting if config.name != chosen.name]
+    differing = (replace(chosen, name=config.name, class_names=config.class_names) != config for config in fitting)
+    others = [config.name for config, differs in zip(fitting, differing, strict=True) if differs]
     alternatives = f" (its tensors also fit {', '.join(others)}, which differ in anchors or image size)"
     is_named = NAMED_CONFIGS[chosen.name].image_size == chosen.image_size
     resized = "" if is_named else ", as the name says, with anchors scaled to it"

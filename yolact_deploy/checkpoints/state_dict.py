@@ -19,6 +19,7 @@ MAX_TENSORS = 20_000
 _FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network")  # what training scripts put around it
 _MAX_WRAPPERS = 4  # inside one another
+_OWN_ROOT = "flow_net"  # a name that says what a file is, even where all keys share it
 _COUNTER = "num_batches_tracked"  # of batch norm: the one integer
 
 
@@ -107,7 +108,8 @@ def _without_common_prefix(tensors: dict[str, torch.Tensor]) -> dict[str, torch.
     if len(tensors) < 2:
         return tensors
     first, last = min(tensors).split("."), max(tensors).split(".")  # what these two share, all share
-    shared = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False)))
+    pairs = itertools.takewhile(lambda pair: pair[0] == pair[1] != _OWN_ROOT, zip(first, last, strict=False))
+    shared = sum(1 for _ in pairs)
     return {key.split(".", shared)[-1]: value for key, value in tensors.items()}
 
 

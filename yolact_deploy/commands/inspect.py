@@ -45,11 +45,12 @@ def _facts(info: CheckpointInfo | OnnxInfo | EngineInfo, verbose: bool) -> Facts
 
 
 def _checkpoint_facts(info: CheckpointInfo, verbose: bool) -> Facts:
-    dropped = ", ".join(info.dropped_keys) if verbose else f"{len(info.dropped_keys)} (unused by the official code too)"
-    family = "YOLACT++" if info.config.is_plus else "YOLACT"
+    dropped = ", ".join(info.dropped_keys) if verbose else f"{len(info.dropped_keys)} (inference does not use them)"
+    network = "YOLACT++" if info.config.is_plus else "YOLACT"
     return [
         ("file", info.path),
-        ("kind", f"{family} checkpoint, {info.file_format} format, {console.size_text(info.size_bytes)}"),
+        ("kind", f"{network} checkpoint, {info.file_format} format, {console.size_text(info.size_bytes)}"),
+        ("family", info.family),
         ("sha256", info.sha256),
         ("configuration", info.config.name),
         ("backbone", info.backbone),

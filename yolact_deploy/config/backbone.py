@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from ..errors import ConfigError
 
-BACKBONE_KINDS = ("resnet", "darknet")
+BACKBONE_KINDS = ("resnet", "darknet", "mobilenetv2")
+MOBILENET_GROUPS = 6  # that a detector uses; the seventh and the last convolution only serve the classifier
 MAX_STAGES = 8
 MAX_BLOCKS = 256  # of a stage; ResNet-152 has 36
 MAX_WIDTH = 1024
@@ -21,19 +22,22 @@ class Normalization:
     std: tuple[float, float, float]
 
 
+_IMAGENET = Normalization(mean=(103.94, 116.78, 123.68), std=(57.38, 57.12, 58.40))
 _NORMALIZATIONS = {  # official data/config.py, one a backbone family
-    "resnet": Normalization(mean=(103.94, 116.78, 123.68), std=(57.38, 57.12, 58.40)),
+    "resnet": _IMAGENET,
+    "mobilenetv2": _IMAGENET,
     "darknet": Normalization(mean=(0.0, 0.0, 0.0), std=(255.0, 255.0, 255.0)),
 }
 
 
 @dataclass(frozen=True)
 class BackboneConfig:
-    """A backbone by its family, depth and width. The last three stages feed the FPN."""
+    """A backbone by its family, depth and width. Its last three stages feed the FPN; of MobileNetV2's groups, counted
+    from 1, it is 3, 4 and 6."""
 
     kind: str = "resnet"  # one of BACKBONE_KINDS
-    depths: tuple[int, ...] = (3, 4, 23, 3)  # residual blocks per stage
-    width: int = 64  # channels: ResNet's stem, DarkNet's first stage
+    depths: tuple[int, ...] = (3, 4, 23, 3)  # blocks per stage (MobileNetV2: per group)
+    width: int = 64  # channels: ResNet's or MobileNetV2's stem, DarkNet's first stage
     dcn_layers: tuple[int, ...] = ()  # a stage: how many of its last blocks may be deformable; empty: none anywhere
     dcn_interval: int = 1  # of these only every so many blocks of the stage, the first counted as 0
 
@@ -48,6 +52,11 @@ class BackboneConfig:
             raise ConfigError(f"backbone depths {list(self.depths)}: 1 to {MAX_BLOCKS} blocks per stage")
         if not 2 <= self.width <= MAX_WIDTH or self.width % 2:
             raise ConfigError(f"backbone width {self.width}: an even number, 2 to {MAX_WIDTH}")
+        if self.kind == "mobilenetv2" and (len(self.depths) != MOBILENET_GROUPS or self.width % 4):
+            raise ConfigError(
+                f"a mobilenetv2 of depths {list(self.depths)} and width {self.width}: {MOBILENET_GROUPS} groups and a "
+                "multiple of 4 channels"
+            )
         self._check_deformable()
 
     def _check_deformable(self) -> None:
@@ -78,12 +87,20 @@ class BackboneConfig:
         )
 
     @property
+    def halvings(self) -> int:
+        """Stride-2 layers before the finest of the three outputs and in it."""
+        return {"resnet": len(self.depths) - 1, "darknet": len(self.depths) - 2, "mobilenetv2": 3}[self.kind]
+
+    @property
     def normalization(self) -> Normalization:
         """What the family was trained to see."""
         return _NORMALIZATIONS[self.kind]
 
     def describe(self) -> str:
         """A name that people know, such as ResNet-50; deformable convolutions are not part of it."""
+        if self.kind == "mobilenetv2":
+            name = "MobileNetV2" if self.width == 32 else f"MobileNetV2 of width {self.width}"
+            return name if self.depths == (1, 2, 3, 4, 3, 3) else f"{name} and depths {list(self.depths)}"
         if self.kind == "darknet":
             layers = 2 * sum(self.depths) + len(self.depths) + 2  # the stem, the downsamplings, the classifier
             name = f"DarkNet-{layers}"

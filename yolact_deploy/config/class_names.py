@@ -1,4 +1,4 @@
-"""Class names of the data sets that the official checkpoints were trained on, in the order of the class index."""
+"""Class names of the data sets that published checkpoints were trained on, in the order of the class index."""
 
 from __future__ import annotations
 
@@ -16,6 +16,13 @@ COCO = (
 PASCAL = (
     "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable", "dog",
     "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",
+)  # fmt: skip
+
+YOUTUBE_VIS = (  # of 2019
+    "person", "giant_panda", "lizard", "parrot", "skateboard", "sedan", "ape", "dog", "snake", "monkey", "hand",
+    "rabbit", "duck", "cat", "cow", "fish", "train", "horse", "turtle", "bear", "motorbike", "giraffe", "leopard",
+    "fox", "deer", "owl", "surfboard", "airplane", "truck", "zebra", "tiger", "elephant", "snowboard", "boat", "shark",
+    "mouse", "frog", "eagle", "earless_seal", "tennis_racket",
 )  # fmt: skip
 
 SHAPES = ("disk", "square", "triangle", "star", "ring", "cross")

@@ -13,6 +13,7 @@ from typing import Any
 from ..errors import ConfigError, warn_assumed
 from . import class_names as names
 from .backbone import BackboneConfig, Normalization
+from .named import NAMED_FIELDS
 from .values import checked_fields, read_mapping
 
 # Far beyond what anybody trains, and little enough that no file takes the memory.
@@ -26,7 +27,6 @@ MAX_PRIORS = 4_000_000
 MAX_MASK_IOU_LAYERS = 8
 
 _RESNET101 = BackboneConfig()
-_RESNET50 = BackboneConfig(depths=(3, 4, 6, 3))
 
 
 @dataclass(frozen=True)
@@ -119,9 +119,8 @@ class ModelConfig:
     @property
     def level_sizes(self) -> tuple[int, ...]:
         """Side of each FPN level, cells. Every stride-2 layer of the network halves and rounds up."""
-        halvings = len(self.backbone.depths) - (1 if self.backbone.kind == "resnet" else 2)
         size = self.image_size
-        for _ in range(halvings - 1):
+        for _ in range(self.backbone.halvings - 1):
             size = -(-size // 2)
         sizes = []
         for _ in self.scales:
@@ -169,7 +168,7 @@ class ModelConfig:
 
     @classmethod
     def named(cls, name: str) -> ModelConfig:
-        """The official configuration `name` (with or without `_config`), `yolact_nano` or `yolact_plus_nano`.
+        """The named configuration `name`, with or without `_config`.
 
         Raises ConfigError, listing the valid names, for any other.
         """
@@ -271,64 +270,6 @@ def _check_num_classes(count: int) -> None:
         raise ConfigError(f"{count} classes: a model has 1 to {MAX_CLASSES}")
 
 
-def _three_scales(scales: tuple[int, ...]) -> tuple[tuple[float, ...], ...]:
-    """YOLACT++: each scale and two more, a third of an octave apart."""
-    return tuple(tuple(scale * 2 ** (step / 3) for step in range(3)) for scale in scales)
-
-
-_MASK_IOU_CHANNELS = (8, 16, 32, 64, 128)
-_PLUS_SCALES = _three_scales((24, 48, 96, 192, 384))
-
 NAMED_CONFIGS: dict[str, ModelConfig] = {
-    config.name: config
-    for config in (
-        ModelConfig(),
-        ModelConfig(name="yolact_im400").with_image_size(400),
-        ModelConfig(name="yolact_im700").with_image_size(700),
-        ModelConfig(name="yolact_resnet50", backbone=_RESNET50),
-        ModelConfig(name="yolact_darknet53", backbone=BackboneConfig(kind="darknet", depths=(1, 2, 8, 8, 4))),
-        ModelConfig(
-            name="yolact_resnet50_pascal",
-            backbone=_RESNET50,
-            class_names=names.PASCAL,
-            scales=((32,), (64,), (128,), (256,), (512,)),
-            square_anchors=False,
-        ),
-        ModelConfig(
-            name="yolact_nano",
-            backbone=BackboneConfig(depths=(2, 2, 2, 2), width=16),
-            image_size=256,
-            class_names=names.SHAPES,
-            scales=((11,), (22,), (44,), (89,), (178,)),
-            fpn_channels=64,
-            proto_channels=64,
-            head_channels=64,
-        ),
-        ModelConfig(
-            name="yolact_plus_base",
-            backbone=replace(_RESNET101, dcn_layers=(0, 4, 23, 3), dcn_interval=3),
-            scales=_PLUS_SCALES,
-            square_anchors=False,
-            mask_iou_channels=_MASK_IOU_CHANNELS,
-        ),
-        ModelConfig(
-            name="yolact_plus_resnet50",
-            backbone=replace(_RESNET50, dcn_layers=(0, 4, 6, 3)),
-            scales=_PLUS_SCALES,
-            square_anchors=False,
-            mask_iou_channels=_MASK_IOU_CHANNELS,
-        ),
-        ModelConfig(
-            name="yolact_plus_nano",
-            backbone=BackboneConfig(depths=(2, 2, 2, 2), width=16, dcn_layers=(0, 2, 2, 2)),
-            image_size=256,
-            class_names=names.SHAPES,
-            scales=_three_scales((11, 22, 44, 89, 178)),
-            square_anchors=False,
-            fpn_channels=64,
-            proto_channels=64,
-            head_channels=64,
-            mask_iou_channels=_MASK_IOU_CHANNELS[:4],  # small masks: one layer fewer than officially
-        ),
-    )
+    name: ModelConfig(name=name, **fields) for name, fields in NAMED_FIELDS.items()
 }

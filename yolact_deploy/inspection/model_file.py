@@ -26,13 +26,14 @@ class CheckpointInfo:
     path: Path
     size_bytes: int
     sha256: str
+    family: str  # the code base that wrote it
     file_format: str  # "zip", "legacy" or "safetensors"
     config: ModelConfig
     backbone: str  # such as "ResNet-50"
     num_priors: int  # N
     proto_size: int  # Hp = Wp, px
     parameters: int  # trained values
-    dropped_keys: tuple[str, ...]  # what the official loader ignores too
+    dropped_keys: tuple[str, ...]  # that inference does not need
     notes: tuple[str, ...]
 
 
@@ -112,6 +113,7 @@ def inspect_checkpoint(path: str | Path, config: ModelConfig | None = None) -> C
         path=path,
         size_bytes=path.stat().st_size,
         sha256=checkpoint.sha256,
+        family=checkpoint.family,
         file_format=checkpoint.file_format,
         config=config,
         backbone=config.backbone.describe(),

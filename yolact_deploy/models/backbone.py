@@ -1,5 +1,5 @@
-"""Backbones: ResNet (He et al. 2015), where asked for with deformable convolutions, and DarkNet-53 (Redmon & Farhadi
-2018), with the official code's key names."""
+"""Backbones: ResNet (He et al. 2015), where asked for with deformable convolutions, DarkNet-53 (Redmon & Farhadi 2018)
+and MobileNetV2 (Sandler et al. 2018), with the key names of the official code and of YolactEdge."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ from ..config.backbone import BackboneConfig
 from .deform_conv import ModulatedDeformConv
 
 _EXPANSION = 4  # output channels of a bottleneck over its inner ones
+
+# Table 2 of the paper: expansion, channels at a stem of 32, stride of the first block.
+_MOBILENET_GROUPS = ((1, 16, 1), (6, 24, 2), (6, 32, 2), (6, 64, 2), (6, 96, 1), (6, 160, 2))
+_MOBILENET_OUTPUTS = (3, 4, 6)  # groups, counted from 1
 
 
 class Bottleneck(nn.Module):
@@ -111,6 +115,62 @@ class DarkNet(nn.Module):
         return _last_three_stages(self.layers, self._preconv(x))
 
 
+def _conv_bn_relu6(in_channels: int, channels: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(in_channels, channels, kernel, stride=stride, padding=kernel // 2, groups=groups, bias=False),
+        nn.BatchNorm2d(channels),
+        nn.ReLU6(inplace=True),
+    )
+
+
+class InvertedResidual(nn.Module):
+    """1x1 expansion, depthwise 3x3 (with the stride) and linear 1x1 convolutions, added to their input if it fits."""
+
+    def __init__(self, in_channels: int, channels: int, stride: int, expansion: int) -> None:
+        super().__init__()
+        inner = in_channels * expansion
+        layers: list[nn.Module] = [_conv_bn_relu6(in_channels, inner, 1)] if expansion > 1 else []
+        layers += [
+            _conv_bn_relu6(inner, inner, 3, stride, groups=inner),
+            nn.Conv2d(inner, channels, 1, bias=False),
+            nn.BatchNorm2d(channels),
+        ]
+        self.conv = nn.Sequential(*layers)
+        self.has_shortcut = stride == 1 and in_channels == channels
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.conv(x) if self.has_shortcut else self.conv(x)
+
+
+class MobileNetV2(nn.Module):
+    """MobileNetV2 up to its sixth group; returns groups 3, 4 and 6, as YolactEdge does (5 has stride 16, too)."""
+
+    def __init__(self, config: BackboneConfig) -> None:
+        super().__init__()
+        in_channels = config.width
+        layers = [_conv_bn_relu6(3, in_channels, 3, stride=2)]  # index 0, so that groups count from 1
+        for depth, (expansion, channels, stride) in zip(config.depths, _mobilenet_groups(config), strict=True):
+            blocks = []
+            for block in range(depth):
+                blocks.append(InvertedResidual(in_channels, channels, stride if block == 0 else 1, expansion))
+                in_channels = channels
+            layers.append(nn.Sequential(*blocks))
+        self.layers = nn.ModuleList(layers)
+
+    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
+        """[B,3,S,S] -> group outputs at strides 8, 16, 32."""
+        outputs = []
+        for layer in self.layers:
+            x = layer(x)
+            outputs.append(x)
+        return [outputs[group] for group in _MOBILENET_OUTPUTS]
+
+
+def _mobilenet_groups(config: BackboneConfig) -> list[tuple[int, int, int]]:
+    """Expansion, channels and stride of the first block, for each group."""
+    return [(expansion, channels * config.width // 32, stride) for expansion, channels, stride in _MOBILENET_GROUPS]
+
+
 def _last_three_stages(stages: nn.ModuleList, x: torch.Tensor) -> list[torch.Tensor]:
     outputs = []
     for stage in stages:
@@ -121,10 +181,14 @@ def _last_three_stages(stages: nn.ModuleList, x: torch.Tensor) -> list[torch.Ten
 
 def stage_channels(config: BackboneConfig) -> list[int]:
     """Channels of the three outputs, finest level first."""
+    if config.kind == "mobilenetv2":
+        groups = _mobilenet_groups(config)
+        return [groups[group - 1][1] for group in _MOBILENET_OUTPUTS]
     expansion = _EXPANSION if config.kind == "resnet" else 1
     return [(config.width << stage) * expansion for stage in range(len(config.depths))][-3:]
 
 
 def make_backbone(config: BackboneConfig) -> nn.Module:
     """The backbone that `config` describes, with random weights."""
-    return ResNet(config) if config.kind == "resnet" else DarkNet(config)
+    kinds = {"resnet": ResNet, "darknet": DarkNet, "mobilenetv2": MobileNetV2}
+    return kinds[config.kind](config)

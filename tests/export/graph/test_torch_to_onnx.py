@@ -153,10 +153,11 @@ def test_cross_class(tmp_path: Path, nano_image: Image) -> None:
         assert_same(exported(nano_image), reference(nano_image))
 
 
-def test_darknet_and_a_users_own_variant(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kind", "depths"), [("darknet", [1, 1, 1, 1, 1]), ("mobilenetv2", [1, 1, 2, 1, 1, 1])])
+def test_other_backbones_and_a_users_own_variant(tmp_path: Path, kind: str, depths: list[int]) -> None:
     import torch
 
-    fields = {"base": "yolact_nano", "backbone": {"kind": "darknet", "depths": [1, 1, 1, 1, 1], "width": 16},
+    fields = {"base": "yolact_nano", "backbone": {"kind": kind, "depths": depths, "width": 16},
               "image_size": 100, "num_classes": 3, "aspect_ratios": [1, 0.5], "square_anchors": False}  # fmt: skip
     config = ModelConfig.from_dict(fields)
     torch.save(seeded_state_dict(config), tmp_path / "mine.pth")

@@ -1,0 +1,1 @@
+"""Code bases that write YOLACT checkpoints: how to recognise one, and its tensors under the official keys."""

@@ -1,0 +1,54 @@
+"""What every family says of itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from ...errors import CheckpointError
+
+Tensors = Mapping[str, torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Translation:
+    """A checkpoint under official keys."""
+
+    tensors: dict[str, torch.Tensor]
+    dropped_keys: tuple[str, ...]  # the file's keys that inference does not need
+    notes: tuple[str, ...]  # what was left out or assumed, for people to read
+
+
+@dataclass(frozen=True)
+class Family:
+    """A code base that writes YOLACT checkpoints."""
+
+    name: str  # for people
+    configurations: tuple[str, ...]  # named ones that it trains, likeliest first
+    recognises: Callable[[Tensors], bool]  # by keys and shapes, never by the file's name
+    # Of a recognised file; the path is for messages and hints. Raises CheckpointError.
+    translate: Callable[[Tensors, Path], Translation]
+
+
+def has_key(tensors: Tensors, *starts: str) -> bool:
+    """Whether a key starts with one of `starts`."""
+    return any(key.startswith(starts) for key in tensors)
+
+
+def renamed(tensors: Tensors, table: Iterable[tuple[str, str]], path: Path) -> dict[str, torch.Tensor]:
+    """`tensors` with each key rewritten by the first pattern of `table` that matches its start.
+
+    Raises CheckpointError where two keys become one: the file mixes two families.
+    """
+    table = tuple(table)
+    result: dict[str, torch.Tensor] = {}
+    for key, tensor in tensors.items():
+        official = next((re.sub(rf"\A{old}", new, key) for old, new in table if re.match(old, key)), key)
+        if official in result:
+            raise CheckpointError(f"{path.name} mixes two families: {key} and {official} are the same tensor")
+        result[official] = tensor
+    return result

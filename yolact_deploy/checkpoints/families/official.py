@@ -1,0 +1,21 @@
+"""The official code, dbolya/yolact, and what kept its keys."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ...config.model import NAMED_CONFIGS
+from .family import Family, Tensors, Translation
+from .yolact_edge import YOLACT_EDGE
+
+
+def _translate(tensors: Tensors, path: Path) -> Translation:
+    return Translation(dict(tensors), (), ())
+
+
+OFFICIAL = Family(
+    name="official YOLACT",
+    configurations=tuple(name for name in NAMED_CONFIGS if name not in YOLACT_EDGE.configurations),
+    recognises=lambda tensors: True,  # what it is not, `Architecture` names
+    translate=_translate,
+)

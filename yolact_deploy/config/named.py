@@ -1,0 +1,71 @@
+"""Fields of the named configurations: for each what differs from the official `yolact_base`.
+
+Names and values are those of the data/config.py of the official code and of YolactEdge (`yolact_edge*`); the two nano
+configurations are this project's own.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import class_names as names
+from .backbone import BackboneConfig
+
+_RESNET50 = BackboneConfig(depths=(3, 4, 6, 3))
+
+
+def _three_scales(scales: tuple[int, ...]) -> tuple[tuple[float, ...], ...]:
+    """YOLACT++: each scale and two more, a third of an octave apart."""
+    return tuple(tuple(scale * 2 ** (step / 3) for step in range(3)) for scale in scales)
+
+
+_MASK_IOU_CHANNELS = (8, 16, 32, 64, 128)
+_PLUS: dict[str, Any] = {
+    "scales": _three_scales((24, 48, 96, 192, 384)),
+    "square_anchors": False,
+    "mask_iou_channels": _MASK_IOU_CHANNELS,
+}
+_NANO: dict[str, Any] = {
+    "image_size": 256,
+    "class_names": names.SHAPES,
+    "fpn_channels": 64,
+    "proto_channels": 64,
+    "head_channels": 64,
+}
+_VIDEO: dict[str, Any] = {"class_names": names.YOUTUBE_VIS}
+
+NAMED_FIELDS: dict[str, dict[str, Any]] = {
+    "yolact_base": {},
+    # Anchors in proportion to the image size, truncated to whole pixels.
+    "yolact_im400": {"image_size": 400, "scales": ((17,), (34,), (69,), (139,), (279,))},
+    "yolact_im700": {"image_size": 700, "scales": ((30,), (61,), (122,), (244,), (488,))},
+    "yolact_resnet50": {"backbone": _RESNET50},
+    "yolact_darknet53": {"backbone": BackboneConfig(kind="darknet", depths=(1, 2, 8, 8, 4))},
+    "yolact_resnet50_pascal": {
+        "backbone": _RESNET50,
+        "class_names": names.PASCAL,
+        "scales": ((32,), (64,), (128,), (256,), (512,)),
+        "square_anchors": False,
+    },
+    "yolact_nano": {
+        **_NANO,
+        "backbone": BackboneConfig(depths=(2, 2, 2, 2), width=16),
+        "scales": ((11,), (22,), (44,), (89,), (178,)),
+    },
+    "yolact_plus_base": {**_PLUS, "backbone": BackboneConfig(dcn_layers=(0, 4, 23, 3), dcn_interval=3)},
+    "yolact_plus_resnet50": {**_PLUS, "backbone": BackboneConfig(depths=(3, 4, 6, 3), dcn_layers=(0, 4, 6, 3))},
+    "yolact_plus_nano": {
+        **_PLUS,
+        **_NANO,
+        "backbone": BackboneConfig(depths=(2, 2, 2, 2), width=16, dcn_layers=(0, 2, 2, 2)),
+        "scales": _three_scales((11, 22, 44, 89, 178)),
+        "mask_iou_channels": _MASK_IOU_CHANNELS[:4],  # small masks: one layer fewer than officially
+    },
+    "yolact_edge": {},
+    "yolact_edge_resnet50": {"backbone": _RESNET50},
+    "yolact_edge_mobilenetv2": {"backbone": BackboneConfig("mobilenetv2", depths=(1, 2, 3, 4, 3, 3), width=32)},
+    "yolact_edge_vid": _VIDEO,
+    "yolact_edge_vid_resnet50": {**_VIDEO, "backbone": _RESNET50},
+    "yolact_edge_youtubevis": _VIDEO,
+    "yolact_edge_youtubevis_resnet50": {**_VIDEO, "backbone": _RESNET50},
+}
