@@ -1,0 +1,71 @@
+"""Judging int8 while it is made: each candidate against the fp32 file on a data set."""
+
+from __future__ import annotations
+
+import functools
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .. import console
+from ..predictor import Predictor
+
+if TYPE_CHECKING:
+    import onnx
+
+    from ..benchmarks.accuracy.average_precision import Accuracy
+    from ..benchmarks.accuracy.image_results import ImageResult
+    from ..export.precision.int8.search import Choice, Loss, Measure
+
+
+def measure_of(reference: Path, data: Path) -> Measure:
+    """What measures a model against the file `reference` on the data set `data`.
+
+    The reference runs at the first measurement. Raises DataError for a data set that cannot be used.
+    """
+    from ..benchmarks.accuracy.average_precision import GroundTruth
+    from ..benchmarks.accuracy.classes import map_classes
+    from ..benchmarks.accuracy.dataset import load_dataset
+    from ..benchmarks.accuracy.image_results import run_images
+    from ..benchmarks.accuracy.parity import compare
+    from ..export.precision.int8.search import Loss
+
+    dataset = load_dataset(data)
+    truth = GroundTruth(dataset)
+
+    def judged(path: Path) -> tuple[list[ImageResult], Accuracy]:
+        with Predictor.open(path, device="cpu") as predictor:
+            mapping = map_classes(predictor.metadata.config, dataset.categories)
+            found = run_images(predictor, dataset.images)
+        return found, truth.evaluate(found, mapping)
+
+    expected = functools.cache(lambda: judged(reference))
+
+    def measure(model: onnx.ModelProto) -> Loss:
+        with tempfile.TemporaryDirectory(prefix="yolact-int8-") as folder:
+            path = Path(folder) / "candidate.onnx"
+            path.write_bytes(model.SerializeToString())
+            found, accuracy = judged(path)
+        parity = compare(expected()[0], found, expected()[1], accuracy)
+        return Loss(
+            box=-(parity.box_difference or 0.0),
+            mask=-(parity.mask_difference or 0.0),
+            matched=parity.matches.rate,
+            mask_iou=1.0 if parity.matches.mean_mask_iou is None else parity.matches.mean_mask_iou,
+        )
+
+    return measure
+
+
+def show_choice(choice: Choice) -> None:
+    """What each stage costs, and the models that were tried; the last one is chosen."""
+    columns = ("box AP", "mask AP", "matched", "mask IoU")
+    if choice.costs:
+        rows = [(cost.stage, f"{cost.work:.1%}", *_cells(cost.loss)) for cost in choice.costs]
+        console.show_table(("int8 alone in", "work", *columns), rows, numbers=("work", *columns))
+    tried = [(", ".join(trial.kept) or "none", *_cells(trial.loss)) for trial in choice.trials]
+    console.show_table(("kept in float", *columns), tried, numbers=columns)
+
+
+def _cells(loss: Loss) -> tuple[str, ...]:
+    return f"{-loss.box:+.2f}", f"{-loss.mask:+.2f}", f"{loss.matched:.1%}", f"{loss.mask_iou:.4f}"
