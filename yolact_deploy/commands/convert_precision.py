@@ -99,11 +99,11 @@ def run(
         raise ConfigError("--max-ap-loss and --data go together: the loss is measured on the data set")
     options = int8_given.read_int8_options(layout, method, "fp16" in wanted, keep, recipe)
     source = int8_given.read_statistics_source(calibration, images, statistics, options)
-    request = Int8Request(options, source, max_ap_loss)
     measure = None if data is None else measure_of(model, data)
     if data is not None and calibration is not None and data.resolve() == calibration.resolve():
         console.warn("calibrated on the data set that judges the loss: the figures are a little too good")
     with console.progress("int8") as advance:
+        request = Int8Request(options, source, max_ap_loss)
         result = convert_file_int8(model, output, request, measure, force, advance)
     _show_int8(result)
 

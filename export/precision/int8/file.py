@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import onnx
+
 from yolact_deploy.artifacts.metadata import ModelMetadata
 from yolact_deploy.artifacts.onnx_file import metadata_of, read_exported
 from yolact_deploy.export.precision.convert import check_convertible
@@ -26,6 +28,21 @@ class Int8Request:
     options: Int8Options
     statistics: StatisticsSource
     max_ap_loss: float | None = None  # points; None: no limit, nothing is measured
+
+    def check(self, model: onnx.ModelProto, source: object, force: bool) -> None:
+        """Raises YolactDeployError, before anything runs, for what cannot be made of the fp32 `model`."""
+        self.options.stages(check_convertible(model, source))
+        self.statistics.check(force)
+
+    def words(self) -> list[object]:
+        """As a command line has them; the flag of int8 itself left out."""
+        options, calibration, file = self.options, self.statistics.calibration, self.statistics.file
+        words: list[object] = ["--method", options.method]
+        words += ["--fp16"] if options.rest == "fp16" else []
+        words += [] if calibration is None else ["--calibration", calibration.folder, "--images", calibration.pictures]
+        words += [] if file is None else ["--statistics", file]
+        words += ["--keep", ",".join(options.kept)] if options.kept else []
+        return words + ([] if options.recipe is None else ["--recipe", options.recipe])
 
 
 @dataclass(frozen=True)
@@ -56,8 +73,7 @@ def convert_file_int8(
     check_no_input(output, [source, request.statistics.file])
     output = check_output_path(output, force) if source.is_file() else output
     model = read_exported(source)
-    request.options.stages(check_convertible(model, source))
-    request.statistics.check(force)
+    request.check(model, source, force)
     statistics = request.statistics.obtain(model, source, advance)
     choice = None
     if request.max_ap_loss is None:
