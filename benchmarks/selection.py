@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from yolact_deploy.artifacts.kinds import is_checkpoint
+from yolact_deploy.artifacts.runtime_choice import RuntimeChoice
 from yolact_deploy.benchmarks.accuracy.classes import ClassMapping, map_classes
 from yolact_deploy.benchmarks.accuracy.dataset import Dataset, bundled_nano
 from yolact_deploy.benchmarks.options import BenchOptions
@@ -28,8 +29,9 @@ def choose_models(options: BenchOptions) -> tuple[list[Path], Path | None]:
         )
     unique: dict[Path, Path] = {}  # by what they really are
     for path in given:
-        if not path.is_file():
-            raise ModelFileError(f"no such file: {path}")
+        file = RuntimeChoice.parse(path).file
+        if not file.is_file():
+            raise ModelFileError(f"no such file: {file}")
         unique.setdefault(path.resolve(), path)
     if options.reference:
         return list(unique.values()), unique[options.reference.resolve()]

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     import onnx
 
 
+_INLINED = "was exported with --inline, so plugins have nothing to attach to"
+
+
 @dataclass(frozen=True)
 class EngineResult:
     """What was written."""
@@ -62,16 +65,17 @@ def build_engine(source: Path, options: EngineOptions, listener: BuildListener |
 
     machine = describe_machine(library)
     gpu = None if machine.gpu is None else GpuInfo(machine.gpu, machine.compute_capability or "")
-    graph, metadata, digest, plugins = _prepare(source, options, library, gpu, listener or SilentListener())
-    parsed = parse_network(library, graph, source, output_names(metadata.config))
-    del graph  # 100 MB and more that the build could use
+    prepared = _prepare(source, options, library, gpu, listener or SilentListener())
+    metadata = prepared.metadata
+    parsed = parse_network(library, prepared.graph, source, output_names(metadata.config))
+    prepared = replace(prepared, graph=b"")  # 100 MB and more that the build could use
     shapes = input_range(parsed, options)
     plan = build_plan(parsed, options, shapes, gpu, listener or SilentListener())
     manifest = Manifest(
         metadata=metadata,
         engine=FileRecord(output.name, hashlib.sha256(plan.data).hexdigest()),
-        onnx=FileRecord(source.name, digest),
-        plugins=plugins,
+        onnx=FileRecord(source.name, prepared.digest),
+        plugins=prepared.plugins,
         built_on=machine,
         compute_capabilities=options.compute_capabilities,
         version_compatible=options.version_compatible,
@@ -83,23 +87,40 @@ def build_engine(source: Path, options: EngineOptions, listener: BuildListener |
         tool_version=__version__,
     )
     _write(output, plan.data, manifest)
-    return EngineResult(output, manifest, plan.data.nbytes, (*plan.notes, *_plugin_notes(library, options, plugins)))
+    return EngineResult(output, manifest, plan.data.nbytes, (*plan.notes, *prepared.notes))
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """What goes to the parser, and what is known of it."""
+
+    graph: bytes
+    metadata: ModelMetadata
+    digest: str  # SHA-256 of the file
+    plugins: FileRecord | None  # the plugin library that is loaded
+    notes: tuple[str, ...]
 
 
 def _prepare(
     source: Path, options: EngineOptions, library: TensorRTLibrary, gpu: GpuInfo | None, listener: BuildListener
-) -> tuple[bytes, ModelMetadata, str, FileRecord | None]:
-    """The graph for the parser, what it says of itself, the file's SHA-256, and the plugin library that is loaded."""
+) -> _Prepared:
+    """The graph in the precision that is asked for, with plugins or functions behind its nodes."""
     model, metadata, digest = _read(source, options, listener)
     _prepare_deform_conv(library, metadata, source)
     if options.debug_outputs:
         from yolact_deploy.export.engine.debug_outputs import add_debug_outputs
 
         add_debug_outputs(model, metadata.config, source)
-    plugins = _load_plugins(library, _plugin_path(library, options, gpu))
+    if _takes_plugins(model):
+        plugins = _load_plugins(library, _plugin_path(library, options, gpu))
+        notes = _plugin_notes(library, options, plugins)
+    elif options.plugin_library is not None:
+        raise ModelFileError(f"{source} {_INLINED}: leave out --plugins, or export it without --inline")
+    else:
+        plugins, notes = None, () if library.is_rtx else (f"{source} {_INLINED}",)
     if plugins is not None:
         _leave_to_plugins(model)
-    return model.SerializeToString(), metadata, digest, plugins
+    return _Prepared(model.SerializeToString(), metadata, digest, plugins, notes)
 
 
 def describe_machine(library: TensorRTLibrary) -> Machine:
@@ -228,6 +249,12 @@ def _load_plugins(library: TensorRTLibrary, path: Path | None) -> FileRecord | N
         return None
     load_plugins(library, path)
     return FileRecord(str(path.absolute()), sha256_of(path))
+
+
+def _takes_plugins(model: onnx.ModelProto) -> bool:
+    from yolact_deploy.export.graph.domain import DOMAIN
+
+    return any(node.domain == DOMAIN for node in model.graph.node)
 
 
 def _leave_to_plugins(model: onnx.ModelProto) -> None:
