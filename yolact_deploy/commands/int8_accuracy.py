@@ -2,51 +2,33 @@
 
 from __future__ import annotations
 
-import functools
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import console
-from ..predictor import Predictor
 
 if TYPE_CHECKING:
     import onnx
 
-    from ..benchmarks.accuracy.average_precision import Accuracy
-    from ..benchmarks.accuracy.image_results import ImageResult
     from ..export.precision.int8.search import Choice, Loss, Measure
 
 
 def measure_of(reference: Path, data: Path) -> Measure:
     """What measures a model against the file `reference` on the data set `data`.
 
-    The reference runs at the first measurement. Raises DataError for a data set that cannot be used.
+    Raises DataError for a data set that cannot be used.
     """
-    from ..benchmarks.accuracy.average_precision import GroundTruth
-    from ..benchmarks.accuracy.classes import map_classes
-    from ..benchmarks.accuracy.dataset import load_dataset
-    from ..benchmarks.accuracy.image_results import run_images
-    from ..benchmarks.accuracy.parity import compare
+    from ..benchmarks.accuracy.against_reference import AgainstReference
     from ..export.precision.int8.search import Loss
 
-    dataset = load_dataset(data)
-    truth = GroundTruth(dataset)
-
-    def judged(path: Path) -> tuple[list[ImageResult], Accuracy]:
-        with Predictor.open(path, device="cpu") as predictor:
-            mapping = map_classes(predictor.metadata.config, dataset.categories)
-            found = run_images(predictor, dataset.images)
-        return found, truth.evaluate(found, mapping)
-
-    expected = functools.cache(lambda: judged(reference))
+    judge = AgainstReference(reference, data)
 
     def measure(model: onnx.ModelProto) -> Loss:
         with tempfile.TemporaryDirectory(prefix="yolact-int8-") as folder:
             path = Path(folder) / "candidate.onnx"
             path.write_bytes(model.SerializeToString())
-            found, accuracy = judged(path)
-        parity = compare(expected()[0], found, expected()[1], accuracy)
+            parity = judge.parity(path)
         return Loss(
             box=-(parity.box_difference or 0.0),
             mask=-(parity.mask_difference or 0.0),

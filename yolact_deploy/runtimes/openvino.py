@@ -44,6 +44,10 @@ class OpenVinoRuntime:
             raise ModelFileError(
                 f"{path} makes masks at the image's size, whose bits OpenVINO loses: export it with --masks prototype"
             )
+        if self.metadata.deform_conv == "onnx":
+            raise ModelFileError(
+                f"{path} was exported with --deform-conv onnx, which OpenVINO lacks: use --deform-conv gridsample"
+            )
         if is_quantised(model) and layout_of(model) == TENSORRT_LAYOUT:
             raise ModelFileError(f"{path} was quantised for TensorRT: for OpenVINO, convert with --layout cpu")
         core = openvino.Core()

@@ -1,4 +1,4 @@
-"""TensorRT for RTX takes int8 files in TensorRT's layout: strongly typed, without a GPU, for two compute capabilities."""
+"""TensorRT for RTX takes int8 files in TensorRT's layout, strongly typed, for two compute capabilities."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_cpu_layout_is_refused_by_us_because_the_parser_refuses_it(
     model = convert_int8(fp32, statistics, Int8Options("cpu"), "nano")
     source = tmp_path / "cpu.onnx"
     onnx.save(model, source)
-    with pytest.raises(ModelFileError, match="quantised for a CPU.*--layout tensorrt"):
+    with pytest.raises(ModelFileError, match=r"quantised for a CPU.*--layout tensorrt"):
         build_engine(source, EngineOptions(tmp_path / "cpu.engine", **RTX))  # type: ignore[arg-type]
     names = output_names(metadata_of(model, "nano").config)
     with pytest.raises(ModelFileError, match="cannot parse"):
