@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import NANO
 from tests.running import Captured, fails, succeeds
-from yolact_deploy import machine
+from yolact_deploy import cli, machine
 from yolact_deploy.commands import int8_options
 
 
@@ -97,10 +97,28 @@ def test_wrong_input(nano_onnx: Path, folder: Path, capsys: Captured, arguments:
     assert not output.exists()
 
 
-@pytest.mark.parametrize("command", ["convert-precision", "build-engine"])
-def test_options_of_int8_alone(nano_onnx: Path, folder: Path, capsys: Captured, command: str) -> None:
-    arguments = ("--fp16", "--calibration", folder / "pictures", "-o", folder / "none.engine")
-    assert "--calibration is about int8" in fails(capsys, command, nano_onnx, *arguments)
+@pytest.mark.parametrize(
+    ("command", "option"), [("convert-precision", "--statistics"), ("build-engine", "--calibration")]
+)
+def test_options_of_int8_alone(nano_onnx: Path, folder: Path, capsys: Captured, command: str, option: str) -> None:
+    arguments = ("--fp16", option, folder / "pictures", "-o", folder / "none.engine")
+    assert f"{option} is about int8" in fails(capsys, command, nano_onnx, *arguments)
+
+
+def test_half_precision_says_what_overflows(nano_onnx: Path, folder: Path, capsys: Captured, tmp_path: Path) -> None:
+    """A network whose first layer is 1e4 times as large, and the next as much smaller: every weight fits."""
+    arguments = ("--fp16", "--calibration", folder / "pictures", "--force", "-o", tmp_path / "half.onnx")
+    assert "no tensor of the network leaves the range of fp16 on 8 pictures" in succeeds(
+        capsys, "convert-precision", nano_onnx, *arguments
+    )
+    model = onnx.load(nano_onnx)
+    first = next(node for node in model.graph.node if node.op_type == "Conv")
+    for tensor in model.graph.initializer:
+        if tensor.name in first.input[1:]:
+            tensor.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(tensor) * 8000, tensor.name))
+    onnx.save(model, tmp_path / "large.onnx")
+    assert cli.run(["convert-precision", str(tmp_path / "large.onnx"), *map(str, arguments)]) == 0
+    assert f"tensor {first.output[0]} reaches" in capsys.readouterr().err
 
 
 def test_statistics_are_not_overwritten(nano_onnx: Path, folder: Path, capsys: Captured) -> None:

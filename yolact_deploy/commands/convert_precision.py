@@ -74,8 +74,6 @@ def run(
     require("onnx", "converting an ONNX file")
     if "int8" not in wanted:
         int8_given.refuse_without_int8(
-            calibration=calibration,
-            images=images,
             method=method,
             statistics=statistics,
             layout=layout,
@@ -86,9 +84,7 @@ def run(
         )
         if len(wanted) != 1:
             raise ConfigError(f"name one precision: --{', --'.join(PRECISIONS[:-1])} or --{PRECISIONS[-1]}")
-        from ..export.precision.convert import convert_file
-
-        _show(convert_file(model, output, str(wanted.pop()), force))
+        _convert_to_half(model, output, str(wanted.pop()), calibration, images, force)
         return
     if wanted - {"int8", "fp16"}:
         raise ConfigError("--int8 goes with --fp16 or alone")
@@ -106,6 +102,36 @@ def run(
         request = Int8Request(options, source, max_ap_loss)
         result = convert_file_int8(model, output, request, measure, force, advance)
     _show_int8(result)
+
+
+def _convert_to_half(
+    model: Path, output: Path, precision: str, calibration: Path | None, images: int | None, force: bool
+) -> None:
+    """Convert to fp16 or bf16; with pictures, say which tensors leave the range of the format on them."""
+    from ..export.precision.convert import convert_file
+    from ..export.precision.int8.calibration import DEFAULT_PICTURES, Calibration, find_pictures, overflowing
+
+    if calibration is None:
+        if images is not None:
+            raise ConfigError("--images is about --calibration: name a folder, or leave it out")
+        _show(convert_file(model, output, precision, force))
+        return
+    from ..artifacts.onnx_file import metadata_of, read_exported
+    from ..export.precision.half_types import HALF_TYPES
+
+    pictures = Calibration(calibration, DEFAULT_PICTURES if images is None else images)
+    count = len(find_pictures(pictures.folder, pictures.pictures))
+    result = convert_file(model, output, precision, force)
+    half, source = HALF_TYPES[precision], read_exported(model)
+    with console.progress("pictures") as advance:
+        found = overflowing(source, metadata_of(source, model), pictures, half.largest, model, advance)
+    _show(result)
+    for name, magnitude in found.items():
+        console.warn(
+            f"tensor {name} reaches {magnitude:.4g}, and {precision} ends at {half.largest:.4g}: use bf16 or fp32"
+        )
+    if not found:
+        console.say(f"no tensor of the network leaves the range of {precision} on {count} pictures")
 
 
 def _show(result: ConversionResult) -> None:

@@ -74,6 +74,31 @@ def find_pictures(folder: Path, count: int = DEFAULT_PICTURES) -> tuple[Path, ..
     return tuple(found[place] for place in places)
 
 
+def overflowing(
+    model: onnx.ModelProto,
+    metadata: ModelMetadata,
+    calibration: Calibration,
+    largest: float,
+    source: object,
+    advance: Advance = lambda done, total: None,
+) -> dict[str, float]:
+    """The tensors of the fp32 `model`'s network that exceed `largest` in magnitude on the pictures: name -> magnitude.
+
+    Raises as `collect`.
+    """
+    pictures = calibration.find()
+    network = cut_network(model, source)
+    inferred = onnx.shape_inference.infer_shapes(network).graph
+    names = [
+        value.name
+        for value in (*inferred.value_info, *inferred.output)
+        if value.type.tensor_type.elem_type == TensorProto.FLOAT
+    ]
+    tensors = _extremes(network, names, _inputs(network, pictures, metadata, advance), source)
+    reached = {name: max(-item.minimum, item.maximum) for name, item in tensors.items()}
+    return {name: magnitude for name, magnitude in reached.items() if magnitude > largest}
+
+
 def collect(
     model: onnx.ModelProto,
     metadata: ModelMetadata,
@@ -89,29 +114,27 @@ def collect(
     pictures = calibration.find()
     network = cut_network(model, source)
     names = calibrated_tensors(network)
-    batch = max(network.graph.input[0].type.tensor_type.shape.dim[0].dim_value, 1)
-    passes = 1 if calibration.method == MINMAX else 2
-    total = passes * len(pictures)
+    count, passes = len(pictures), 1 if calibration.method == MINMAX else 2
 
     def inputs(done: int) -> Iterator[tuple[str, npt.NDArray[np.float32]]]:
-        for number, (name, tensor) in enumerate(_batches(pictures, batch, metadata), start=1):
-            yield name, tensor
-            advance(done + min(number * batch, len(pictures)), total)
+        return _inputs(network, pictures, metadata, lambda number, _: advance(done + number, passes * count))
 
     tensors = _extremes(network, names, inputs(0), source)
     if passes == 2:
-        tensors = _with_histograms(network, tensors, inputs(len(pictures)), source)
+        tensors = _with_histograms(network, tensors, inputs(count), source)
     return Statistics(metadata.checkpoint_sha256, len(pictures), calibration.folder.resolve().name, tensors)
 
 
-def _batches(
-    pictures: Sequence[Path], batch: int, metadata: ModelMetadata
+def _inputs(
+    network: onnx.ModelProto, pictures: Sequence[Path], metadata: ModelMetadata, advance: Advance
 ) -> Iterator[tuple[str, npt.NDArray[np.float32]]]:
-    """Name of the first picture and NETWORK_INPUT [batch,3,S,S]; the last batch is filled up with its last picture."""
+    """Name of the first picture and NETWORK_INPUT [B,3,S,S]; the last batch is filled up with its last picture."""
+    batch = max(network.graph.input[0].type.tensor_type.shape.dim[0].dim_value, 1)
     for start in range(0, len(pictures), batch):
         tensors = [_network_input(path, metadata) for path in pictures[start : start + batch]]
         tensors += [tensors[-1]] * (batch - len(tensors))
         yield pictures[start].name, np.concatenate(tensors)
+        advance(min(start + batch, len(pictures)), len(pictures))
 
 
 def _network_input(path: Path, metadata: ModelMetadata) -> npt.NDArray[np.float32]:
