@@ -89,12 +89,10 @@ def overflowing(
     pictures = calibration.find()
     network = cut_network(model, source)
     inferred = onnx.shape_inference.infer_shapes(network).graph
-    names = [
-        value.name
-        for value in (*inferred.value_info, *inferred.output)
-        if value.type.tensor_type.elem_type == TensorProto.FLOAT
-    ]
-    tensors = _extremes(network, names, _inputs(network, pictures, metadata, advance), source)
+    values = {value.name: value for value in (*inferred.value_info, *inferred.output)}
+    names = [name for name, value in values.items() if value.type.tensor_type.elem_type == TensorProto.FLOAT]
+    inner = [name for name in names if name != NETWORK_INPUT]
+    tensors = _extremes(network, inner, _inputs(network, pictures, metadata, advance), source)
     reached = {name: max(-item.minimum, item.maximum) for name, item in tensors.items()}
     return {name: magnitude for name, magnitude in reached.items() if magnitude > largest}
 
