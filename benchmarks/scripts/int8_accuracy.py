@@ -18,7 +18,7 @@ from typing import Any
 from yolact_deploy import console
 from yolact_deploy.benchmarks.accuracy.against_reference import AgainstReference
 from yolact_deploy.benchmarks.hardware import describe_hardware
-from yolact_deploy.benchmarks.performance.child import run_module
+from yolact_deploy.benchmarks.performance.subprocesses import run_module
 from yolact_deploy.errors import YolactDeployError
 from yolact_deploy.files import write_json
 from yolact_deploy.predictor import Predictor

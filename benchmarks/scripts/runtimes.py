@@ -24,9 +24,9 @@ from yolact_deploy import console
 from yolact_deploy.artifacts.tensor_names import NETWORK_INPUT, RAW_OUTPUTS
 from yolact_deploy.benchmarks.accuracy.dataset import bundled_nano
 from yolact_deploy.benchmarks.hardware import describe_hardware
-from yolact_deploy.benchmarks.performance.child import run_module
 from yolact_deploy.benchmarks.performance.memory import measure_peak_memory
 from yolact_deploy.benchmarks.performance.split import split_graph
+from yolact_deploy.benchmarks.performance.subprocesses import run_module
 from yolact_deploy.benchmarks.performance.timing import Latency
 from yolact_deploy.benchmarks.scripts.arguments import positive
 from yolact_deploy.benchmarks.scripts.speed import interleave

@@ -13,7 +13,7 @@ from yolact_deploy.artifacts.kinds import ENGINE_SUFFIXES
 from yolact_deploy.artifacts.manifest import FileRecord, Manifest, manifest_path
 from yolact_deploy.artifacts.metadata import ModelMetadata
 from yolact_deploy.artifacts.outputs import output_names
-from yolact_deploy.artifacts.quantization import TENSORRT_LAYOUT, is_quantised, layout_of
+from yolact_deploy.artifacts.quantization import TENSORRT_LAYOUT, layout_of
 from yolact_deploy.dependencies import BUILD_COMMAND, require
 from yolact_deploy.errors import ModelFileError, YolactDeployError
 from yolact_deploy.export.engine.build_monitor import BuildListener, SilentListener
@@ -160,8 +160,8 @@ def _read(source: Path, options: EngineOptions, listener: BuildListener) -> tupl
 
     model = read_exported(source)
     digest = sha256_of(source)
-    metadata = metadata_of(model, source)
-    precision = "int8" if is_quantised(model) else metadata.precision
+    metadata = metadata_of(model, source)  # with the precision that the nodes show
+    precision = metadata.precision
     wanted = options.precision or precision
     if options.tf32 and precision != "fp32":
         raise ModelFileError(f"{source} is {precision}, and --tf32 is about fp32: leave it out")
@@ -170,7 +170,6 @@ def _read(source: Path, options: EngineOptions, listener: BuildListener) -> tupl
         raise ModelFileError(f"{source} is already {precision}: {advice}")
     if precision == "int8":
         _check_layout(model, source)
-        metadata = replace(metadata, precision=precision)
     elif wanted != precision:
         model = _converted(model, wanted, source, options, listener)
         metadata = metadata_of(model, source)

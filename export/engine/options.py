@@ -139,7 +139,8 @@ class EngineOptions:
     def to_dict(self) -> dict[str, Any]:
         """For the manifest: everything but where files are."""
         left_out = ("output", "force", "timing_cache", "plugins", "int8")
-        return {name: _plain(value) for name, value in vars(self).items() if name not in left_out}
+        own = {name: _plain(value) for name, value in vars(self).items() if name not in left_out}
+        return own if self.int8 is None else own | self.int8.to_dict()
 
 
 def hardware_level(library: TensorRTLibrary, name: str) -> Any:

@@ -106,7 +106,7 @@ def test_options_of_int8_alone(nano_onnx: Path, folder: Path, capsys: Captured, 
 
 
 def test_half_precision_says_what_overflows(nano_onnx: Path, folder: Path, capsys: Captured, tmp_path: Path) -> None:
-    """A network whose first layer is 1e4 times as large, and the next as much smaller: every weight fits."""
+    """A network whose first layer is 8000 times as large: its weights still fit, its result does not."""
     arguments = ("--fp16", "--calibration", folder / "pictures", "--force", "-o", tmp_path / "half.onnx")
     assert "no tensor of the network leaves the range of fp16 on 8 pictures" in succeeds(
         capsys, "convert-precision", nano_onnx, *arguments

@@ -62,6 +62,7 @@ def is_quantised(model: Any) -> bool:
     """Whether any node of an `onnx.ModelProto` computes in 8 bits, or turns values into them or back."""
     return any(is_quantising(node.op_type) for node in model.graph.node)
 
+
 def layout_of(model: Any) -> str:
     """The layout of a quantised `onnx.ModelProto`, from its nodes.
 

@@ -32,7 +32,7 @@ def measure_of(reference: Path, data: Path) -> Measure:
         return Loss(
             box=-(parity.box_difference or 0.0),
             mask=-(parity.mask_difference or 0.0),
-            matched=parity.matches.rate,
+            matched=1.0 if parity.matches.rate is None else parity.matches.rate,
             mask_iou=1.0 if parity.matches.mean_mask_iou is None else parity.matches.mean_mask_iou,
         )
 

@@ -12,7 +12,7 @@ import numpy as np
 from ..artifacts.metadata import IMAGE_SIZE_MASKS
 from ..artifacts.onnx_file import metadata_of, read_exported
 from ..artifacts.outputs import output_names
-from ..artifacts.quantization import TENSORRT_LAYOUT, is_quantised, layout_of
+from ..artifacts.quantization import TENSORRT_LAYOUT, layout_of
 from ..dependencies import require
 from ..errors import ModelFileError, YolactDeployError
 from ..types import Image, NetworkDetections
@@ -48,7 +48,7 @@ class OpenVinoRuntime:
             raise ModelFileError(
                 f"{path} was exported with --deform-conv onnx, which OpenVINO lacks: use --deform-conv gridsample"
             )
-        if is_quantised(model) and layout_of(model) == TENSORRT_LAYOUT:
+        if self.metadata.precision == "int8" and layout_of(model) == TENSORRT_LAYOUT:
             raise ModelFileError(f"{path} was quantised for TensorRT: for OpenVINO, convert with --layout cpu")
         core = openvino.Core()
         precision = precision or "fp32"

@@ -25,7 +25,7 @@ from yolact_deploy.export.precision.int8.quantise import calibrated_tensors
 from yolact_deploy.export.precision.int8.statistics import MINMAX, Statistics, TensorStatistics
 from yolact_deploy.export.precision.int8.thresholds import BINS
 from yolact_deploy.images import read_image
-from yolact_deploy.inference.picture_sources import find_images
+from yolact_deploy.inference import picture_sources
 from yolact_deploy.ops.preprocess import preprocess_numpy
 from yolact_deploy.runtimes.onnxruntime import create_session
 from yolact_deploy.types import Advance
@@ -62,7 +62,7 @@ def find_pictures(folder: Path, count: int = DEFAULT_PICTURES) -> tuple[Path, ..
     for place in (folder, folder / DATA_SET_FOLDER):
         if not found and place.is_dir():
             try:
-                found = find_images(place)
+                found = picture_sources.find_pictures(place).paths
             except ImageError:
                 continue
     if len(found) < MIN_PICTURES:

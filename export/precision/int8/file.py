@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import onnx
 
@@ -34,15 +35,20 @@ class Int8Request:
         self.options.stages(check_convertible(model, source))
         self.statistics.check(force)
 
-    def words(self) -> list[object]:
-        """As a command line has them; the flag of int8 itself left out."""
+    def to_dict(self) -> dict[str, Any]:
+        """For a manifest, by the names of the options; of files and folders their own names."""
         options, calibration, file = self.options, self.statistics.calibration, self.statistics.file
-        words: list[object] = ["--method", options.method]
-        words += ["--fp16"] if options.rest == "fp16" else []
-        words += [] if calibration is None else ["--calibration", calibration.folder, "--images", calibration.pictures]
-        words += [] if file is None else ["--statistics", file]
-        words += ["--keep", ",".join(options.kept)] if options.kept else []
-        return words + ([] if options.recipe is None else ["--recipe", options.recipe])
+        pictures = (
+            {} if calibration is None else {"calibration": calibration.folder.name, "images": calibration.pictures}
+        )
+        return {
+            "method": options.method,
+            **({"fp16": True} if options.rest == "fp16" else {}),
+            **pictures,
+            **({} if file is None else {"statistics": file.name}),
+            **({"keep": list(options.kept)} if options.kept else {}),
+            **({} if options.recipe is None else {"recipe": options.recipe}),
+        }
 
 
 @dataclass(frozen=True)
