@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from yolact_deploy.artifacts.metadata import ModelMetadata
+from yolact_deploy.artifacts.runtime_choice import RuntimeChoice
 from yolact_deploy.benchmarks.accuracy.average_precision import Accuracy, GroundTruth
 from yolact_deploy.benchmarks.accuracy.classes import ClassMapping, class_titles
 from yolact_deploy.benchmarks.accuracy.dataset import DataImage, Dataset, bundled_nano, load_dataset
@@ -195,7 +196,7 @@ class _Bench:
     def report(self, path: Path, findings: _Findings, timing: Timing, is_reference: bool) -> ModelReport:
         """All about one model; its memory is measured now, in a process that does nothing else."""
         memory, notes = self._memory(path)
-        metadata = findings.metadata
+        metadata, file = findings.metadata, RuntimeChoice.parse(path).file
         return ModelReport(
             name=self._names[path],
             path=path,
@@ -204,7 +205,7 @@ class _Bench:
             config_name=metadata.config.name,
             precision=metadata.precision,
             input_kind=metadata.input_kind,
-            file_bytes=path.stat().st_size,
+            file_bytes=file.stat().st_size,
             accuracy=findings.accuracy,
             detections=findings.detections,
             timing=timing,
@@ -212,7 +213,7 @@ class _Bench:
             parity=findings.parity,
             verdict=findings.verdict,
             notes=(*findings.notes, *notes),
-            sha256=sha256_of(path),
+            sha256=sha256_of(file),
             differences=findings.differences,
             telemetry=self._telemetry[path],
         )

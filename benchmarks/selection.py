@@ -7,6 +7,7 @@ from pathlib import Path
 
 from yolact_deploy.artifacts.kinds import Kind, is_checkpoint, kind_of
 from yolact_deploy.artifacts.manifest import manifest_path
+from yolact_deploy.artifacts.runtime_choice import RuntimeChoice
 from yolact_deploy.benchmarks.accuracy.classes import ClassMapping, map_classes
 from yolact_deploy.benchmarks.accuracy.dataset import Dataset, bundled_nano
 from yolact_deploy.benchmarks.options import BenchOptions
@@ -29,10 +30,13 @@ def choose_models(options: BenchOptions) -> tuple[list[Path], Path | None]:
         )
     unique: dict[Path, Path] = {}  # by what they really are
     for path in given:
-        if not path.is_file():
-            raise ModelFileError(f"no such file: {path}")
+        file = RuntimeChoice.parse(path).file
+        if not file.is_file():
+            raise ModelFileError(f"no such file: {file}")
         unique.setdefault(path.resolve(), path)
-    if options.plugins is not None and not any(kind_of(path) is Kind.ENGINE for path in unique.values()):
+    if options.plugins is not None and not any(
+        kind_of(RuntimeChoice.parse(path).file) is Kind.ENGINE for path in unique.values()
+    ):
         raise YolactDeployError("--plugins is for engines, and no model is one: leave it out")
     if options.reference:
         return list(unique.values()), unique[options.reference.resolve()]

@@ -16,6 +16,7 @@ INSTALL_LINES = {  # import name -> the smallest line that is enough
     "safetensors": "pip install safetensors",
     "yaml": "pip install pyyaml",
     "onnxruntime": "pip install onnxruntime (with an NVIDIA GPU on x86-64: onnxruntime-gpu)",
+    "openvino": 'pip install "yolact-deploy[openvino]"',
     "tensorrt": "pip install tensorrt (on a Jetson: sudo apt install nvidia-jetpack)",
     "tensorrt_rtx": 'pip install "yolact-deploy[rtx]"',
     "pycuda": "pip install pycuda (needs the CUDA toolkit)",

@@ -110,3 +110,14 @@ def output_of(*command: str | Path, even_failed: bool = False, stderr: bool = Fa
     if done.returncode != 0 and not even_failed:
         return None
     return done.stderr if stderr else done.stdout
+
+
+def has_int8_instructions(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool | None:
+    """Whether this CPU has int8 dot products (VNNI; on Arm, dotprod); None where it does not say."""
+    try:
+        text = cpuinfo.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    flags = set(re.findall(r"^(?:flags|Features)\s*:(.*)$", text, re.MULTILINE)[:1])
+    words = {word for line in flags for word in line.split()}
+    return bool(words & {"avx512_vnni", "avx_vnni", "asimddp"}) if words else None

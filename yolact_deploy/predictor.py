@@ -9,6 +9,7 @@ from typing import Any
 
 from .artifacts.kinds import Kind, kind_of
 from .artifacts.metadata import ModelMetadata
+from .artifacts.runtime_choice import OPENVINO, RuntimeChoice
 from .config.model import ModelConfig, PostprocessConfig
 from .dependencies import require
 from .errors import YolactDeployError
@@ -42,6 +43,8 @@ class Predictor:
         trust: bool = False,
         plugins: str | Path | None = None,
         shares_cores: bool = False,
+        runtime: str | None = None,
+        precision: str | None = None,
     ) -> Predictor:
         """Open a checkpoint (.pth, .pt, .safetensors) in PyTorch, an exported .onnx file in ONNX Runtime, or an engine
         (.engine, .plan, .trt) in TensorRT or TensorRT for RTX, whichever built it.
@@ -52,11 +55,16 @@ class Predictor:
         plugins: the plugin library for an engine that uses one; if left out, the one beside the engine with the name in
         its manifest, or the one of `build-plugins`, whichever is first the manifest's or from the same sources.
         shares_cores: other threads have work for the CPU while the model runs, so ONNX Runtime's threads sleep when
-        they wait; spinning, which is a little faster alone, would take the cores from the others.
+        they wait; spinning, which is a little faster alone, would take the cores from the others. runtime: openvino, or
+        onnxruntime, the default, for an ONNX file; precision: bf16 or fp32, the default, in OpenVINO. A path such as
+        model.onnx@openvino-bf16 says both.
 
         Raises ModelFileError or CheckpointError for a file that cannot be used, MissingDependencyError.
         """
-        path = Path(path)
+        chosen = RuntimeChoice.parse(Path(path))
+        if runtime is not None or precision is not None:
+            chosen = RuntimeChoice(Path(path), runtime, precision)
+        path = chosen.file
         if device not in DEVICES:
             raise YolactDeployError(f"unknown device {device!r}: use one of {', '.join(DEVICES)}")
         if threads is not None and threads < 1:
@@ -64,6 +72,8 @@ class Predictor:
         kind = kind_of(path)
         if plugins is not None and kind is not Kind.ENGINE:
             raise YolactDeployError(f"{path} is no engine, and only engines use plugins: leave out the plugin library")
+        if chosen.runtime is not None and kind is not Kind.ONNX:
+            raise YolactDeployError(f"{path} is no ONNX file, and a runtime is chosen for those alone")
         if kind is Kind.CHECKPOINT:
             require("torch", "running a checkpoint")
             from .runtimes.pytorch import PyTorchRuntime
@@ -72,6 +82,10 @@ class Predictor:
         if kind is Kind.ONNX:
             if config is not None or postprocess is not None:
                 raise YolactDeployError(f"{path} brings its own configuration: export it again to change that")
+            if chosen.runtime == OPENVINO:
+                from .runtimes.openvino import OpenVinoRuntime
+
+                return cls(OpenVinoRuntime(path, device, threads, chosen.precision), score_threshold)
             from .runtimes.onnxruntime import OnnxRuntime
 
             return cls(OnnxRuntime(path, device, threads, shares_cores), score_threshold)

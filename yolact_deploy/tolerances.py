@@ -76,7 +76,7 @@ GATES = {  # precision of the network -> what it must reach
     "fp32": Gate(max_ap_difference=0.1, min_match_rate=0.995),
     "fp16": Gate(max_ap_difference=0.3, min_match_rate=0.98),
     "bf16": Gate(max_ap_difference=0.3, min_match_rate=0.98),
-    "int8": Gate(max_ap_difference=1.0, min_match_rate=None),
+    "int8": Gate(max_ap_difference=1.0, min_match_rate=0.95),
 }
 
 # The check at the end of an export: float32 against float32, on one picture.

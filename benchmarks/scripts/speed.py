@@ -118,18 +118,23 @@ def compare_speed(options: SpeedOptions) -> SpeedReport:
         )
 
 
-def interleave(calls: Sequence[Callable[[], object]], rounds: int) -> list[Latency]:
-    """Latency of each call. They take turns, each round in another order, so that whatever the machine does besides
-    hits all of them alike; each runs once untimed before it is timed, while threads of the last one still spin."""
+def interleave(
+    calls: Sequence[Callable[[], object]], rounds: int, clock: Callable[[], float] = time.perf_counter
+) -> list[Latency]:
+    """Latency of each call by `clock`, s.
+
+    They take turns, each round in another order, so that whatever the machine does besides hits all of them alike; each
+    runs once untimed before it is timed, while threads of the last one still spin.
+    """
     seconds: list[list[float]] = [[] for _ in calls]
     for round_number in range(-WARMUP_ROUNDS, rounds):
         for position in range(len(calls)):
             index = (position + round_number) % len(calls)
             calls[index]()
-            start = time.perf_counter()
+            start = clock()
             calls[index]()
             if round_number >= 0:
-                seconds[index].append(time.perf_counter() - start)
+                seconds[index].append(clock() - start)
     return [Latency.of(part) for part in seconds]
 
 

@@ -13,6 +13,7 @@ from yolact_deploy.artifacts.kinds import ENGINE_SUFFIXES
 from yolact_deploy.artifacts.manifest import FileRecord, Manifest, PluginRecord, manifest_path
 from yolact_deploy.artifacts.metadata import ModelMetadata
 from yolact_deploy.artifacts.outputs import output_names
+from yolact_deploy.artifacts.quantization import TENSORRT_LAYOUT, layout_of
 from yolact_deploy.dependencies import BUILD_COMMAND, require
 from yolact_deploy.errors import ModelFileError, YolactDeployError
 from yolact_deploy.export.engine.build_monitor import BuildListener, SilentListener
@@ -24,9 +25,13 @@ from yolact_deploy.trt.engine_plugins import places
 from yolact_deploy.trt.library import TensorRTLibrary, load_tensorrt
 from yolact_deploy.trt.plugin_library import find_library, read_origin
 from yolact_deploy.trt.plugin_registry import load_plugins
+from yolact_deploy.types import Advance
 
 if TYPE_CHECKING:
     import onnx
+
+
+_INLINED = "was exported with --inline, so plugins have nothing to attach to"
 
 
 @dataclass(frozen=True)
@@ -61,16 +66,17 @@ def build_engine(source: Path, options: EngineOptions, listener: BuildListener |
 
     machine = describe_machine(library)
     gpu = None if machine.gpu is None else GpuInfo(machine.gpu, machine.compute_capability or "")
-    graph, metadata, digest, plugins = _prepare(source, options, library, gpu)
-    parsed = parse_network(library, graph, source, output_names(metadata.config))
-    del graph  # 100 MB and more that the build could use
+    prepared = _prepare(source, options, library, gpu, listener or SilentListener())
+    metadata = prepared.metadata
+    parsed = parse_network(library, prepared.graph, source, output_names(metadata.config))
+    prepared = replace(prepared, graph=b"")  # 100 MB and more that the build could use
     shapes = input_range(parsed, options)
     plan = build_plan(parsed, options, shapes, gpu, listener or SilentListener())
     manifest = Manifest(
         metadata=metadata,
         engine=FileRecord(output.name, hashlib.sha256(plan.data).hexdigest()),
-        onnx=FileRecord(source.name, digest),
-        plugins=plugins,
+        onnx=FileRecord(source.name, prepared.digest),
+        plugins=prepared.plugins,
         built_on=machine,
         compute_capabilities=options.compute_capabilities,
         version_compatible=options.version_compatible,
@@ -83,27 +89,41 @@ def build_engine(source: Path, options: EngineOptions, listener: BuildListener |
     )
     _write(output, plan.data, manifest)
     return EngineResult(
-        output,
-        manifest,
-        plan.data.nbytes,
-        (*plan.notes, *_runtime_notes(library, options), *_plugin_notes(library, options, plugins)),
+        output, manifest, plan.data.nbytes, (*plan.notes, *_runtime_notes(library, options), *prepared.notes)
     )
 
 
+@dataclass(frozen=True)
+class _Prepared:
+    """What goes to the parser, and what is known of it."""
+
+    graph: bytes
+    metadata: ModelMetadata
+    digest: str  # SHA-256 of the file
+    plugins: PluginRecord | None  # the plugin library that is loaded
+    notes: tuple[str, ...]
+
+
 def _prepare(
-    source: Path, options: EngineOptions, library: TensorRTLibrary, gpu: GpuInfo | None
-) -> tuple[bytes, ModelMetadata, str, PluginRecord | None]:
-    """The graph for the parser, what it says of itself, the file's SHA-256, and the plugin library that is loaded."""
-    model, metadata, digest = _read(source, options)
+    source: Path, options: EngineOptions, library: TensorRTLibrary, gpu: GpuInfo | None, listener: BuildListener
+) -> _Prepared:
+    """The graph in the precision that is asked for, with plugins or functions behind its nodes."""
+    model, metadata, digest = _read(source, options, listener)
     _prepare_deform_conv(library, metadata, source)
     if options.debug_outputs:
         from yolact_deploy.export.engine.debug_outputs import add_debug_outputs
 
         add_debug_outputs(model, metadata.config, source)
-    plugins = _load_plugins(library, _plugin_path(library, options, gpu))
+    if _takes_plugins(model):
+        plugins = _load_plugins(library, _plugin_path(library, options, gpu))
+        notes = _plugin_notes(library, options, plugins)
+    elif options.plugin_library is not None:
+        raise ModelFileError(f"{source} {_INLINED}: leave out --plugins, or export it without --inline")
+    else:
+        plugins, notes = None, () if library.is_rtx else (f"{source} {_INLINED}",)
     if plugins is not None:
         _leave_to_plugins(model)
-    return model.SerializeToString(), metadata, digest, plugins
+    return _Prepared(model.SerializeToString(), metadata, digest, plugins, notes)
 
 
 def describe_machine(library: TensorRTLibrary) -> Machine:
@@ -137,28 +157,64 @@ def _check_outputs(source: Path, options: EngineOptions) -> Path:
     return check_output_path(options.output, options.force)
 
 
-def _read(source: Path, options: EngineOptions) -> tuple[onnx.ModelProto, ModelMetadata, str]:
+def _read(source: Path, options: EngineOptions, listener: BuildListener) -> tuple[onnx.ModelProto, ModelMetadata, str]:
     """The graph in the precision that is asked for, what it says of itself, and the file's SHA-256."""
     from yolact_deploy.artifacts.onnx_file import metadata_of, read_exported
 
     model = read_exported(source)
     digest = sha256_of(source)
-    metadata = metadata_of(model, source)
-    wanted = options.precision or metadata.precision
-    if options.tf32 and metadata.precision != "fp32":
-        raise ModelFileError(f"{source} is {metadata.precision}, and --tf32 is about fp32: leave it out")
-    if wanted != metadata.precision:
-        if metadata.precision != "fp32":
-            raise ModelFileError(
-                f"{source} is already {metadata.precision}: build it without --{wanted}, or the fp32 file"
-            )
+    metadata = metadata_of(model, source)  # with the precision that the nodes show
+    precision = metadata.precision
+    wanted = options.precision or precision
+    if options.tf32 and precision != "fp32":
+        raise ModelFileError(f"{source} is {precision}, and --tf32 is about fp32: leave it out")
+    if precision != "fp32" and options.precision is not None:
+        advice = f"build it without --{options.precision}, or build the fp32 file"
+        raise ModelFileError(f"{source} is already {precision}: {advice}")
+    if precision == "int8":
+        _check_layout(model, source)
+    elif wanted != precision:
+        model = _converted(model, wanted, source, options, listener)
+        metadata = metadata_of(model, source)
+    return model, metadata, digest
+
+
+def _converted(
+    model: onnx.ModelProto, wanted: str, source: Path, options: EngineOptions, listener: BuildListener
+) -> onnx.ModelProto:
+    """The fp32 `model` in the precision `wanted`."""
+    if options.int8 is None:
         from yolact_deploy.export.precision.convert import convert_precision
 
-        model = convert_precision(model, wanted, source)
-        metadata = replace(metadata, precision=wanted)
-    elif options.precision not in (None, "fp32"):
-        raise ModelFileError(f"{source} is already {wanted}: build it without --{wanted}")
-    return model, metadata, digest
+        return convert_precision(model, wanted, source)
+    from yolact_deploy.export.precision.int8.convert import convert_int8
+
+    options.int8.check(model, source, force=options.force)
+    statistics = options.int8.statistics.obtain(model, source, _calibration_phase(listener))
+    return convert_int8(model, statistics, options.int8.options, source)
+
+
+def _calibration_phase(listener: BuildListener) -> Advance:
+    """Progress of the calibration as a phase of the build."""
+    name = "calibration"
+
+    def advance(done: int, total: int | None) -> None:
+        if done == 1:
+            listener.started(name, None, total or 0)
+        listener.stepped(name, done - 1)
+        if done == total:
+            listener.finished(name)
+
+    return advance
+
+
+def _check_layout(model: onnx.ModelProto, source: Path) -> None:
+    """Raises ModelFileError for a file that was quantised for a CPU."""
+    if layout_of(model) != TENSORRT_LAYOUT:
+        raise ModelFileError(
+            f"{source} was quantised for a CPU, in a layout that TensorRT refuses: make one for it with "
+            "`yolact-deploy convert-precision FP32.onnx --int8 --layout tensorrt --calibration FOLDER -o INT8.onnx`"
+        )
 
 
 def _prepare_deform_conv(library: TensorRTLibrary, metadata: ModelMetadata, source: Path) -> None:
@@ -209,6 +265,12 @@ def _load_plugins(library: TensorRTLibrary, path: Path | None) -> PluginRecord |
     load_plugins(library, path)
     origin = read_origin(path)
     return PluginRecord(path.name, sha256_of(path), origin.source_version, str(origin.tensorrt_major))
+
+
+def _takes_plugins(model: onnx.ModelProto) -> bool:
+    from yolact_deploy.artifacts.operators import DOMAIN
+
+    return any(node.domain == DOMAIN for node in model.graph.node)
 
 
 def _leave_to_plugins(model: onnx.ModelProto) -> None:

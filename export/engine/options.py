@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from yolact_deploy.artifacts.manifest import HARDWARE_COMPATIBILITIES
 from yolact_deploy.errors import ConfigError
@@ -14,7 +14,10 @@ from yolact_deploy.machine import DATA_CENTRE_CARDS, JETSONS, is_jetson
 from yolact_deploy.trt.library import TensorRTLibrary
 from yolact_deploy.types import ImageSize
 
-PRECISIONS = ("fp32", "fp16", "bf16")
+if TYPE_CHECKING:
+    from yolact_deploy.export.precision.int8.file import Int8Request
+
+PRECISIONS = ("fp32", "fp16", "bf16", "int8")
 OPTIMIZATION_LEVELS = range(6)
 NO_PLUGINS = "none"
 MAX_SIDE = 16384  # px
@@ -31,6 +34,7 @@ class EngineOptions:
     output: Path
     runtime: str = "auto"  # auto, tensorrt or tensorrt-rtx
     precision: str | None = None  # one of PRECISIONS; None: that of the ONNX file
+    int8: Int8Request | None = None  # with precision int8: how to quantise an fp32 file
     tf32: bool = False  # fp32 convolutions may round their inputs to TF32 (10 bits of mantissa)
     min_size: ImageSize | None = None  # None: MIN_SIZE, or less when another size is less
     opt_size: ImageSize | None = None  # what it is tuned for; None: OPT_SIZE, or the nearest in the range
@@ -51,7 +55,9 @@ class EngineOptions:
         """Raises ConfigError for values that no library could use."""
         if self.precision not in (None, *PRECISIONS):
             raise ConfigError(f"unknown precision {self.precision!r}: use {', '.join(PRECISIONS)}")
-        if self.tf32 and self.precision in ("fp16", "bf16"):
+        if (self.precision == "int8") != (self.int8 is not None):
+            raise ConfigError("precision int8 and how to quantise go together")
+        if self.tf32 and self.precision in ("fp16", "bf16", "int8"):
             raise ConfigError(f"--tf32 is about fp32 engines: leave it out with --{self.precision}")
         if self.hardware_compatibility not in HARDWARE_COMPATIBILITIES:
             known = ", ".join(HARDWARE_COMPATIBILITIES)
@@ -143,8 +149,9 @@ class EngineOptions:
 
     def to_dict(self) -> dict[str, Any]:
         """For the manifest: everything but where files are."""
-        left_out = ("output", "force", "timing_cache", "plugins")
-        return {name: _plain(value) for name, value in vars(self).items() if name not in left_out}
+        left_out = ("output", "force", "timing_cache", "plugins", "int8")
+        own = {name: _plain(value) for name, value in vars(self).items() if name not in left_out}
+        return own if self.int8 is None else own | self.int8.to_dict()
 
 
 def hardware_level(library: TensorRTLibrary, name: str) -> Any:

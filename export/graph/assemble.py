@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnx.inliner
 from onnx import TensorProto, helper, numpy_helper
 
 from yolact_deploy.artifacts.metadata import IMAGE_SIZE_MASKS, ModelMetadata
@@ -72,6 +73,16 @@ def build_model(
     helper.set_model_props(model, metadata.to_props())
     onnx.checker.check_model(model, full_check=True)
     return model
+
+
+def with_standard_operators(model: onnx.ModelProto) -> onnx.ModelProto:
+    """`model` with its functions inlined: for what knows neither our domain nor model-local functions."""
+    inlined_model = onnx.inliner.inline_local_functions(model)
+    kept = [entry for entry in inlined_model.opset_import if entry.domain != DOMAIN]
+    del inlined_model.opset_import[:]
+    inlined_model.opset_import.extend(kept)
+    onnx.checker.check_model(inlined_model, full_check=True)
+    return inlined_model
 
 
 def _preprocess(config: ModelConfig) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:

@@ -1,4 +1,8 @@
-"""`YolactFastNMS` as an ONNX model-local function; see `domain.py`."""
+"""`YolactFastNMS` as an ONNX model-local function; see `domain.py`.
+
+What is done per class looks at the FEW best priors alone, where a picture has no more candidates than that: an `If`
+decides, so that the result is the same in any case.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +13,12 @@ import onnx
 from yolact_deploy.artifacts.operators import FAST_NMS
 from yolact_deploy.config.model import PostprocessConfig
 from yolact_deploy.export.graph.domain import PLUGIN_ATTRIBUTES, parse_function
+from yolact_deploy.export.graph.overlap import worst_overlap
 from yolact_deploy.ops.boxes import CENTER_VARIANCE, FINITE_LIMIT, MIN_AREA, SIZE_VARIANCE
 
 _DROPPED = -1.0  # score of what is no detection; real ones are probabilities, 0 and more
-_IOU_BLOCKS = 4  # only pairs below the diagonal matter: four blocks of rows compute 5/8 of the square
+# Hardly any picture has more candidates, and the work per class grows with the number of priors that are looked at.
+FEW = 1024
 
 
 def fast_nms_attributes(config: PostprocessConfig) -> dict[str, Any]:
@@ -30,23 +36,55 @@ def fast_nms_attributes(config: PostprocessConfig) -> dict[str, Any]:
 def fast_nms_function(config: PostprocessConfig, num_priors: int, num_classes: int) -> onnx.FunctionProto:
     """`YolactFastNMS`: loc [B,N,4], conf [B,N,1+C], coef [B,N,K], priors [N,4] -> boxes [B,D,4], scores [B,D],
     classes [B,D] int32, coefs [B,D,K], num_detections [B] int32; rows past num_detections are zero."""
-    candidates = min(config.top_k, num_priors)  # n: a class
     rows = 1 if config.cross_class else num_classes
-    body = "\n".join(
+    best_first = _ranking(config)
+    everything = _all_candidates(config) + _detections(config, num_priors, rows)
+    if num_priors > FEW:
+        outputs = _results_of_branch(config)
+        few = _few_candidates(config) + _detections(config, FEW, rows, is_few=True)
+        everything = f"""
+  few_limit = Constant<value = int32 {{{FEW}}}>()
+  are_candidates = Cast<to: int = {onnx.TensorProto.INT32}>(is_candidate)
+  candidate_counts = ReduceSum<keepdims: int = 0>(are_candidates, axis1)
+  most_candidates = ReduceMax<keepdims: int = 0>(candidate_counts)
+  are_few = LessOrEqual(most_candidates, few_limit)
+  boxes, scores, classes, coefs, num_detections = If (are_few) <
+      then_branch: graph = few () => ({outputs}) {{ {_in_branch(few)} }},
+      else_branch: graph = every () => ({outputs}) {{ {_in_branch(everything)} }}
+  >
+"""
+    body = "\n".join((_CONSTANTS, _decode("x", "w"), _decode("y", "h"), best_first, everything))
+    attributes = ", ".join(fast_nms_attributes(config))
+    signature = f"<{attributes}> (loc, conf, coef, priors) => (boxes, scores, classes, coefs, num_detections)"
+    return parse_function(FAST_NMS, signature, body)
+
+
+def _detections(config: PostprocessConfig, count: int, rows: int, is_few: bool = False) -> str:
+    """From candidate_scores [B,C',count] to the outputs; is_few: `count` priors that `few` names, not all of them."""
+    candidates = min(config.top_k, count)
+    return "\n".join(
         (
-            _CONSTANTS,
-            _decode("x", "w"),
-            _decode("y", "h"),
-            _candidate_scores(config),
-            _best_of_each_row(candidates),
-            _worst_overlap(candidates),
+            _best_of_each_row(candidates, is_few),
+            worst_overlap(candidates),
             _best_of_all(config, rows * candidates, candidates),
             _gather_results(config),
         )
     )
-    attributes = ", ".join(fast_nms_attributes(config))
-    signature = f"<{attributes}> (loc, conf, coef, priors) => (boxes, scores, classes, coefs, num_detections)"
-    return parse_function(FAST_NMS, signature, body)
+
+
+def _results_of_branch(config: PostprocessConfig) -> str:
+    """The outputs of either branch, with their types; a branch may not use the names around it."""
+    count = config.output_count
+    return (
+        f"float[b,{count},4] branch_boxes, float[b,{count}] branch_scores, int32[b,{count}] branch_classes, "
+        f"float[b,{count},k] branch_coefs, int32[b] branch_num_detections"
+    )
+
+
+def _in_branch(body: str) -> str:
+    for name in ("boxes", "scores", "classes", "coefs", "num_detections"):
+        body = body.replace(f"\n  {name} = ", f"\n  branch_{name} = ")
+    return body
 
 
 _CONSTANTS = f"""
@@ -88,15 +126,19 @@ def _decode(axis: str, size: str) -> str:
 """
 
 
-def _candidate_scores(config: PostprocessConfig) -> str:
-    """Scores by class with dropped priors marked: candidate_scores [B,C',N]. A comparison with NaN is false."""
-    by_class = f"""
+def _ranking(config: PostprocessConfig) -> str:
+    """Which priors are candidates, and what they are ranked by: is_candidate, best_candidate_score [B,N].
+
+    A comparison with NaN is false.
+    """
+    best_class = "best_class = ArgMax<axis: int = 2, keepdims: int = 0>(class_columns)" if config.cross_class else ""
+    return f"""
   score_threshold = Constant<value = float {{{config.score_threshold!r}}}>()
   to_end = Constant<value = int64[1] {{{2**63 - 1}}}>()
-  conf_by_class = Transpose<perm: ints = [0, 2, 1]>(conf)
-  class_scores = Slice(conf_by_class, axis1, to_end, axis1)
-  best_score = ReduceMax<keepdims: int = 0>(class_scores, axis1)
-  score_sum = ReduceSum<keepdims: int = 0>(class_scores, axis1)
+  class_columns = Slice(conf, axis1, to_end, axis2)
+  best_score = ReduceMax<keepdims: int = 0>(class_columns, axis2)
+  score_sum = ReduceSum<keepdims: int = 0>(class_columns, axis2)
+  {best_class}
   score_reach = Abs(score_sum)
   box_reach = Add(reach_x, reach_y)
   is_above = Greater(best_score, score_threshold)
@@ -104,20 +146,50 @@ def _candidate_scores(config: PostprocessConfig) -> str:
   is_box_finite = LessOrEqual(box_reach, finite_limit)
   is_finite = And(is_score_finite, is_box_finite)
   is_candidate = And(is_above, is_finite)
-  is_candidate_row = Unsqueeze(is_candidate, axis1)
+  best_candidate_score = Where(is_candidate, best_score, dropped)
 """
+
+
+def _all_candidates(config: PostprocessConfig) -> str:
+    """Scores by class with dropped priors marked: candidate_scores [B,C',N]."""
     if config.cross_class:
-        return f"""{by_class}
-  best_class = ArgMax<axis: int = 1, keepdims: int = 0>(class_scores)
-  best_score_row = Unsqueeze(best_score, axis1)
-  candidate_scores = Where(is_candidate_row, best_score_row, dropped)
+        return """
+  candidate_scores = Unsqueeze(best_candidate_score, axis1)
 """
-    return f"""{by_class}
+    return """
+  class_scores = Transpose<perm: ints = [0, 2, 1]>(class_columns)
+  is_candidate_row = Unsqueeze(is_candidate, axis1)
   candidate_scores = Where(is_candidate_row, class_scores, dropped)
 """
 
 
-def _best_of_each_row(candidates: int) -> str:
+def _few_candidates(config: PostprocessConfig) -> str:
+    """The same of the FEW best priors, in the order of all priors, so that equal scores rank as they do among all:
+    candidate_scores [B,C',FEW], and `few` [B,FEW], which priors they are."""
+    best = f"""
+  few_count = Constant<value = int64[1] {{{FEW}}}>()
+  few_best_scores, few_by_score = TopK<axis: int = -1>(best_candidate_score, few_count)
+  few_as_float = Cast<to: int = {onnx.TensorProto.FLOAT}>(few_by_score)
+  few_from_last = Neg(few_as_float)
+  few_in_order, few_places = TopK<axis: int = -1>(few_from_last, few_count)
+  few = GatherElements<axis: int = 1>(few_by_score, few_places)
+  few_scores = GatherElements<axis: int = 1>(best_candidate_score, few)
+"""
+    if config.cross_class:
+        return f"""{best}
+  candidate_scores = Unsqueeze(few_scores, axis1)
+"""
+    return f"""{best}
+  few_indices = Unsqueeze(few, axis2)
+  few_columns = GatherND<batch_dims: int = 1>(class_columns, few_indices)
+  few_class_scores = Transpose<perm: ints = [0, 2, 1]>(few_columns)
+  is_few_candidate = GreaterOrEqual(few_scores, zero)
+  is_few_candidate_row = Unsqueeze(is_few_candidate, axis1)
+  candidate_scores = Where(is_few_candidate_row, few_class_scores, dropped)
+"""
+
+
+def _best_of_each_row(candidates: int, is_few: bool) -> str:
     """The n best of each class, best first: row_scores, row_x1 ... [B,C',n], row_area, row_priors [B,C'*n]."""
     gathers = "".join(
         f"""
@@ -125,61 +197,20 @@ def _best_of_each_row(candidates: int) -> str:
   row_{name} = Reshape(flat_{name}, rows_shape)"""
         for name in ("x1", "y1", "x2", "y2")
     )
+    places = "row_places" if is_few else "row_priors"
+    names = "row_priors = GatherElements<axis: int = 1>(few, row_places)" if is_few else ""
     return f"""
   candidate_count = Constant<value = int64[1] {{{candidates}}}>()
   flat_shape = Constant<value = int64[2] {{0, -1}}>()
   row_scores, row_indices = TopK<axis: int = -1>(candidate_scores, candidate_count)
   rows_shape = Shape(row_scores)
-  row_priors = Reshape(row_indices, flat_shape)
+  {places} = Reshape(row_indices, flat_shape)
+  {names}
 {gathers}
   row_width = Sub(row_x2, row_x1)
   row_height = Sub(row_y2, row_y1)
   row_product = Mul(row_width, row_height)
   row_area = Max(row_product, min_area)
-"""
-
-
-def _worst_overlap(candidates: int) -> str:
-    """Largest IoU of each with a better one of its class: overlap [B,C',n]."""
-    blocks = _IOU_BLOCKS if candidates % _IOU_BLOCKS == 0 else 1
-    size = candidates // blocks
-    text = []
-    for name in ("x1", "y1", "x2", "y2", "area"):
-        parts = ", ".join(f"{name}_part{block}" for block in range(blocks))
-        text.append(f"  {parts} = Split<axis: int = 2, num_outputs: int = {blocks}>(row_{name})")
-    for block in range(blocks):
-        for name in ("x1", "y1", "x2", "y2", "area"):
-            better = ", ".join(f"{name}_part{index}" for index in range(block + 1))
-            text.append(f"""
-  {name}_upto{block} = Concat<axis: int = 2>({better})
-  {name}_better{block} = Unsqueeze({name}_upto{block}, axis2)
-  {name}_this{block} = Unsqueeze({name}_part{block}, axis3)""")
-        text.append(_iou_block(block, first_row=block * size))
-    overlaps = ", ".join(f"overlap{block}" for block in range(blocks))
-    return "\n".join(text) + f"\n  overlap = Concat<axis: int = 2>({overlaps})\n"
-
-
-def _iou_block(block: int, first_row: int) -> str:
-    """boxes.box_iou of a block of rows with all that can be better: overlap{block} [B,C',rows].
-
-    Only one side length is held at 0: with the other negative, so is the IoU, and a maximum does not see it.
-    """
-    b = block
-    return f"""
-  right{b} = Min(x2_this{b}, x2_better{b})
-  left{b} = Max(x1_this{b}, x1_better{b})
-  wide{b} = Sub(right{b}, left{b})
-  common_width{b} = Relu(wide{b})
-  bottom{b} = Min(y2_this{b}, y2_better{b})
-  top{b} = Max(y1_this{b}, y1_better{b})
-  common_height{b} = Sub(bottom{b}, top{b})
-  intersection{b} = Mul(common_width{b}, common_height{b})
-  areas{b} = Add(area_this{b}, area_better{b})
-  union{b} = Sub(areas{b}, intersection{b})
-  iou{b} = Div(intersection{b}, union{b})
-  diagonal{b} = Constant<value = int64 {{{first_row - 1}}}>()
-  iou_with_better{b} = Trilu<upper: int = 0>(iou{b}, diagonal{b})
-  overlap{b} = ReduceMax<keepdims: int = 0>(iou_with_better{b}, axis3)
 """
 
 

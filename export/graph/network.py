@@ -8,6 +8,7 @@ from torch import nn
 
 from yolact_deploy.artifacts.tensor_names import NETWORK_INPUT, RAW_OUTPUTS, feature_names
 from yolact_deploy.export.graph.deform_conv import with_form
+from yolact_deploy.export.graph.fold_norm import fold_norms
 from yolact_deploy.export.graph.tracing import trace
 from yolact_deploy.models.yolact import Yolact
 
@@ -42,4 +43,5 @@ def export_network(model: Yolact, batch: int | None, deform_conv: str = "gridsam
             name="network",
         )
     del graph.output[len(RAW_OUTPUTS) :]  # the names are what they were wanted for
+    fold_norms(graph)
     return graph

@@ -17,7 +17,7 @@ from yolact_deploy.artifacts.metadata import (
 from yolact_deploy.checkpoints.reader import Checkpoint, read_checkpoint
 from yolact_deploy.config.model import ModelConfig, PostprocessConfig
 from yolact_deploy.dependencies import require
-from yolact_deploy.errors import ConfigError
+from yolact_deploy.errors import ConfigError, warn_assumed
 from yolact_deploy.files import check_no_input, check_output_path, write_bytes
 from yolact_deploy.images import read_image, sample_image
 from yolact_deploy.types import Image
@@ -39,6 +39,7 @@ class ExportOptions:
     batch: int | None = 1  # None: dynamic
     postprocess: PostprocessConfig = field(default_factory=PostprocessConfig)
     deform_conv: str = "gridsample"  # one of deform_conv.FORM_CHOICES; matters to YOLACT++ alone
+    inline: bool = False  # standard operators only, no domain nodes and no functions
     check_image: Path | None = None  # None: a bundled picture
     force: bool = False  # replace an existing file
 
@@ -88,7 +89,7 @@ def export_onnx(weights: Path, options: ExportOptions) -> ExportResult:
 
 
 def _export(checkpoint: Checkpoint, options: ExportOptions, output: Path, image: Image) -> ExportResult:
-    from yolact_deploy.export.graph.assemble import PROTOTYPE_MASKS, build_model
+    from yolact_deploy.export.graph.assemble import PROTOTYPE_MASKS, build_model, with_standard_operators
     from yolact_deploy.export.graph.check import check_export  # these need the packages that were asked for above
     from yolact_deploy.export.graph.mask_scores import export_mask_scores
     from yolact_deploy.export.graph.network import export_network
@@ -114,6 +115,9 @@ def _export(checkpoint: Checkpoint, options: ExportOptions, output: Path, image:
         masks = PROTOTYPE_MASKS if metadata.mask_size == IMAGE_SIZE_MASKS else "masks"
         mask_scores = export_mask_scores(model.maskiou_net, config, options.postprocess, batch, masks)
     exported = build_model(network, metadata, batch, mask_scores)
+    if options.inline:
+        exported = with_standard_operators(exported)
+        warn_assumed("standard operators only: TensorRT plugins have nothing to attach to in this file")
     check = check_export(model, exported, options.postprocess, image, batch)
     path = output if check.passed else output.with_name(f"{output.stem}.failed-check{output.suffix}")
     write_bytes(path, exported.SerializeToString())

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from yolact_deploy.artifacts.metadata import ModelMetadata
+from yolact_deploy.artifacts.quantization import is_quantised
 from yolact_deploy.dependencies import require
 from yolact_deploy.errors import ConfigError, ModelFileError
 from yolact_deploy.files import check_no_input, check_output_path, write_bytes
@@ -69,6 +70,21 @@ def convert_file(source: Path, output: Path, precision: str, force: bool = False
     )
 
 
+def check_convertible(model: onnx.ModelProto, source: object) -> ModelMetadata:
+    """What an fp32 `model` says of itself.
+
+    Raises ModelFileError when it is not ours, not valid or of another precision: int8 by its nodes, whatever it says.
+    """
+    from yolact_deploy.artifacts.onnx_file import check_model, metadata_of
+
+    metadata = metadata_of(model, source)
+    precision = "int8" if is_quantised(model) else metadata.precision
+    if precision != "fp32":
+        raise ModelFileError(f"{source} is already {precision}: convert the fp32 file")
+    check_model(model, source)
+    return metadata
+
+
 def _check_precision(precision: str) -> None:
     if precision not in PRECISIONS:
         raise ConfigError(f"unknown precision {precision!r} to convert to: use one of {', '.join(PRECISIONS)}")
@@ -77,14 +93,11 @@ def _check_precision(precision: str) -> None:
 def _convert(model: onnx.ModelProto, precision: str, source: object) -> tuple[onnx.ModelProto, WeightLoss]:
     _check_precision(precision)
     onnx = require("onnx", "converting an ONNX file")
-    from yolact_deploy.artifacts.onnx_file import check_model, metadata_of, props_of
+    from yolact_deploy.artifacts.onnx_file import check_model, props_of
     from yolact_deploy.export.precision.half_types import HALF_TYPES
     from yolact_deploy.export.precision.mixed_precision import cast_network
 
-    metadata = metadata_of(model, source)
-    if metadata.precision != "fp32":
-        raise ModelFileError(f"{source} is already {metadata.precision}: convert the fp32 file")
-    check_model(model, source)
+    metadata = check_convertible(model, source)
     converted = onnx.ModelProto()
     converted.CopyFrom(model)
     weights = cast_network(converted, HALF_TYPES[precision], source)

@@ -220,6 +220,13 @@ def manifest_path(engine: Path) -> Path:
 _REBUILD_OPTIONS = {
     "runtime": "--runtime",
     "precision": "--precision",
+    "fp16": "--fp16",
+    "method": "--method",
+    "calibration": "--calibration",
+    "images": "--images",
+    "statistics": "--statistics",
+    "keep": "--keep",
+    "recipe": "--recipe",
     "min_size": "--min",
     "opt_size": "--opt",
     "max_size": "--max",

@@ -10,8 +10,10 @@ from dataclasses import dataclass, replace
 from ..config.model import ModelConfig, PostprocessConfig
 from ..config.plain_values import parse_json
 from ..errors import ConfigError, ModelFileError, warn_assumed
+from .quantization import Quantization
 
 FORMAT_KEY = "yolact_deploy.format"
+QUANTIZATION_KEY = "yolact_deploy.quantization"
 FORMATS = ("1", "2")  # the newest grows when a reader of this version could misread a file
 INPUT_KINDS = ("image", "tensor")
 PROTOTYPE_SIZE_MASKS, IMAGE_SIZE_MASKS = MASK_SIZES = ("prototype", "image")
@@ -27,13 +29,14 @@ class ModelMetadata:
     config: ModelConfig
     postprocess: PostprocessConfig
     input_kind: str  # "image": uint8 [B,H,W,3] BGR, any size; "tensor": float32 [B,3,S,S] RGB, normalised
-    precision: str  # of the network: fp32, fp16, ...
+    precision: str  # of the network: fp32, fp16, bf16 or int8
     checkpoint_name: str
     checkpoint_sha256: str
     tool_version: str
     deform_conv: str = "none"  # one of DEFORM_CONV_FORMS, or none where nothing is deformable
     # "prototype": float32 [B,D,Hp,Wp], soft; "image": int32 [B,D,H,ceil(W/32)], see types.PackedMasks
     mask_size: str = PROTOTYPE_SIZE_MASKS
+    quantization: Quantization | None = None  # of an int8 file that this project made
 
     @property
     def format(self) -> str:
@@ -42,6 +45,7 @@ class ModelMetadata:
 
     def to_props(self) -> dict[str, str]:
         """Entries for ONNX `metadata_props`."""
+        quantization = {} if self.quantization is None else {QUANTIZATION_KEY: self.quantization.to_json()}
         return {
             FORMAT_KEY: self.format,
             "yolact_deploy.version": self.tool_version,
@@ -54,6 +58,7 @@ class ModelMetadata:
             "yolact_deploy.masks": self.mask_size,
             "yolact_deploy.checkpoint": self.checkpoint_name,
             "yolact_deploy.checkpoint_sha256": self.checkpoint_sha256,
+            **quantization,
         }
 
     @classmethod
@@ -83,6 +88,7 @@ class ModelMetadata:
                 tool_version=_word(props, "version"),
                 deform_conv=_word(props, "deform_conv", ("none", *DEFORM_CONV_FORMS), default="none"),
                 mask_size=_word(props, "masks", MASK_SIZES, default=PROTOTYPE_SIZE_MASKS),
+                quantization=_quantization(props.get(QUANTIZATION_KEY)),
             )
         except KeyError as error:
             reason = f"it lacks {error.args[0]}"
@@ -108,3 +114,8 @@ def _word(props: Mapping[str, str], key: str, allowed: tuple[str, ...] = (), def
     if not isinstance(text, str) or len(text) > MAX_WORD_LENGTH or (allowed and text not in allowed):
         raise ValueError(f"{name} is {reprlib.repr(text)}")
     return text
+
+
+def _quantization(text: str | None) -> Quantization | None:
+    """Raises as `Quantization.from_json`."""
+    return None if text is None else Quantization.from_json(text)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import ModelFileError
+from .quantization import is_quantising
 
 MAX_NESTING = 32  # graphs inside nodes inside graphs
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # wire types
@@ -24,8 +25,6 @@ _TENSOR_LOCATION = 14  # its values: 0 in the file, 1 in another
 _FUNCTION_NAME, _FUNCTION_NODE, _FUNCTION_DOMAIN = 1, 7, 10
 
 Operator = tuple[str, str]  # domain, "" for ONNX's own; name
-_QUANTISING = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "ConvInteger", "MatMulInteger")
-_QUANTISED_PREFIXES = ("QLinear", "QGemm")  # QLinearConv, QLinearMatMul, and those of com.microsoft
 
 
 @dataclass
@@ -41,7 +40,7 @@ class OnnxStructure:
     def is_quantised(self) -> bool:
         """Whether any node computes in 8 bits, or turns values into them or back."""
         every = self.operators.union(*self.functions.values())
-        return any(name in _QUANTISING or name.startswith(_QUANTISED_PREFIXES) for _, name in every)
+        return any(is_quantising(name) for _, name in every)
 
 
 def scan_onnx(path: Path) -> OnnxStructure:

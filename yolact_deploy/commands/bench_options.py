@@ -19,7 +19,14 @@ class ExifChoice(str, Enum):
     IGNORE = "ignore"
 
 
-Models = Annotated[list[Path], typer.Argument(metavar="MODEL...", help="Checkpoints, exported .onnx files, engines.")]
+Models = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="MODEL...",
+        help="Checkpoints, exported .onnx files, engines; model.onnx@openvino and "
+        "model.onnx@openvino-bf16 name a runtime.",
+    ),
+]
 Reference = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Reference model for parity (default: the checkpoint, if exactly one is given)."),

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .. import console
+from ..artifacts.quantization import TENSORRT_LAYOUT
 from ..dependencies import require
 from ..errors import ConfigError
+from . import int8_options as int8_given
 from .options import Force, Verbose
 
 if TYPE_CHECKING:
@@ -32,11 +34,22 @@ def run(
     ] = "auto",
     precision: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Precision of the network: fp32, fp16 or bf16 (default: that of MODEL)."),
+        typer.Option(
+            metavar="NAME", help="Precision of the network: fp32, fp16, bf16 or int8 (default: that of MODEL)."
+        ),
     ] = None,
     fp32: Annotated[bool, typer.Option("--fp32", help="Same as --precision fp32.")] = False,
     fp16: Annotated[bool, typer.Option("--fp16", help="Same as --precision fp16.")] = False,
     bf16: Annotated[bool, typer.Option("--bf16", help="Same as --precision bf16.")] = False,
+    int8: Annotated[
+        bool, typer.Option("--int8", help="Same as --precision int8; with --fp16, what is not int8 is fp16.")
+    ] = False,
+    calibration: int8_given.Calibration = None,
+    images: int8_given.Images = None,
+    method: int8_given.Method = None,
+    statistics: int8_given.StatisticsFile = None,
+    keep: int8_given.Keep = None,
+    recipe: int8_given.Recipe = None,
     tf32: Annotated[
         bool, typer.Option("--tf32", help="Let fp32 convolutions round to TF32: faster, as exact as fp16.")
     ] = False,
@@ -108,13 +121,25 @@ def run(
     require("onnx", "building an engine")
     from ..export.engine.build import build_engine
     from ..export.engine.options import EngineOptions, read_batch_range, read_bytes
+    from ..export.precision.int8.file import Int8Request
     from ..types import ImageSize
     from .build_progress import build_progress
 
+    wanted = _precision(precision, fp32=fp32, fp16=fp16, bf16=bf16, int8=int8)
+    request = None
+    if wanted == "int8":
+        quantising = int8_given.read_int8_options(TENSORRT_LAYOUT, method, fp16, keep, recipe)
+        pictures = int8_given.read_statistics_source(calibration, images, statistics, quantising)
+        request = Int8Request(quantising, pictures)
+    else:
+        int8_given.refuse_without_int8(
+            calibration=calibration, images=images, method=method, statistics=statistics, keep=keep, recipe=recipe
+        )
     options = EngineOptions(
         output=output or source.with_suffix(".engine"),
         runtime=runtime,
-        precision=_precision(precision, fp32=fp32, fp16=fp16, bf16=bf16),
+        precision=wanted,
+        int8=request,
         tf32=tf32,
         min_size=ImageSize.parse(min_size) if min_size else None,
         opt_size=ImageSize.parse(opt_size) if opt_size else None,
@@ -142,8 +167,10 @@ def _split(values: list[str]) -> tuple[str, ...]:
 
 
 def _precision(name: str | None, **flags: bool) -> str | None:
-    """The one precision that is asked for. Raises ConfigError when there are several."""
+    """The one precision that is asked for; int8 with fp16 is int8. Raises ConfigError when there are several."""
     asked = {flag for flag, is_set in flags.items() if is_set} | ({name} if name else set())
+    if asked == {"int8", "fp16"}:
+        return "int8"
     if len(asked) > 1:
         raise ConfigError(f"one precision, not {' and '.join(sorted(asked))}")
     return asked.pop() if asked else None

@@ -68,6 +68,14 @@ def run(
             "ONNX Runtime 1.25 or newer and TensorRT, not for TensorRT for RTX. auto: the faster one in ONNX Runtime.",
         ),
     ] = "gridsample",
+    inline: Annotated[
+        bool,
+        typer.Option(
+            "--inline",
+            help="Write standard operators only, for OpenVINO, OpenCV and others; TensorRT plugins then have nothing "
+            "to attach to.",
+        ),
+    ] = False,
     image: Annotated[
         Path | None, typer.Option(help="Picture for the final check (default: a bundled one).", metavar="FILE")
     ] = None,
@@ -91,6 +99,7 @@ def run(
         batch=read_batch(batch),
         postprocess=PostprocessConfig(score_threshold, iou_threshold, top_k, max_detections, cross_class),
         deform_conv=deform_conv,
+        inline=inline,
         check_image=image,
         force=force,
     )

@@ -113,6 +113,13 @@ def run(
     max_pixels: Annotated[
         int | None, typer.Option(min=1, help="Refuse images with more pixels (default: 70000000).", show_default=False)
     ] = None,
+    runtime: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Runtime of an .onnx file: onnxruntime or openvino (default: onnxruntime)."),
+    ] = None,
+    precision: Annotated[
+        str | None, typer.Option(metavar="NAME", help="With --runtime openvino: fp32 or bf16 (default: fp32).")
+    ] = None,
     device: Device = "auto",
     threads: Threads = None,
     config: Config = None,
@@ -158,6 +165,8 @@ def run(
         trust=trust,
         plugins=plugins,
         shares_cores=True,
+        runtime=runtime,
+        precision=precision,
     ) as predictor:
         wanted = None if classes is None else parse_classes(classes, predictor.metadata.config.class_names)
         options = replace(options, selection=Selection(lowest, wanted, max_detections))

@@ -19,6 +19,7 @@ def model_facts(metadata: ModelMetadata, verbose: bool) -> Facts:
         ("configuration", f"{config.name}, {config.backbone.describe()}, {config.image_size} x {config.image_size} px"),
         *plus_facts(config, metadata.deform_conv),
         ("precision", metadata.precision),
+        *([] if metadata.quantization is None else [("quantisation", metadata.quantization.describe())]),
         ("masks", f"at {metadata.mask_size} size"),
         ("classes", names_text(config.class_names, verbose)),
         (

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
 
 from ..artifacts.metadata import ModelMetadata
+from ..artifacts.outputs import split_batch
+from ..ops.preprocess import preprocess_numpy
 from ..types import Image, NetworkDetections
 
 
@@ -30,6 +32,20 @@ class Runtime(Protocol):
 def counted_threads(count: int) -> str:
     """ "1 thread", "2 threads"."""
     return f"{count} thread{'' if count == 1 else 's'}"
+
+
+def detect_in_batches(
+    run: Callable[[np.ndarray], Mapping[str, np.ndarray]],
+    images: Sequence[Image],
+    metadata: ModelMetadata,
+    batch_size: int | None,
+) -> list[NetworkDetections]:
+    """`Runtime.detect` of an exported file; `run` makes its outputs from its input."""
+    results: list[NetworkDetections] = []
+    for batch, count in batches(images, batch_size):
+        tensor = preprocess_numpy(batch, metadata.config) if metadata.input_kind == "tensor" else batch
+        results += split_batch(run(tensor), count)
+    return results
 
 
 def batches(images: Sequence[Image], batch_size: int | None) -> Iterator[tuple[np.ndarray, int]]:

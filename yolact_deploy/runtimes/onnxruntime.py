@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 
 from ..artifacts.onnx_file import read_metadata
-from ..artifacts.outputs import output_names, split_batch
+from ..artifacts.outputs import output_names
 from ..dependencies import require
 from ..errors import ModelFileError, YolactDeployError
-from ..ops.preprocess import preprocess_numpy
 from ..types import Image, NetworkDetections
-from .base import batches, counted_threads
+from .base import counted_threads, detect_in_batches
 
 
 def create_session(
@@ -79,12 +78,7 @@ class OnnxRuntime:
 
     def detect(self, images: Sequence[Image]) -> list[NetworkDetections]:
         """See `Runtime.detect`."""
-        results: list[NetworkDetections] = []
-        for batch, count in batches(images, self.batch_size):
-            if self.metadata.input_kind == "tensor":
-                batch = preprocess_numpy(batch, self.metadata.config)
-            results += split_batch(self.run(batch), count)
-        return results
+        return detect_in_batches(self.run, images, self.metadata, self.batch_size)
 
     def run(self, batch: np.ndarray) -> dict[str, np.ndarray]:
         """One call of the session: its input -> its outputs by name."""

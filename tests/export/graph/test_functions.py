@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import onnx
 import onnxruntime as ort
@@ -14,6 +16,7 @@ from onnx import TensorProto, helper
 from tests.hard_cases import HARD_CASES, Case, random_case
 from yolact_deploy.artifacts.operators import DOMAIN, FAST_NMS, MASK_ASSEMBLY
 from yolact_deploy.config.model import PostprocessConfig
+from yolact_deploy.export.graph import fast_nms as fast_nms_module
 from yolact_deploy.export.graph.domain import DOMAIN_VERSION, OPSET
 from yolact_deploy.export.graph.fast_nms import fast_nms_attributes, fast_nms_function
 from yolact_deploy.export.graph.mask_assembly import (
@@ -74,9 +77,12 @@ def check_fast_nms(cases: list[Case], config: PostprocessConfig) -> None:
             assert not actual[count:].any()
 
 
+@pytest.mark.parametrize("few", [2, fast_nms_module.FEW])
 @pytest.mark.parametrize("cross_class", [False, True])
 @pytest.mark.parametrize("name", HARD_CASES)
-def test_fast_nms_on_hard_cases(name: str, cross_class: bool) -> None:
+def test_fast_nms_on_hard_cases(name: str, cross_class: bool, few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With and without the short cut for few candidates."""
+    monkeypatch.setattr(fast_nms_module, "FEW", few)
     check_fast_nms([HARD_CASES[name]()], PostprocessConfig(top_k=12, max_detections=7, cross_class=cross_class))
 
 
@@ -85,10 +91,26 @@ def test_fast_nms_on_hard_cases(name: str, cross_class: bool) -> None:
     seed=st.integers(0, 2**31), batch=st.integers(1, 3), n=st.integers(1, 60), classes=st.integers(1, 6),
     cross_class=st.booleans(), top_k=st.integers(1, 40), max_detections=st.integers(1, 50),
     score_threshold=st.sampled_from([0.0, 0.05, 0.3]), iou_threshold=st.sampled_from([0.0, 0.3, 0.5, 1.0]),
+    few=st.integers(1, 60),
 )  # fmt: skip
-def test_fast_nms_on_random_shapes(seed: int, batch: int, n: int, classes: int, **options: object) -> None:
+def test_fast_nms_on_random_shapes(seed: int, batch: int, n: int, classes: int, few: int, **options: object) -> None:
     cases = [random_case(seed + index, n, classes) for index in range(batch)]
-    check_fast_nms(cases, PostprocessConfig(**options))  # type: ignore[arg-type]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fast_nms_module, "FEW", few)
+        check_fast_nms(cases, PostprocessConfig(**options))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("cross_class", [False, True])
+@pytest.mark.parametrize("count", [0, 1, 1023, 1024, 1025, 1500])
+def test_fast_nms_with_so_many_candidates(count: int, cross_class: bool) -> None:
+    """Around the limit of the short cut, with many equal scores, which rank by their place."""
+    case = random_case(11, n=1500, classes=5)
+    random = np.random.default_rng(count)
+    conf = np.full((1500, 6), 0.01, np.float32)
+    chosen = random.permutation(1500)[:count]
+    conf[chosen, random.integers(1, 6, count)] = random.integers(2, 10, count) / np.float32(10)
+    conf[:, 0] = 1 - conf[:, 1:].sum(axis=1)
+    check_fast_nms([replace(case, conf=torch.from_numpy(conf))], PostprocessConfig(cross_class=cross_class))
 
 
 def test_fast_nms_at_full_size() -> None:
