@@ -8,7 +8,7 @@ NANO := benchmarks/data/nano
 NANO_WEIGHTS := $(NANO)/yolact_nano_22_4148.pth
 OUT := out
 
-EXTRAS := export,cpu,rtx,bench,plugins,dev
+EXTRAS := export,cpu,rtx,openvino,bench,plugins,dev
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: install demo test test-slow fuzz test-arm64 lint format clean
