@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import enum
+import importlib.machinery
 import json
 import types
 from collections.abc import Sequence
@@ -407,6 +408,7 @@ KINDS = (
 def fake_tensorrt(gpu: FakeGpu, version: str = "11.4.1.2") -> types.ModuleType:
     """A module `tensorrt` of `version` whose engines run on `gpu`, with a plugin registry of its own."""
     module: Any = types.ModuleType("tensorrt")
+    module.__spec__ = importlib.machinery.ModuleSpec("tensorrt", None)  # as PyTorch asks for it
     module.__version__ = version
     registry = IPluginRegistry()
     module.get_plugin_registry = lambda: registry

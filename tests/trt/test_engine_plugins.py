@@ -136,6 +136,9 @@ def test_an_engine_of_version_0_1_0(engine: Path, there: Path) -> None:
     same = kept(11, SOURCES)
     with pytest.raises(ModelFileError, match=rf"{same} was compiled from other plugin sources \({SOURCES}\) .*unknown"):
         loaded(engine)
+    another = named_plugin_library(engine.with_name("another.so"), 11, "another that does not say its sources")
+    with pytest.raises(ModelFileError, match=r"other plugin sources \(unknown\) .* \(unknown\)"):
+        loaded(engine, another)
     assert loaded(engine, there) == [str(there)]
 
 
