@@ -34,9 +34,7 @@ def choose_models(options: BenchOptions) -> tuple[list[Path], Path | None]:
         if not file.is_file():
             raise ModelFileError(f"no such file: {file}")
         unique.setdefault(path.resolve(), path)
-    if options.plugins is not None and not any(
-        kind_of(RuntimeChoice.parse(path).file) is Kind.ENGINE for path in unique.values()
-    ):
+    if options.plugins is not None and not any(_is_engine(path) for path in unique.values()):
         raise YolactDeployError("--plugins is for engines, and no model is one: leave it out")
     if options.reference:
         return list(unique.values()), unique[options.reference.resolve()]
@@ -105,10 +103,14 @@ def open_model(path: Path, options: BenchOptions, threads: int | None = None) ->
 
 def config_of(path: Path, options: BenchOptions) -> ModelConfig | None:
     """The configuration that the options give to checkpoints and trusted engines; other files bring their own."""
-    is_bare = options.trust and kind_of(path) is Kind.ENGINE and not manifest_path(path).exists()
+    is_bare = options.trust and _is_engine(path) and not manifest_path(path).exists()
     return options.config if is_bare or is_checkpoint(path) else None
 
 
 def plugins_of(path: Path, options: BenchOptions) -> Path | None:
     """The plugin library that the options give to engines."""
-    return options.plugins if kind_of(path) is Kind.ENGINE else None
+    return options.plugins if _is_engine(path) else None
+
+
+def _is_engine(path: Path) -> bool:
+    return kind_of(RuntimeChoice.parse(path).file) is Kind.ENGINE

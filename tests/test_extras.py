@@ -26,6 +26,7 @@ CASES = [
     pytest.param("cpu,bench", "aarch64", "3.12", id="cpu-arm"),
     pytest.param("export,cpu,bench", "x86_64", "3.11", id="cpu"),
     pytest.param("export,gpu,bench", "x86_64", "3.11", id="gpu"),
+    pytest.param("openvino,cpu", "x86_64", "3.11", id="openvino"),
     pytest.param("rtx", "x86_64", "3.11", id="rtx"),
     pytest.param("plugins", "x86_64", "3.11", id="plugins"),
 ]
