@@ -9,8 +9,14 @@ import zlib
 
 import numpy as np
 
-# Gains that keep activations of every official configuration in a useful range; all other kernels use 1.4.
-_GAIN = {".lat_layers.": 0.25, ".conf_layer.": 1.0, ".bbox_layer.": 0.5, ".mask_layer.": 0.5}
+# Gains that keep activations in a useful range; all other kernels use 1.4.
+_GAIN = {
+    # The official code and YolactEdge.
+    ".lat_layers.": 0.25, ".conf_layer.": 1.0, ".bbox_layer.": 0.5, ".mask_layer.": 0.5,
+    # mmdetection.
+    ".lateral_convs.": 0.25, ".fpn_convs.3.": 0.5, ".conv_cls.": 0.8, ".conv_reg.": 0.5, ".conv_coeff.": 0.5,
+}  # fmt: skip
+_CENTERED = ("bbox_head.conv_cls.", "bbox_head.conv_coeff.")
 
 
 def seeded_tensor(key: str, shape: tuple[int, ...]) -> np.ndarray:
@@ -28,6 +34,8 @@ def seeded_tensor(key: str, shape: tuple[int, ...]) -> np.ndarray:
         return (0.3 * noise).astype(np.float32)
     if len(shape) == 4:  # convolution kernel [out, in, kh, kw]
         gain = next((g for part, g in _GAIN.items() if part in key), 1.4)
+        if key.startswith(_CENTERED):  # features are positive: without this a few classes win everywhere
+            noise -= noise.mean(axis=(1, 2, 3), keepdims=True)
         return (noise * gain / np.sqrt(np.prod(shape[1:]))).astype(np.float32)
     if key.endswith("bias"):
         return (0.05 * noise).astype(np.float32)

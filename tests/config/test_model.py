@@ -106,6 +106,8 @@ def test_num_classes_without_names() -> None:
         {"backbone": "resnet50"},
         {"backbone": {"kind": "vgg"}},
         {"backbone": {"depths": [1, 1]}},
+        {"backbone": {"kind": "mobilenetv2"}},
+        {"fpn_extra_from": "C4"},
         {"backbone": {"width": 3}},
         {"backbone": {"dcn_layers": [0, 4, 23]}},
         {"backbone": {"dcn_layers": [0, 4, 24, 3]}},

@@ -50,6 +50,7 @@ class Architecture:
     anchors_per_cell: int  # A
     num_classes: int  # C
     num_downsample: int
+    extra_from: str  # of config.model.FPN_EXTRA_FROM; equal channels are taken for P5
     mask_iou_channels: tuple[int, ...]  # empty: no mask-IoU net
 
     @classmethod
@@ -100,6 +101,7 @@ class Architecture:
             anchors_per_cell=anchors,
             num_classes=num_classes,
             num_downsample=_count(shapes, r"fpn\.downsample_layers\.(\d+)\.weight"),
+            extra_from=_extra_from(shapes),
             mask_iou_channels=_mask_iou_channels(shapes),
         )
 
@@ -117,6 +119,7 @@ class Architecture:
             (self.head_channels, config.head_channels, "{} head channels"),
             (self.num_prototypes, config.num_prototypes, "mask dimension {}"),
             (self.anchors_per_cell, config.anchors_per_cell, "{} anchors per cell"),
+            (self.extra_from, config.fpn_extra_from, "extra FPN levels from {}"),
         ]
         found = [f"{words.format(here)}, not {there}" for here, there, words in pairs if here != there]
         if not found and self.backbone.depths != config.backbone.depths:  # as deep in all, but other stages
@@ -169,6 +172,8 @@ class Architecture:
             "head_channels": self.head_channels,
             "num_prototypes": self.num_prototypes,
         }
+        if self.extra_from != "P5":
+            fields["fpn_extra_from"] = self.extra_from
         if self.is_plus:
             fields["mask_iou_channels"] = self.mask_iou_channels
         return json.dumps(fields)
@@ -193,6 +198,12 @@ def _backbone(shapes: Mapping[str, tuple[int, ...]]) -> BackboneConfig:
     pattern = r"backbone\.layers\.(\d+)\.(\d+)\.conv2\.conv_offset_mask\.weight"
     deformable = {(int(match[1]), int(match[2])) for key in shapes if (match := re.fullmatch(pattern, key))}
     return _with_deformable(plain, deformable) if deformable else plain
+
+
+def _extra_from(shapes: Mapping[str, tuple[int, ...]]) -> str:
+    channels = shapes["fpn.lat_layers.0.weight"][0]
+    first = shapes.get("fpn.downsample_layers.0.weight", (channels, channels))
+    return "P5" if first[1] == channels else "C5"
 
 
 def _with_deformable(plain: BackboneConfig, blocks: set[tuple[int, int]]) -> BackboneConfig:

@@ -64,6 +64,11 @@ def read_checkpoint(path: str | Path, config: ModelConfig | None = None, num_cla
     stored, file_format = read_tensors(path)
     family = family_of(stored)
     translation = family.translate(stored, path)
+    if family.lacks:
+        raise CheckpointError(
+            f"{path.name} is a YOLACT of {family.name}, which this version does not export: it lacks {family.lacks}, "
+            "and without them detections would differ; use the code that trained it"
+        )
     tensors = translation.tensors
     found = Architecture.of(tensors, path)
     if num_classes is not None and num_classes != found.num_classes:

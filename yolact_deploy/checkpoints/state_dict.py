@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import pickle
 import re
@@ -14,6 +15,7 @@ import torch
 from ..dependencies import require
 from ..errors import CheckpointError
 from .archive import check_file
+from .inert import HISTORY_BUFFER, inert_objects
 
 MAX_TENSORS = 20_000
 _FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
@@ -54,15 +56,19 @@ def _read_safetensors(path: Path) -> Any:
         raise CheckpointError(f"{path} is not a readable .safetensors file ({error}): copy it again") from None
 
 
-def _read_pickle(path: Path) -> Any:
+def _read_pickle(path: Path, skips_history: bool = False) -> Any:
+    """The content of a checkpoint; `skips_history`: with stand-ins for mmengine's training history."""
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with inert_objects() if skips_history else contextlib.nullcontext():
+            return torch.load(path, map_location="cpu", weights_only=True)
     except MemoryError:
         raise
     except Exception as error:  # torch raises UnpicklingError, RuntimeError, EOFError, KeyError and more on bad bytes
         found = (
             re.search(r"(?:GLOBAL|global) ([\w.]+)", str(error)) if isinstance(error, pickle.UnpicklingError) else None
         )
+        if found is not None and found[1] == HISTORY_BUFFER and not skips_history:
+            return _read_pickle(path, skips_history=True)
         if found is None:
             raise CheckpointError(f"{path} is damaged or cut off: download or copy it again") from None
         raise CheckpointError(

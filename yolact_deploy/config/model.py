@@ -25,6 +25,7 @@ MAX_SCALE = 100_000  # px
 MAX_LEVELS = 8  # of the FPN
 MAX_PRIORS = 4_000_000
 MAX_MASK_IOU_LAYERS = 8
+FPN_EXTRA_FROM = ("P5", "C5")  # the FPN's last level, or the backbone's
 
 _RESNET101 = BackboneConfig()
 
@@ -41,6 +42,8 @@ class ModelConfig:
     aspect_ratios: tuple[float, ...] = (1, 0.5, 2)  # width / height
     square_anchors: bool = True  # the official v1 bug that its weights depend on: height = width
     fpn_channels: int = 256
+    fpn_relu: bool = True  # after P3, P4 and P5
+    fpn_extra_from: str = "P5"  # one of FPN_EXTRA_FROM: what the first extra level is computed from
     proto_channels: int = 256
     head_channels: int = 256
     num_prototypes: int = 32  # K
@@ -63,6 +66,10 @@ class ModelConfig:
         for field in ("fpn_channels", "proto_channels", "head_channels", "num_prototypes"):
             if not 1 <= getattr(self, field) <= MAX_CHANNELS:
                 raise ConfigError(f"{field} {getattr(self, field)}: between 1 and {MAX_CHANNELS}")
+        if self.fpn_extra_from not in FPN_EXTRA_FROM:
+            raise ConfigError(
+                f"fpn_extra_from {reprlib.repr(self.fpn_extra_from)}: use one of {', '.join(FPN_EXTRA_FROM)}"
+            )
         self._check_names()
         self._check_mask_iou_net()
 

@@ -19,13 +19,23 @@ from .backbone import make_backbone, stage_channels
 class FPN(nn.Module):
     """Feature pyramid (Lin et al. 2017): three backbone levels in, plus stride-2 levels on top."""
 
-    def __init__(self, in_channels: list[int], channels: int, num_downsample: int) -> None:
+    def __init__(self, in_channels: list[int], config: ModelConfig) -> None:
         super().__init__()
+        channels = config.fpn_channels
+        self.has_relu = config.fpn_relu
+        self.is_extra_from_backbone = config.fpn_extra_from == "C5"
         # Official order: the deepest level comes first.
         self.lat_layers = nn.ModuleList(nn.Conv2d(c, channels, 1) for c in reversed(in_channels))
         self.pred_layers = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=1) for _ in in_channels)
         self.downsample_layers = nn.ModuleList(
-            nn.Conv2d(channels, channels, 3, stride=2, padding=1) for _ in range(num_downsample)
+            nn.Conv2d(
+                in_channels[-1] if level == 0 and self.is_extra_from_backbone else channels,
+                channels,
+                3,
+                stride=2,
+                padding=1,
+            )
+            for level in range(config.num_downsample)
         )
 
     def forward(self, stages: list[torch.Tensor]) -> list[torch.Tensor]:
@@ -37,9 +47,12 @@ class FPN(nn.Module):
             if merged is not None:
                 x = x + F.interpolate(merged, size=stage.shape[-2:], mode="bilinear", align_corners=False)
             merged = x
-            levels.insert(0, F.relu(predict(x)))
+            level = predict(x)
+            levels.insert(0, F.relu(level) if self.has_relu else level)
+        x = stages[-1] if self.is_extra_from_backbone else levels[-1]
         for downsample in self.downsample_layers:
-            levels.append(downsample(levels[-1]))
+            x = downsample(x)
+            levels.append(x)
         return levels
 
 
@@ -116,7 +129,7 @@ class Yolact(nn.Module):
         super().__init__()
         self.config = config
         self.backbone = make_backbone(config.backbone)
-        self.fpn = FPN(stage_channels(config.backbone), config.fpn_channels, config.num_downsample)
+        self.fpn = FPN(stage_channels(config.backbone), config)
         self.proto_net = _proto_net(config.fpn_channels, config.proto_channels, config.num_prototypes)
         self.prediction_layers = nn.ModuleList([PredictionHead(config)])
         # Not part of `forward`: it sees the masks of what was detected, see postprocess.rescore_masks.

@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from tests.checkpoints.families.golden import FAMILIES, assert_raw_outputs, seeded_checkpoint
 from tests.checkpoints.files import save, zeros
-from tests.conftest import DATA
 from tests.seeded_raw import seeded_raw
-from tests.seeded_weights import seeded_tensor
 from yolact_deploy.checkpoints.families.recognition import family_of
 from yolact_deploy.checkpoints.reader import read_checkpoint
 from yolact_deploy.config.backbone import BackboneConfig
@@ -25,7 +24,6 @@ from yolact_deploy.ops.postprocess import detect, reference_detections
 from yolact_deploy.ops.preprocess import preprocess
 from yolact_deploy.types import Image, RawOutputs
 
-FAMILIES = DATA / "families"
 GOLDEN = {
     "yolactedge_resnet50": "yolact_edge_resnet50",
     "yolactedge_mobilenetv2": "yolact_edge_mobilenetv2",
@@ -66,8 +64,7 @@ def refused(path: Path, *parts: str) -> None:
 @torch.inference_mode()
 def test_outputs_are_those_of_yolact_edge(name: str, official_photo: Image) -> None:
     golden = dict(np.load(FAMILIES / f"{name}.npz"))
-    shapes = json.loads((FAMILIES / f"{name}.json").read_text())["state_dict"]
-    stored = {key: torch.from_numpy(np.asarray(seeded_tensor(key, tuple(shape)))) for key, shape in shapes.items()}
+    stored = seeded_checkpoint(name)
     translation = family_of(stored).translate(stored, Path("weights.pth"))
     config = ModelConfig.named(GOLDEN[name])
     model = Yolact(config).eval()
@@ -77,11 +74,7 @@ def test_outputs_are_those_of_yolact_edge(name: str, official_photo: Image) -> N
     tensor = preprocess(official_photo[None], config)
     np.testing.assert_allclose(tensor.flatten().numpy()[golden["input_index"]], golden["input_sample"], atol=1e-5)
     raw = model(tensor)
-    np.testing.assert_allclose(raw.priors.numpy()[golden["prior_index"]], golden["priors"], atol=1e-7)
-    for ours, theirs in (("loc", "loc"), ("conf", "conf"), ("coef", "mask"), ("proto", "proto")):
-        index = golden["proto_index" if ours == "proto" else "prior_index"]
-        rows = getattr(raw, ours)[0].flatten(0, -2).numpy()[index]
-        np.testing.assert_allclose(rows, golden[theirs], rtol=0, atol=1e-4 * golden[f"{theirs}_max"], err_msg=ours)
+    assert_raw_outputs(raw, golden)
     (found,) = detect(raw, PostprocessConfig())
     np.testing.assert_allclose(found.scores.numpy(), golden["det_score"], atol=1e-5)
 

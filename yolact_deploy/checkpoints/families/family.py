@@ -32,6 +32,7 @@ class Family:
     recognises: Callable[[Tensors], bool]  # by keys and shapes, never by the file's name
     # Of a recognised file; the path is for messages and hints. Raises CheckpointError.
     translate: Callable[[Tensors, Path], Translation]
+    lacks: str = ""  # what of its rules this version does not have; its checkpoints are then refused
 
 
 def has_key(tensors: Tensors, *starts: str) -> bool:
