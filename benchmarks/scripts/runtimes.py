@@ -86,11 +86,12 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
         folder = Path(name)
         files = make_files(given, folder, image)
         calls: dict[str, Callable[[], object]] = {"bare network, fp32, ONNX Runtime": _network(files, image, given)}
-        counts = {}
+        counts, config = {}, given.config
         for title, model in files.runs().items():
             predictor = stack.enter_context(Predictor.open(model, device="cpu", threads=given.threads))
             calls[title] = _official(predictor, image) if model == files.weights else _end_to_end(predictor, image)
             counts[title] = len(predictor(image))
+            config = predictor.metadata.config.name
         latencies = dict(zip(calls, interleave(list(calls.values()), given.rounds, CLOCKS[given.clock]), strict=True))
         picture = folder / "image.png"
         write_bytes(picture, _png(image))
@@ -99,7 +100,7 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
             for title, path in (("fp32", files.fp32), ("int8", files.int8))
         }
         return {
-            "config": given.config,
+            "config": config,
             "weights": "synthetic" if given.weights is None else given.weights.name,
             "image": given.image,
             "threads": given.threads,
