@@ -22,7 +22,9 @@ DEFAULTS = PostprocessConfig()
 
 
 def run(
-    weights: Annotated[Path, typer.Argument(help="Checkpoint: .pth, .pt or .safetensors.")],
+    weights: Annotated[
+        Path, typer.Argument(help="Checkpoint of the official code or of YolactEdge: .pth, .pt or .safetensors.")
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="ONNX file to write.")],
     config: Config = None,
     num_classes: Annotated[
