@@ -93,7 +93,8 @@ double covered(Tensor const& masks, std::int32_t index, Image const& image) {
 
 void print(std::map<std::string, Tensor> const& outputs, Image const& image, float least_score) {
     using nvinfer1::DataType;
-    Tensor const& all_scores = output(outputs, "scores", DataType::kFLOAT, {1, kAny});
+    std::vector<std::int64_t> const one_row{1, kAny};  // named: GCC 14 takes a reference beside a temporary for dangling
+    Tensor const& all_scores = output(outputs, "scores", DataType::kFLOAT, one_row);
     std::int64_t const most = all_scores.shape.d[1];
     auto const* scores = all_scores.data<float>();
     auto const* boxes = output(outputs, "boxes", DataType::kFLOAT, {1, most, 4}).data<float>();

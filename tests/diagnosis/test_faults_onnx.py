@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
+from onnx import helper, numpy_helper
 
 from tests.conftest import PLUS_NANO_WEIGHTS
 from tests.diagnosis.planted import align_corners, bypass, change, compare, disturb, in_function, initializer, poison
@@ -96,11 +98,19 @@ def test_what_is_not_finite_is_said(is_swapped: bool, nano_onnx: Path, nano_imag
 def test_a_batch_norm_that_was_not_folded(
     plus_exports: dict[str, ExportResult], nano_image: Image, tmp_path: Path
 ) -> None:
-    """It belongs to the layer before it, as in a checkpoint."""
+    """It belongs to the layer before it, as in a checkpoint. Exports of 0.1.0 have one behind each DeformConv."""
     healthy = plus_exports["onnx"].path
     model = onnx.load(healthy)
-    norm = next(node for node in model.graph.node if node.op_type == "BatchNormalization")
-    change(model, norm.input[1], lambda scale: scale * 1.5)
+    layer = next(node for node in model.graph.node if node.op_type == "DeformConv")
+    channels = next(tensor.dims[0] for tensor in model.graph.initializer if tensor.name == layer.input[1])
+    values = {"scale": 1.5, "shift": 0.0, "mean": 0.0, "variance": 1.0}
+    model.graph.initializer.extend(
+        numpy_helper.from_array(np.full(channels, value, np.float32), name) for name, value in values.items()
+    )
+    result = layer.output[0]
+    layer.output[0] = "before the norm"
+    norm = helper.make_node("BatchNormalization", [layer.output[0], *values], [result], name="norm")
+    model.graph.node.insert(list(model.graph.node).index(layer) + 1, norm)
     onnx.save(model, tmp_path / "faulty.onnx")
     comparison = compare(healthy, tmp_path / "faulty.onnx", nano_image)
     assert comparison.culprit is not None

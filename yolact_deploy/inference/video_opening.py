@@ -51,9 +51,14 @@ def _open(what: str | io.BytesIO, source: str, max_pixels: int) -> Any:
     place = f"file:{what}" if isinstance(what, str) and not is_url(what) else what
     start = time.monotonic()
     try:
-        return av.open(place, options=options, timeout=limit, metadata_errors="replace")
+        return av.open(place, options=options, timeout=limit, **_lenient_metadata(av.__version__))
     except (av.FFmpegError, OSError, ValueError) as error:
         raise ImageError(_cannot_open(source, error, time.monotonic() - start)) from None
+
+
+def _lenient_metadata(version: str) -> dict[str, Any]:
+    """The option that keeps titles in other encodings than UTF-8 from being errors; PyAV 19 does so by itself."""
+    return {"metadata_errors": "replace"} if int(version.partition(".")[0]) < 19 else {}
 
 
 def _cannot_open(source: str, error: Exception, waited_s: float = 0.0) -> str:
