@@ -165,12 +165,13 @@ def check_target(target: str | None, inputs: Iterable[str | Path | None] = ()) -
 
 
 def size_text(size_bytes: int | None) -> str:
-    """A file size for people, decimal units; "?" when it is not known."""
+    """A file size for people in MiB, KiB or bytes, three digits; "?" when it is not known."""
     if size_bytes is None:
         return "?"
-    if size_bytes >= 1_000_000:
-        return f"{size_bytes / 1e6:.{1 if size_bytes < 100_000_000 else 0}f} MB"
-    return f"{size_bytes / 1e3:.1f} kB" if size_bytes >= 1000 else f"{size_bytes} B"
+    if size_bytes < 1 << 10:
+        return f"{size_bytes} B"
+    size, unit = (size_bytes / (1 << 20), "MiB") if size_bytes >= 1 << 20 else (size_bytes / (1 << 10), "KiB")
+    return f"{size:.{0 if size >= 100 else 1 if size >= 10 else 2}f} {unit}"
 
 
 @contextmanager

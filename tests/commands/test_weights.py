@@ -18,7 +18,7 @@ from yolact_deploy.files import sha256_of
 
 def test_weights_list(capsys: Captured, tmp_path: Path) -> None:
     table = succeeds(capsys, "weights", "list", "-o", tmp_path)
-    assert "204 MB" in table
+    assert "195 MiB" in table
     path = save(tmp_path / "yolact_resnet50_54_800000.pth", zeros(ModelConfig.named("yolact_resnet50")))
     succeeds(capsys, "weights", "pull", "yolact_resnet50", "-o", tmp_path)  # records what is there
     assert f"yes, sha256 {sha256_of(path)[:12]}" in succeeds(capsys, "weights", "list", "-o", tmp_path)
