@@ -37,7 +37,7 @@ def release(request: pytest.FixtureRequest) -> Release:
     return request.param if request.param.is_installed else pytest.skip(request.param.missing)
 
 
-@pytest.fixture(scope="module", params=["host build", "nvcc"])
+@pytest.fixture(scope="module", params=["host build", pytest.param("nvcc", marks=pytest.mark.slow)])
 def library(request: pytest.FixtureRequest, toolchain: Toolchain, run_folder: Path) -> Path:
     """Both have the same creators."""
     if request.param == "nvcc":
