@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -217,3 +218,20 @@ def test_priors_are_not_in_the_state_dict(nano_weights: Path) -> None:
     """They follow from the configuration; a checkpoint must not bring its own."""
     assert "priors" not in torch.load(nano_weights, weights_only=True)
     assert make_priors(ModelConfig.named("yolact_nano")).dtype == np.float32
+
+
+def test_a_forked_process_is_told_to_open_its_own(nano_onnx: Path, nano_weights: Path, nano_image: Image) -> None:
+    """With the reference the call would wait for threads that a fork does not copy."""
+    for path in (nano_onnx, nano_weights):
+        with Predictor.open(path, threads=1) as predictor:
+            predictor(nano_image)
+            process = os.fork()
+            if process == 0:
+                status = 1
+                try:
+                    predictor(nano_image)
+                except YolactDeployError as error:
+                    status = 0 if "forked" in str(error) else 2
+                finally:
+                    os._exit(status)
+            assert os.waitpid(process, 0)[1] == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -29,6 +30,7 @@ class Predictor:
         """score_threshold: detections below it are left out before their masks are made."""
         self.runtime = runtime
         self.score_threshold = score_threshold
+        self._process = os.getpid()
 
     @classmethod
     def open(
@@ -117,7 +119,13 @@ class Predictor:
         return [self.finish(detections, *image.shape[:2]) for detections, image in zip(found, checked, strict=True)]
 
     def detect(self, images: Sequence[Image]) -> list[NetworkDetections]:
-        """What the model itself gives for each image, uint8 [H,W,3] BGR, in order; `finish` makes Detections of it."""
+        """What the model itself gives for each image, uint8 [H,W,3] BGR, in order; `finish` makes Detections of it.
+
+        Raises YolactDeployError in a process forked after `open`: threads and GPU contexts do not survive a fork, and
+        the call would wait for ever.
+        """
+        if os.getpid() != self._process:
+            raise YolactDeployError("this predictor was opened before the process was forked: open one in each process")
         return self.runtime.detect(images)
 
     def finish(self, found: NetworkDetections, height: int, width: int) -> Detections:

@@ -148,7 +148,7 @@ def run(
     _silence_opencv()
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # PyTorch's idle threads sleep; read when it is loaded
     cv2.setNumThreads(1)  # each stage has its thread; OpenCV's own pool only takes the cores from the model
-    read = [model, *(path for path in (annotations, Path(config) if config else None) if path is not None)]
+    read = [model, *(path for path in (annotations, Path(config) if config else None, plugins) if path is not None)]
     options = InferOptions(
         source, output, json, polygons, results, cutouts, show, color_by=color_by, codec=codec, annotations=annotations,
         is_live=live, max_pixels=max_pixels or MAX_PIXELS, other_inputs=tuple(read), force=force,
