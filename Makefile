@@ -11,7 +11,7 @@ OUT := out
 EXTRAS := export,cpu,rtx,openvino,bench,plugins,dev
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: install demo test test-slow fuzz test-arm64 lint format clean
+.PHONY: install demo test test-slow fuzz test-arm64 lint format clean soak
 
 install: $(VENV)/.installed
 
@@ -67,6 +67,11 @@ test-slow: install
 # Ten thousand almost right files for each reader, under a limit of memory and time; about half an hour.
 fuzz: install
 	$(BIN)/python -m tests.fuzz --keep $(OUT)/fuzz
+
+# Twenty thousand frames of varying sizes through one predictor: memory and open files stay flat.
+soak: install
+	$(BIN)/yolact-deploy export $(NANO_WEIGHTS) --output $(OUT)/soak.onnx --force
+	$(BIN)/python -m tests.soak $(OUT)/soak.onnx
 
 # Root, Debian or Ubuntu, about 20 minutes the first time: the wheel in a Debian for arm64 under qemu-user.
 test-arm64: install

@@ -7,6 +7,7 @@ not before something waits for it, so that whoever forgets to wait reads what wa
 from __future__ import annotations
 
 import ctypes
+import itertools
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -27,6 +28,7 @@ class FakeStream:
         self._queue: deque[Work] = deque()
         self._recorded: list[Work] | None = None
         self._capturing_thread = 0
+        self._working = threading.RLock()  # whoever waits does the work, one after the other
 
     def submit(self, work: Work) -> None:
         (self._queue if self._recorded is None else self._recorded).append(work)
@@ -35,12 +37,18 @@ class FakeStream:
         """Do everything that was submitted."""
         if self._recorded is not None:
             raise FakeCudaError("operation not permitted when stream is capturing")
-        while self._queue:
-            self._queue.popleft()()
+        self.drain()
+
+    def drain(self) -> None:
+        """Do everything that was submitted, unless the stream is captured."""
+        with self._working:
+            while self._queue and self._recorded is None:
+                self._queue.popleft()()
 
     def begin_capture(self) -> None:
-        assert self._recorded is None
-        self._recorded, self._capturing_thread = [], threading.get_ident()
+        with self._working:
+            assert self._recorded is None
+            self._recorded, self._capturing_thread = [], threading.get_ident()
 
     def end_capture(self) -> list[Work]:
         recorded, self._recorded = self._recorded, None
@@ -68,7 +76,7 @@ class FakeGpu:
         self.memory_limit = 1 << 40
         self.fails: set[str] = set()  # functions that return an error
         self.last_error = False  # what cudaGetLastError would say, and clear
-        self._next = 1000
+        self._handles = itertools.count(1001)
 
     @property
     def live(self) -> dict[str, int]:
@@ -78,13 +86,12 @@ class FakeGpu:
 
     def new(self, table: dict[int, Any], value: Any) -> int:
         """A handle for `value`."""
-        self._next += 1
-        table[self._next] = value
-        return self._next
+        handle = next(self._handles)
+        table[handle] = value
+        return handle
 
     def allocate(self, table: dict[int, Any], nbytes: int) -> int:
-        if any(stream.is_captured_here for stream in self.streams.values()):
-            raise FakeCudaError("operation not permitted when stream is capturing")
+        self._refuse_in_capture()
         if nbytes > self.memory_limit:
             raise MemoryError
         block = (ctypes.c_uint8 * nbytes)()
@@ -94,9 +101,15 @@ class FakeGpu:
         return address
 
     def free(self, table: dict[int, Any], address: int) -> None:
-        for stream in list(self.streams.values()):  # as cudaFree does
-            stream.wait()
+        self._refuse_in_capture()
+        for stream in list(self.streams.values()):  # as cudaFree does, but for what another thread captures
+            stream.drain()
         del table[address]  # freeing twice is a KeyError
+
+    def _refuse_in_capture(self) -> None:
+        """In the mode "thread local" only the thread that captures may neither allocate nor free."""
+        if any(stream.is_captured_here for stream in list(self.streams.values())):
+            raise FakeCudaError("operation not permitted when stream is capturing")
 
     def destroy_stream(self, handle: int) -> None:
         self.streams[handle].wait()
