@@ -61,3 +61,10 @@ def test_wrong_input(capsys: Captured, tmp_path: Path) -> None:
     assert (tmp_path / "selftest.json").read_text() == "mine"
     assert f"default: {run.TIME_LIMIT}" in " ".join(succeeds(capsys, "selftest", "--help").split())
     assert "time-limit" in fails(capsys, "selftest", "--time-limit", "0")
+
+
+def test_a_model_that_is_no_export_of_ours_is_wrong_input(capsys: Captured, tmp_path: Path) -> None:
+    (tmp_path / "notes.onnx").write_text("not a model")
+    for name in ("notes.onnx", "missing.onnx"):
+        assert name in fails(capsys, "selftest", "--model", tmp_path / name, "--output", tmp_path / "out")
+    assert not (tmp_path / "out").exists()

@@ -39,11 +39,14 @@ def run(
     verbose: Verbose = False,
 ) -> None:
     """Check kernels, runtimes and engines on this machine, and write one report to attach to a bug report."""
+    from ..artifacts.onnx_file import read_metadata
     from ..benchmarks.report.progress import shown_progress
     from ..benchmarks.selftest import report
     from ..benchmarks.selftest.check import SKIPPED
     from ..benchmarks.selftest.run import TIME_LIMIT, Options, run_selftest
 
+    if model is not None:
+        read_metadata(model)  # a wrong file is the user's input, and no fault of the machine
     report.check_folder(output)
     with shown_progress() as progress:
         result = run_selftest(Options(model, sanitize, time_limit or TIME_LIMIT), progress)

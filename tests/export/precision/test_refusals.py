@@ -185,5 +185,5 @@ def test_command(capsys: Captured, nano_onnx: Path, tmp_path: Path) -> None:
     assert "cannot run bf16 convolutions on a CPU" in capsys.readouterr().err
     for wanted in ([], ["--fp16", "--bf16"], ["--fp16", "--precision", "bf16"]):
         line = fails(capsys, "convert-precision", nano_onnx, "-o", tmp_path / "c.onnx", *wanted)
-        assert "name one precision" in line or "--bf16" in line
+        assert "name one precision" in line
     assert [path.name for path in tmp_path.iterdir()] == ["half.onnx"]
