@@ -164,8 +164,8 @@ def lines_of(found: dict[str, Any]) -> list[str]:
             for title, latency in latencies.items()
         ),
         *(
-            f"{title}: file {found['file_bytes'][title] / 1e6:.1f} MB, peak memory "
-            f"{found['memory'][title]['peak_bytes'] / 2**20:.0f} MiB"
+            f"{title}: file {console.size_text(found['file_bytes'][title])}, peak memory "
+            f"{console.size_text(found['memory'][title]['peak_bytes'])}"
             for title in found["memory"]
         ),
     ]

@@ -198,8 +198,8 @@ def lines_of(report: SpeedReport) -> list[str]:
         f"{_met(report.overhead <= MAX_OVERHEAD)}",
         f"FPS against the official way (c / b): {report.speedup:.2f}, goal at least {MIN_SPEEDUP}: "
         f"{_met(report.speedup >= MIN_SPEEDUP)}",
-        f"peak memory of b: {peak / 1e6:.0f} MB ({report.memory.source}), goal below {MAX_PEAK_BYTES / 1e6:.0f} MB: "
-        f"{_met(peak < MAX_PEAK_BYTES)}",
+        f"peak memory of b: {console.size_text(peak)} ({report.memory.source}), "
+        f"goal below {console.size_text(MAX_PEAK_BYTES)}: {_met(peak < MAX_PEAK_BYTES)}",
         f"detections: {report.detections} in b, {report.eager_detections} in c",
         *report.hardware.lines(),
     ]

@@ -40,7 +40,7 @@ def filled(polygons: list[list[float]], mask: BoolArray) -> BoolArray:
     return coding.decode(coding.merge(coding.frPyObjects(polygons, *mask.shape))) > 0
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(arrays.arrays(np.bool_, arrays.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=25)))
 def test_polygons_without_tolerance_are_the_mask(mask: BoolArray) -> None:
     polygons = mask_polygons(window_of(mask), tolerance=0)

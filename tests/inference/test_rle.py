@@ -15,7 +15,7 @@ from yolact_deploy.types import BoolArray
 coding = pytest.importorskip("pycocotools.mask")
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(arrays.arrays(np.bool_, arrays.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=70)))
 def test_run_lengths_are_those_of_pycocotools(mask: BoolArray) -> None:
     assert (

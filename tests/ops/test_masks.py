@@ -29,7 +29,7 @@ def cropped_masks(seed: int, count: int, height: int, width: int) -> tuple[torch
     return crop(torch.from_numpy(masks), torch.from_numpy(boxes)), boxes
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(
     seed=st.integers(0, 2**31), count=st.integers(0, 4),
     proto_height=st.integers(1, 40), proto_width=st.integers(1, 40),
@@ -68,7 +68,7 @@ def test_too_many_pixels_is_an_error_with_advice(monkeypatch: pytest.MonkeyPatch
         masks_at_image_size(np.ones((2, 4, 4), np.float32), np.float32([[0, 0, 1, 1]] * 2), 6000, 8000)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     seed=st.integers(0, 2**31), count=st.integers(0, 4), height=st.integers(1, 20),
     width=st.sampled_from([1, 7, 31, 32, 33, 63, 64, 65, 641]),
@@ -110,7 +110,7 @@ def found_with(masks: FloatArray | PackedMasks, boxes: FloatArray) -> NetworkDet
     return NetworkDetections(boxes, scores, np.zeros(len(masks), np.int64), masks, scores)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 2**31), count=st.integers(0, 4), proto=st.integers(1, 30), height=st.integers(1, 90),
     width=st.integers(1, 90), is_packed=st.booleans(),

@@ -57,7 +57,7 @@ def test_hard_cases_equal_the_naive_loop(name: str, cross_class: bool) -> None:
     check(HARD_CASES[name](), PostprocessConfig(top_k=12, max_detections=7, cross_class=cross_class))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     seed=st.integers(0, 2**31), n=st.integers(1, 60), classes=st.integers(1, 6), cross_class=st.booleans(),
     top_k=st.integers(1, 40), max_detections=st.integers(1, 50),
@@ -104,7 +104,7 @@ def naive_masks(proto: np.ndarray, coefs: np.ndarray, boxes: np.ndarray) -> np.n
     return masks
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 2**31), d=st.integers(0, 4), height=st.integers(1, 12), width=st.integers(1, 12))
 def test_masks_equal_a_naive_loop(seed: int, d: int, height: int, width: int) -> None:
     rng = np.random.default_rng(seed)

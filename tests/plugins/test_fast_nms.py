@@ -61,7 +61,7 @@ def test_hard_cases(host_build: HostBuild, name: str, cross_class: bool, dtype: 
     check(host_build, [HARD_CASES[name]()], config, dtype)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 2**31), batch=st.integers(1, 3), n=st.integers(1, 150), classes=st.integers(1, 9),
     prototypes=st.integers(1, 9), dtype=st.sampled_from([FP32, FP16]), cross_class=st.booleans(),

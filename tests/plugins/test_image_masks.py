@@ -37,7 +37,7 @@ def check(
         np.testing.assert_array_equal(actual[index][clear], (soft > MASK_THRESHOLD)[clear])
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     seed=st.integers(0, 2**31), batch=st.integers(1, 2), d=st.integers(1, 5), rows=st.integers(1, 25),
     columns=st.integers(1, 25), prototypes=st.integers(1, 9), dtype=st.sampled_from([FP32, FP16]),

@@ -38,7 +38,7 @@ def check(host_build: HostBuild, proto: np.ndarray, coefs: np.ndarray, boxes: np
         np.testing.assert_allclose(actual[index].astype(np.float32), expected, rtol=0, atol=TOLERANCE[dtype])
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 2**31), batch=st.integers(1, 3), d=st.integers(1, 40), height=st.integers(1, 30),
     width=st.integers(1, 30), prototypes=st.integers(1, 10), dtype=st.sampled_from([FP32, FP16]),

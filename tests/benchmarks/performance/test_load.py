@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.benchmarks.clock import Clock
@@ -81,7 +81,6 @@ def test_the_first_frame_of_a_batch_waits_for_the_last(monkeypatch: pytest.Monke
     assert (found.images, found.late, found.dropped) == (20, 0, 0)
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.floats(0.001, 0.5), min_size=1, max_size=40),
     st.floats(1, 100),

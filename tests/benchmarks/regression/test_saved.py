@@ -116,7 +116,7 @@ ODD: list[Any] = [
 
 
 @given(st.sampled_from(places(json.loads(json.dumps(to_json(GOOD))))), st.sampled_from(ODD))
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 def test_whatever_is_damaged_is_compared_or_refused(place: tuple[Any, ...], odd: Any) -> None:
     value = json.loads(json.dumps(to_json(GOOD)))
     inner = value

@@ -86,7 +86,7 @@ def test_fast_nms_on_hard_cases(name: str, cross_class: bool, few: int, monkeypa
     check_fast_nms([HARD_CASES[name]()], PostprocessConfig(top_k=12, max_detections=7, cross_class=cross_class))
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(
     seed=st.integers(0, 2**31), batch=st.integers(1, 3), n=st.integers(1, 60), classes=st.integers(1, 6),
     cross_class=st.booleans(), top_k=st.integers(1, 40), max_detections=st.integers(1, 50),
@@ -138,7 +138,7 @@ def run_mask_assembly(proto: np.ndarray, coefs: np.ndarray, boxes: np.ndarray) -
     return run(node, function, {"proto": proto, "coefs": coefs, "boxes": boxes}, {"masks": (FLOAT, 4)})["masks"]
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(
     seed=st.integers(0, 2**31), batch=st.integers(1, 3), d=st.integers(1, 5),
     height=st.integers(1, 20), width=st.integers(1, 20), prototypes=st.integers(1, 8),
@@ -181,7 +181,7 @@ def pixels_of(words: np.ndarray, width: int) -> np.ndarray:
     return pixels[..., :width]
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(
     seed=st.integers(0, 2**31), batch=st.integers(1, 3), d=st.integers(1, 4), rows=st.integers(1, 20),
     columns=st.integers(1, 20), height=st.integers(1, 70), width=st.sampled_from([1, 31, 32, 33, 64, 95, 161]),
