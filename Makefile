@@ -16,7 +16,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 install: $(VENV)/.installed
 
 # CPU torch where an index has it: first the configured one, then PyTorch's own, then whatever build fits this machine.
-$(VENV)/.installed: pyproject.toml setup.py Makefile tests/real_tensorrt/install.py tests/real_tensorrt/releases.py
+$(VENV)/.installed: pyproject.toml setup.py Makefile tests/real_tensorrt/install.py tests/real_tensorrt/releases.py tests/examples/onnxruntime_headers.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
 		{ echo "error: $(PYTHON) is older than Python 3.10: pass another one, as in make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 2; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info >= (3, 15))' || \
@@ -33,6 +33,8 @@ $(VENV)/.installed: pyproject.toml setup.py Makefile tests/real_tensorrt/install
 	-$(BIN)/python -m tests.real_tensorrt.install
 # TensorRT's headers, to compile the plugins in tests/plugins; the package's own dependencies are not needed for that.
 	-$(PIP) --no-deps kernel-lens==2.0.1
+# ONNX Runtime's C++ headers, to compile examples/cpp-onnxruntime.
+	-$(BIN)/python -m tests.examples.onnxruntime_headers
 	@touch $@
 
 # Debian and Ubuntu split venv from Python.
