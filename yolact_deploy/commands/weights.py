@@ -23,6 +23,7 @@ from ..checkpoints.releases import (
 from .options import Json, Verbose
 
 SHORT_SHA256 = 12  # digits shown without -v
+JSON_MARK = '"about_bytes": '  # in the JSON of `weights list`
 
 app = typer.Typer(help="The official checkpoints.", invoke_without_command=True)
 
@@ -48,6 +49,7 @@ def list_releases(
     folder: Folder = DEFAULT_FOLDER, url: BaseUrl = BASE_URL, json: Json = None, verbose: Verbose = False
 ) -> None:
     """List the official checkpoints, and which of them are here."""
+    console.check_target(json, marks=(JSON_MARK,))
     local = list_local(folder)
     if json is not None:
         console.emit_json([_as_dict(weights, url) for weights in local], json)
