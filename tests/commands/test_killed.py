@@ -8,6 +8,7 @@ import shutil
 import signal
 import sys
 import time
+import traceback
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,8 @@ def start(writer: Writer) -> int:
         cli.main(writer.line.split())
     except SystemExit as leaving:
         status = int(leaving.code or 0)
+    except BaseException:  # must not reach the tests
+        traceback.print_exc()
     finally:
         sys.stderr.flush()
         os._exit(status)
@@ -85,7 +88,11 @@ def test_ended_at_any_time(name: str, place: Path) -> None:
             for part in place.rglob(".*.part*"):
                 part.unlink()  # a later run removes them, as the last lines show
         else:
-            assert status in (0, 128 + number, -number), (number, status)  # the last: before the handlers were there
+            assert status in (0, 128 + number, -number), (
+                number,
+                status,
+                (place.parent / SAID).read_text(),
+            )  # the last: before the handlers were there
             said = (place.parent / SAID).read_text()
             assert said.count("error: ") == (status > 0), said
             assert "Traceback" not in said
