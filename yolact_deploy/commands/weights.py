@@ -22,6 +22,7 @@ from ..checkpoints.releases import (
 )
 from .options import Json, Verbose
 
+MAX_TIMEOUT_SECONDS = 86_400  # a day
 SHORT_SHA256 = 12  # digits shown without -v
 JSON_MARK = '"about_bytes": '  # in the JSON of `weights list`
 
@@ -97,7 +98,12 @@ def pull_release(
     url: BaseUrl = BASE_URL,
     timeout: Annotated[
         float,
-        typer.Option(min=1, help=f"Longest wait in seconds for each {CHUNK_BYTES >> 10} KiB.", metavar="SECONDS"),
+        typer.Option(
+            min=1,
+            max=MAX_TIMEOUT_SECONDS,
+            help=f"Longest wait in seconds for each {CHUNK_BYTES >> 10} KiB.",
+            metavar="SECONDS",
+        ),
     ] = TIMEOUT_SECONDS,
     verbose: Verbose = False,
 ) -> None:
