@@ -66,7 +66,7 @@ test: install
 test-slow: install
 	$(PYTEST) -m slow
 
-# Ten thousand almost right files for each reader, under a limit of memory and time; about half an hour.
+# Ten thousand almost right files for each reader, under a limit of memory and time; about an hour.
 fuzz: install
 	$(BIN)/python -m tests.fuzz --keep $(OUT)/fuzz
 

@@ -174,7 +174,7 @@ def test_values_of_options(tmp_path: Path) -> None:
     assert config.name == "mine"
 
 
-@pytest.mark.parametrize("value", ["0", "-1", "1.5", "many", "", "²"])
+@pytest.mark.parametrize("value", ["0", "-1", "1.5", "many", "", "²", "1" + "0" * 5000, "9" * 20])
 def test_wrong_batches(value: str) -> None:
     with pytest.raises(ConfigError, match="dynamic"):
         read_batch(value)

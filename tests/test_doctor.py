@@ -43,7 +43,7 @@ def add_tool(folder: Path, name: str, output: str, status: int = 0) -> None:
 def test_this_machine() -> None:
     found = findings(examine_machine())
     assert found["python"].version == platform.python_version()
-    for key in ("torch", "onnx", "onnxruntime"):  # the tests' own environment has them
+    for key in ("torch", "onnx", "onnxruntime", "av"):  # the tests' own environment has them
         assert (found[key].version or "missing")[0].isdigit()
     assert "CPU" in found["onnxruntime"].detail
 

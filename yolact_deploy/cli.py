@@ -87,14 +87,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a file name may hold what the terminal cannot show
     interrupts = Interrupts()
-    for number in INTERRUPTS:
-        if number == signal.SIGINT or signal.getsignal(number) != signal.SIG_IGN:  # as nohup leaves SIGHUP
-            signal.signal(number, interrupts.receive)
-    status = run(sys.argv[1:] if arguments is None else arguments, interrupts)
+    before: dict[int, Any] = {}
     try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        status = status or STATUS_CLOSED_PIPE
+        for number in INTERRUPTS:
+            if number == signal.SIGINT or signal.getsignal(number) != signal.SIG_IGN:  # as nohup leaves SIGHUP
+                before[number] = signal.signal(number, interrupts.receive)
+        status = run(sys.argv[1:] if arguments is None else arguments, interrupts)
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:
+            status = status or STATUS_CLOSED_PIPE
+        for number, handler in before.items():  # the work is done: from here on a signal ends the process at once
+            signal.signal(number, handler)
+    except KeyboardInterrupt:  # before or after what `run` looks after
+        console.fail(INTERRUPTS[interrupts.signal])
+        status = interrupts.status
     if status == STATUS_CLOSED_PIPE:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter's last flush complains
     sys.exit(status)

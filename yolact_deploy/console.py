@@ -154,14 +154,16 @@ def emit_text(text: str, target: str) -> None:
         write_text(check_output_path(target, force=True), text)
 
 
-def check_target(target: str | None, inputs: Iterable[str | Path | None] = ()) -> None:
+def check_target(
+    target: str | None, inputs: Iterable[str | Path | None] = (), marks: Sequence[str] = (JSON_MARK,)
+) -> None:
     """Before long work: make sure that `emit_text` can write `target`, and that it is none of `inputs`.
 
-    Raises OutputError.
+    marks: texts by which a report of ours is known, see `check_report_target`. Raises OutputError.
     """
     if target not in (None, STDOUT):
         check_no_input(target, inputs)
-        check_report_target(target, (JSON_MARK,), force=None)
+        check_report_target(target, marks, force=None)
 
 
 def size_text(size_bytes: int | None) -> str:

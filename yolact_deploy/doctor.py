@@ -27,6 +27,7 @@ _DISTRIBUTIONS = {  # import name -> the distributions that may bring it
     "pycuda": ("pycuda",),
     "cuda": ("cuda-python", "cuda-bindings"),
     "pycocotools": ("pycocotools",),
+    "av": ("av",),
 }
 _TITLES = {
     "torch": "PyTorch",
@@ -38,6 +39,7 @@ _TITLES = {
     "pycuda": "PyCUDA",
     "cuda": "CUDA Python",
     "pycocotools": "pycocotools",
+    "av": "PyAV",
 }
 _MODULES = {  # where the module to look for is not the key itself
     "tensorrt_rtx": ("tensorrt_rtx", "tensorrt_rtx_bindings"),
@@ -116,6 +118,7 @@ def _abilities(found: dict[str, Finding], providers: tuple[str, ...]) -> tuple[A
         needs("run a checkpoint (PyTorch)", "torch"),
         needs("run an ONNX file on the CPU", "onnxruntime"),
         needs("run an ONNX file on CUDA", "onnxruntime", "gpu", also=no_provider),
+        needs("read and write videos", "av", also=no_runtime),
         needs("bench with AP", "pycocotools", also=no_runtime),
         needs("compile the TensorRT plugins", "nvcc", "c++", "cmake", "headers"),
         needs("build TensorRT engines", "tensorrt", "onnx", "gpu"),

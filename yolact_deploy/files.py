@@ -100,6 +100,40 @@ def check_no_input(output: str | Path, inputs: Iterable[str | Path | None]) -> N
                 raise OutputError(f"{output} is an input of this command: name another file to write")
 
 
+def check_distinct(outputs: Iterable[str | Path | None]) -> None:
+    """Raises OutputError when two of `outputs` are one file or folder. None among them is passed over."""
+    seen: set[object] = set()
+    for output in outputs:
+        if output is None:
+            continue
+        key = file_identity(output) or Path(output).resolve()
+        if key in seen:
+            raise OutputError(f"two outputs have the same name, {output}: give each its own")
+        seen.add(key)
+
+
+def check_outputs(outputs: Sequence[str | Path | None], inputs: Iterable[str | Path | None]) -> None:
+    """`check_distinct`, and `check_no_input` for each of `outputs`; None among them is passed over."""
+    check_distinct(outputs)
+    known = list(inputs)
+    for output in outputs:
+        if output is not None:
+            check_no_input(output, known)
+
+
+def files_below(folder: str | Path) -> list[Path]:
+    """Every file in `folder` and its subfolders, linked ones too; none when there is no such folder."""
+    found: list[Path] = []
+    seen: set[tuple[int, int] | None] = set()
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        if (identity := file_identity(parent)) in seen:  # links in a circle
+            folders.clear()
+            continue
+        seen.add(identity)
+        found += [Path(parent, name) for name in names]
+    return found
+
+
 class Draft:
     """A file that is written under a hidden name beside its target, and takes the target's name in `keep`.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from yolact_deploy.benchmarks.report.html.write import JSON_MARKS, check_report_
 from yolact_deploy.benchmarks.report.json_report import to_json
 from yolact_deploy.benchmarks.report.model import BenchReport
 from yolact_deploy.benchmarks.report.text import MARKDOWN_TITLE, to_markdown
-from yolact_deploy.files import check_no_input, check_report_target
+from yolact_deploy.files import check_outputs, check_report_target, files_below
 
 _REPORT_SUFFIXES = (".json", ".md", ".html")
 
@@ -27,9 +26,8 @@ def files_read(options: BenchOptions) -> list[Path]:
     found = [*models, *beside, *filter(None, (options.compare, options.plugins))]
     folder = options.data or bundled_nano().folder
     found.append(folder / ANNOTATION_FILE)
-    for parent, _, names in os.walk(folder):  # an earlier report may lie among the images
-        found += [Path(parent, name) for name in names if Path(name).suffix.lower() not in _REPORT_SUFFIXES]
-    return found
+    # An earlier report may lie among the images.
+    return found + [path for path in files_below(folder) if path.suffix.lower() not in _REPORT_SUFFIXES]
 
 
 @dataclass(frozen=True)
@@ -49,8 +47,7 @@ class ReportTargets:
             if target not in (None, console.STDOUT)
         ]
         outputs += [] if self.folder is None else check_report_folder(self.folder, self.force)
-        for output in outputs:
-            check_no_input(output, inputs)
+        check_outputs(outputs, inputs)
 
     def write(self, report: BenchReport, command: str) -> list[str]:
         """Write all of it, and return the paths of what has more than the terminal shows. Raises OutputError.

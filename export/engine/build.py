@@ -18,7 +18,7 @@ from yolact_deploy.dependencies import BUILD_COMMAND, require
 from yolact_deploy.errors import ModelFileError, YolactDeployError
 from yolact_deploy.export.engine.build_monitor import BuildListener, SilentListener
 from yolact_deploy.export.engine.options import EngineOptions
-from yolact_deploy.files import atomic_path, check_no_input, check_output_path, sha256_of
+from yolact_deploy.files import atomic_path, check_output_path, check_outputs, sha256_of
 from yolact_deploy.machine import GpuInfo, Machine, gpu_from_driver, jetpack_version
 from yolact_deploy.trt.cuda import open_backend
 from yolact_deploy.trt.engine_plugins import places
@@ -150,9 +150,11 @@ def _check_outputs(source: Path, options: EngineOptions) -> Path:
     """Both files can be written; raises OutputError."""
     if options.output.suffix.lower() not in ENGINE_SUFFIXES:
         raise YolactDeployError(f"{options.output}: an engine's name ends in {', '.join(ENGINE_SUFFIXES)}")
-    for path in (options.output, manifest_path(options.output), options.timing_cache):
-        if path is not None:
-            check_no_input(path, [source, options.plugins])
+    outputs, inputs = [options.output, manifest_path(options.output), options.timing_cache], [source, options.plugins]
+    if options.int8 is None:
+        check_outputs(outputs, inputs)
+    else:
+        options.int8.check_files(outputs, inputs)
     check_output_path(manifest_path(options.output), options.force)
     return check_output_path(options.output, options.force)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,8 +47,12 @@ def convert_precision(model: onnx.ModelProto, precision: str, source: object = "
     return _convert(model, precision, source)[0]
 
 
-def convert_file(source: Path, output: Path, precision: str, force: bool = False) -> ConversionResult:
+def convert_file(
+    source: Path, output: Path, precision: str, force: bool = False, other_inputs: Sequence[Path] = ()
+) -> ConversionResult:
     """`convert_precision` from file to file; the output is written whole or not at all.
+
+    other_inputs: files that must not be replaced, such as pictures that are read afterwards.
 
     Raises as `convert_precision`, and OutputError for an output that exists (unless `force`) or cannot be written.
     """
@@ -55,7 +60,7 @@ def convert_file(source: Path, output: Path, precision: str, force: bool = False
     require("onnx", "converting an ONNX file")
     from yolact_deploy.artifacts.onnx_file import metadata_of, read_exported
 
-    check_no_input(output, [source])
+    check_no_input(output, [source, *other_inputs])
     output = check_output_path(output, force) if source.is_file() else output
     converted, weights = _convert(read_exported(source), precision, source)
     data = converted.SerializeToString()

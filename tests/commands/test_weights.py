@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.checkpoints.files import save, zeros
 from tests.conftest import ROOT
-from tests.running import Captured, assert_one_error_line, run_process, succeeds
+from tests.running import Captured, assert_one_error_line, fails, run_process, succeeds
 from yolact_deploy.config.model import ModelConfig
 from yolact_deploy.files import sha256_of
 
@@ -25,6 +25,11 @@ def test_weights_list(capsys: Captured, tmp_path: Path) -> None:
     releases = json.loads(succeeds(capsys, "weights", "list", "-o", tmp_path, "--json", "-"))
     assert len(releases) == 6
     assert all(release["url"] in table for release in releases)
+
+
+def test_time_limits_that_no_clock_takes(capsys: Captured, tmp_path: Path) -> None:
+    for value in ("inf", "1e400", "nan", "99999999999999999999"):
+        assert "--timeout" in fails(capsys, "weights", "pull", "yolact_base", "-o", tmp_path, "--timeout", value)
 
 
 def test_weights_pull_without_a_network(tmp_path: Path) -> None:

@@ -31,3 +31,8 @@ def test_selection_and_class_names() -> None:
     np.testing.assert_array_equal(Selection(0.2, frozenset({1}), 2).of(found).scores, scores[1:3])
     assert len(Selection(0.2, frozenset({1})).of(found)) == 3
     assert len(Selection().of(found)) == 5
+
+
+def test_an_index_of_five_thousand_digits_is_none() -> None:
+    with pytest.raises(ConfigError):
+        parse_classes("1" * 5000, ("a", "b"))

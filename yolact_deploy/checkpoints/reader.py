@@ -19,6 +19,7 @@ from .state_dict import read_tensors
 
 _TRAINING_ONLY = ("semantic_seg_conv.", "class_existence_fc.")  # layers of official checkpoints
 _SIZE_IN_NAME = re.compile(r"(?<![a-z])(?:im|img|size)(\d{2,4})(?!\d)|(?<!\d)(\d{2,4})(?:px|x\2)(?![a-z0-9])")
+_CODE_BASES = ("yolact_edge",)  # configurations whose name is also that of the code, which trains others, too
 _MAX_KEYS_SAID = 3
 
 
@@ -122,8 +123,9 @@ def _find_config(path: Path, found: Architecture, family: Family, notes: list[st
         name = parts[0]
     if name in NAMED_CONFIGS:
         config = NAMED_CONFIGS[name]
-        _check_structure(found, config, f"the file name says {name}")
-        return config
+        if name not in _CODE_BASES or not found.differences(config):
+            _check_structure(found, config, f"the file name says {name}")
+            return config
     fitting = [config for config in NAMED_CONFIGS.values() if not found.differences(config)]
     fitting = [config for config in fitting if config.name in family.configurations] or fitting
     if not fitting:

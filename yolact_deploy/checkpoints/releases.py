@@ -160,9 +160,8 @@ def _check(file: Path, release: Release, record: str | None, advice: str) -> Non
 
 
 def without_secrets(url: str) -> str:
-    """`url` for people: without user, password and query."""
-    address, _, _ = url.partition("?")
-    return re.sub(r"//[^/]*@", "//", address)
+    """`url` for people: without user, password, query and fragment."""
+    return re.sub(r"//[^/]*@", "//", re.split("[?#]", url)[0])
 
 
 def _record_path(path: Path) -> Path:
@@ -199,7 +198,7 @@ def _chunks(url: str, path: Path, timeout: float) -> Iterator[tuple[bytes, int, 
     """
     try:
         with urllib.request.urlopen(_request(url), timeout=timeout) as response:
-            total: int | None = response.length
+            total: int | None = getattr(response, "length", None)  # of HTTP; a file:// mirror has none
             done, quota, chunk = 0, 0, b""
             while chunk or not done:
                 yield chunk, done, total

@@ -11,6 +11,7 @@ from .. import console
 from ..artifacts.quantization import CPU_LAYOUT
 from ..dependencies import require
 from ..errors import ConfigError
+from ..files import files_below
 from . import int8_options as int8_given
 from .options import Force, Verbose
 
@@ -99,9 +100,18 @@ def run(
     if data is not None and calibration is not None and data.resolve() == calibration.resolve():
         console.warn("calibrated on the data set that judges the loss: the figures are a little too good")
     with console.progress("int8") as advance:
-        request = Int8Request(options, source, max_ap_loss)
+        request = Int8Request(options, source, max_ap_loss, other_inputs=_data_files(data))
         result = convert_file_int8(model, output, request, measure, force, advance)
     _show_int8(result)
+
+
+def _data_files(data: Path | None) -> tuple[Path, ...]:
+    """What of a data set is read: its annotations and pictures. None: nothing."""
+    from ..benchmarks.accuracy.dataset import ANNOTATION_FILE
+    from ..images import IMAGE_SUFFIXES
+
+    below = () if data is None else files_below(data)
+    return tuple(path for path in below if path.name == ANNOTATION_FILE or path.suffix.lower() in IMAGE_SUFFIXES)
 
 
 def _convert_to_half(
@@ -109,7 +119,7 @@ def _convert_to_half(
 ) -> None:
     """Convert to fp16 or bf16; with pictures, say which tensors leave the range of the format on them."""
     from ..export.precision.convert import convert_file
-    from ..export.precision.int8.calibration import DEFAULT_PICTURES, Calibration, find_pictures, overflowing
+    from ..export.precision.int8.calibration import DEFAULT_PICTURES, Calibration, overflowing
 
     if calibration is None:
         if images is not None:
@@ -120,8 +130,8 @@ def _convert_to_half(
     from ..export.precision.half_types import HALF_TYPES
 
     pictures = Calibration(calibration, DEFAULT_PICTURES if images is None else images)
-    count = len(find_pictures(pictures.folder, pictures.pictures))
-    result = convert_file(model, output, precision, force)
+    found_pictures = pictures.find()
+    result = convert_file(model, output, precision, force, found_pictures)
     half, source = HALF_TYPES[precision], read_exported(model)
     with console.progress("pictures") as advance:
         found = overflowing(source, metadata_of(source, model), pictures, half.largest, model, advance)
@@ -131,7 +141,7 @@ def _convert_to_half(
             f"tensor {name} reaches {magnitude:.4g}, and {precision} ends at {half.largest:.4g}: use bf16 or fp32"
         )
     if not found:
-        console.say(f"no tensor of the network leaves the range of {precision} on {count} pictures")
+        console.say(f"no tensor of the network leaves the range of {precision} on {len(found_pictures)} pictures")
 
 
 def _show(result: ConversionResult) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from .. import console
+from ..artifacts.manifest import manifest_path
 from ..inspection.engine import EngineInfo
 from ..inspection.model_file import CheckpointInfo, OnnxInfo, TensorInfo, inspect_file
 from .engine_facts import engine_facts
@@ -27,6 +28,7 @@ def run(
     verbose: Verbose = False,
 ) -> None:
     """Say what a checkpoint, an ONNX file or an engine is. Loads and runs nothing of it."""
+    console.check_target(json, [file, manifest_path(file), config])
     info = inspect_file(file, read_config(config))
     if json is not None:
         console.emit_json({"kind": KINDS[type(info)], "file": info}, json)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import reprlib
 from pathlib import Path
 from typing import Annotated
@@ -100,6 +101,6 @@ def read_batch(value: str) -> int | None:
     """The batch size that `--batch` names, None for dynamic. Raises ConfigError."""
     if value == "dynamic":
         return None
-    if not value.isascii() or not value.isdigit() or int(value) < 1:
-        raise ConfigError(f"--batch {value}: a whole number, 1 or more, or dynamic")
+    if not re.fullmatch(r"0*[1-9][0-9]{0,3}", value):
+        raise ConfigError(f"--batch {reprlib.repr(value)}: a whole number, 1 to 9999, or dynamic")
     return int(value)

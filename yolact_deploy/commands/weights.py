@@ -22,7 +22,9 @@ from ..checkpoints.releases import (
 )
 from .options import Json, Verbose
 
+MAX_TIMEOUT_SECONDS = 86_400  # a day
 SHORT_SHA256 = 12  # digits shown without -v
+JSON_MARK = '"about_bytes": '  # in the JSON of `weights list`
 
 app = typer.Typer(help="The official checkpoints.", invoke_without_command=True)
 
@@ -48,6 +50,7 @@ def list_releases(
     folder: Folder = DEFAULT_FOLDER, url: BaseUrl = BASE_URL, json: Json = None, verbose: Verbose = False
 ) -> None:
     """List the official checkpoints, and which of them are here."""
+    console.check_target(json, marks=(JSON_MARK,))
     local = list_local(folder)
     if json is not None:
         console.emit_json([_as_dict(weights, url) for weights in local], json)
@@ -95,7 +98,12 @@ def pull_release(
     url: BaseUrl = BASE_URL,
     timeout: Annotated[
         float,
-        typer.Option(min=1, help=f"Longest wait in seconds for each {CHUNK_BYTES >> 10} KiB.", metavar="SECONDS"),
+        typer.Option(
+            min=1,
+            max=MAX_TIMEOUT_SECONDS,
+            help=f"Longest wait in seconds for each {CHUNK_BYTES >> 10} KiB.",
+            metavar="SECONDS",
+        ),
     ] = TIMEOUT_SECONDS,
     verbose: Verbose = False,
 ) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import OutputError
-from ..files import file_identity
+from ..files import check_distinct
 from ..images import MAX_PIXELS
 from .json_sink import STDOUT
 from .selection import Selection
@@ -40,7 +40,7 @@ class InferOptions:
             )
         if self.output is None and not (self.files or self.cutouts or self.show):
             raise OutputError("nothing to write: pass --output, --json, --polygons, --results, --cutouts or --show")
-        check_distinct_outputs(list(self.places))
+        check_distinct(self.places)
 
     @property
     def places(self) -> tuple[Path, ...]:
@@ -51,13 +51,3 @@ class InferOptions:
     def files(self) -> tuple[Path, ...]:
         """The JSON files that are asked for."""
         return tuple(path for path in (self.json, self.polygons, self.results) if path is not None)
-
-
-def check_distinct_outputs(places: list[Path]) -> None:
-    """Raises OutputError when two are the same file or folder."""
-    seen: dict[object, Path] = {}
-    for place in places:
-        key = file_identity(place) or place.resolve()
-        if key in seen:
-            raise OutputError(f"two outputs have the same name, {place}: give each its own")
-        seen[key] = place

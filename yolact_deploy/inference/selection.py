@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import ConfigError
 from ..types import NetworkDetections
 
+_INDEX_DIGITS = 10  # of an index; more cannot be one
 _NAMES_SHOWN = 12
 
 
@@ -54,7 +55,7 @@ def parse_classes(text: str, class_names: Sequence[str]) -> frozenset[int]:
 
 
 def _class_index(word: str, class_names: Sequence[str]) -> int:
-    if word.isascii() and word.isdigit() and int(word) < len(class_names):
+    if word.isascii() and word.isdigit() and len(word) < _INDEX_DIGITS and int(word) < len(class_names):
         return int(word)
     by_name = {name.casefold(): name for name in class_names}
     close = [by_name[name] for name in difflib.get_close_matches(word.casefold(), by_name, 3)]

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from ..config.model import ModelConfig
 from ..errors import OutputError
-from ..files import file_identity, file_name, make_output_folder
+from ..files import check_distinct, file_identity, file_name, make_output_folder
 from ..images import IMAGE_SUFFIXES
 from .coco_file import CocoFile, ResultsFile, SizeCheck
 from .coco_ids import CocoIds, annotation_ids, model_ids
 from .frames import Note, Sink
 from .json_sink import STDOUT
-from .options import InferOptions, check_distinct_outputs
+from .options import InferOptions
 from .picture_sinks import CutoutFolder, PictureFolder, plan_outputs
 from .sources import OpenedSource
 from .video_file import VIDEO_SUFFIXES, VideoFile
@@ -52,7 +52,7 @@ def open_sinks(
     for target in targets:
         if (replaced := inputs.get(file_identity(target))) is not None:
             raise OutputError(f"{target} would replace its source or another input, {replaced}: choose another output")
-    check_distinct_outputs(targets)
+    check_distinct(targets)
     sinks: list[Sink] = []
     try:
         for plan in plans:

@@ -32,6 +32,7 @@ def create_session(
         providers.insert(0, "CUDAExecutionProvider")
     options = ort.SessionOptions()
     options.log_severity_level = _log_severity()
+    ort.set_default_logger_severity(_log_severity())  # some parts log past the session
     if threads is not None:
         options.intra_op_num_threads = threads
     if shares_cores:

@@ -14,14 +14,15 @@ from pathlib import Path
 
 from .._version import __version__
 from ..errors import OutputError, YolactDeployError
-from ..files import atomic_path, check_output_path, sha256_of, write_text
-from .plugin_library import LibraryRecord, library_path, write_record
+from ..files import atomic_path, check_output_path, check_report_target, sha256_of, write_text
+from .plugin_library import ORIGIN_SYMBOL, RECORD_MARK, LibraryRecord, library_path, record_path, write_record
 from .plugin_toolchain import Nvcc, choose_architectures, cmake_architectures, find_headers, find_nvcc, find_tool
 
 SOURCES = Path(__file__).parent.parent / "plugins"
 LIBRARY = "libyolact_plugins.so"
 MAX_REASON = 300  # characters of a compiler's message
-ELF_MAGIC = b"\x7fELF"
+LOG_TITLE = "# build of yolact-deploy's plugins"
+LOG_MARKS = (LOG_TITLE, "-- The CXX compiler identification is")  # the second: before logs had a title
 
 
 @dataclass(frozen=True)
@@ -65,9 +66,7 @@ def build_plugins(
     wanted = cmake_architectures(choose_architectures(architectures, nvcc))
     find_tool("c++", "sudo apt install g++")
     path = output or library_path(headers.major)
-    check_output_path(path, force=True)
-    if path.exists() and not _is_library(path):
-        raise OutputError(f"{path} exists and is no shared library: name another file with --output")
+    _check_replaceable(path)
     with tempfile.TemporaryDirectory(prefix="yolact-plugins-") as folder:
         settings = {
             "TENSORRT_INCLUDE": headers.folder.resolve(),
@@ -75,7 +74,7 @@ def build_plugins(
             "CMAKE_CUDA_ARCHITECTURES": ";".join(wanted),
             "WARNINGS_AS_ERRORS": "ON" if strict else "OFF",
         }
-        log = _compile(Path(folder), settings, _environment(nvcc), path.with_suffix(".log"), listener)
+        log = _compile(Path(folder), settings, _environment(nvcc), _log_path(path), listener)
         with atomic_path(path) as part:
             shutil.copyfile(Path(folder) / LIBRARY, part)
     record = LibraryRecord(sha256_of(path), headers.version, nvcc.version, wanted, __version__)
@@ -108,7 +107,7 @@ def _compile(
         status, output = _run([str(word) for word in command], environment, listener)
         log += output
         if status != 0:
-            write_text(log_path, log)
+            write_text(log_path, f"{LOG_TITLE}\n{log}")
             raise YolactDeployError(f"the plugins do not compile ({_first_error(output)}): all of it is in {log_path}")
     return log
 
@@ -135,9 +134,20 @@ def _run(command: list[str], environment: dict[str, str], listener: Callable[[st
     return process.returncode, "".join(lines)
 
 
-def _is_library(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(len(ELF_MAGIC)) == ELF_MAGIC
+def _log_path(library: Path) -> Path:
+    """Where the compilers' lines are kept when they fail."""
+    return library.with_suffix(".log")
+
+
+def _check_replaceable(library: Path) -> None:
+    """Raises OutputError when the library, or a file beside it, cannot be written or is another one than we write."""
+    check_output_path(library, force=True)
+    if library.exists() and ORIGIN_SYMBOL.encode() not in library.read_bytes():
+        raise OutputError(
+            f"{library} exists and is no plugin library of yolact-deploy: name another file with --output"
+        )
+    check_report_target(record_path(library), (RECORD_MARK,), force=None)
+    check_report_target(_log_path(library), LOG_MARKS, force=None)
 
 
 def _first_error(output: str) -> str:

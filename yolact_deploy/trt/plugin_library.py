@@ -17,6 +17,8 @@ from ..files import sha256_of, user_cache, write_json
 from ..machine import GpuInfo
 
 RECORD_SUFFIX = ".json"  # after the library's whole name
+RECORD_MARK = '"tool_version": '  # in every record
+ORIGIN_SYMBOL = "yolact_plugins_tensorrt_major"  # of every library of ours
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def read_origin(library: Path) -> LibraryOrigin:
     except OSError as error:
         raise ModelFileError(f"{library} does not load as a shared library ({error}): run `{BUILD_COMMAND}`") from None
     try:
-        major = int(loaded.yolact_plugins_tensorrt_major())
+        major = int(getattr(loaded, ORIGIN_SYMBOL)())
     except AttributeError:
         raise ModelFileError(f"{library} is no plugin library of yolact-deploy: `{BUILD_COMMAND}` makes one") from None
     version = getattr(loaded, "yolact_plugins_source_version", None)

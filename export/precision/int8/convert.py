@@ -26,7 +26,7 @@ from yolact_deploy.export.precision.int8.stages import check_stages, nodes_of_st
 from yolact_deploy.export.precision.int8.statistics import MINMAX, Statistics
 from yolact_deploy.export.precision.int8.thresholds import METHODS
 from yolact_deploy.export.precision.mixed_precision import cast_network
-from yolact_deploy.files import check_no_input, check_output_path
+from yolact_deploy.files import check_output_path
 from yolact_deploy.types import Advance
 
 RESTS = ("fp32", "fp16")
@@ -81,6 +81,17 @@ class StatisticsSource:
         else:
             Statistics.read(self.file)
 
+    @property
+    def written(self) -> Path | None:
+        """The file that statistics are saved to, None where none are."""
+        return None if self.calibration is None else self.file
+
+    def inputs(self) -> tuple[Path, ...]:
+        """Every file that is read. Raises DataError for calibration pictures that cannot be used."""
+        if self.calibration is not None:
+            return self.calibration.find()
+        return () if self.file is None else (self.file,)
+
     def obtain(self, model: onnx.ModelProto, source: object, advance: Advance) -> Statistics:
         """Calibrate the fp32 `model`, or read what was saved of it. Raises YolactDeployError."""
         metadata = metadata_of(model, source)
@@ -91,7 +102,6 @@ class StatisticsSource:
             return statistics
         statistics = collect(model, metadata, self.calibration, source, advance)
         if self.file is not None:
-            check_no_input(self.file, [str(source)])
             statistics.write(self.file)
         return statistics
 

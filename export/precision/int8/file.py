@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from yolact_deploy.export.precision.int8.convert import (
     int8_convolutions,
 )
 from yolact_deploy.export.precision.int8.search import Choice, Measure, choose_stages
-from yolact_deploy.files import check_no_input, check_output_path, write_bytes
+from yolact_deploy.files import check_output_path, check_outputs, write_bytes
 from yolact_deploy.types import Advance
 
 
@@ -29,11 +30,17 @@ class Int8Request:
     options: Int8Options
     statistics: StatisticsSource
     max_ap_loss: float | None = None  # points; None: no limit, nothing is measured
+    other_inputs: tuple[Path, ...] = ()  # files that must not be replaced, such as those of the data set that judges
 
     def check(self, model: onnx.ModelProto, source: object, force: bool) -> None:
         """Raises YolactDeployError, before anything runs, for what cannot be made of the fp32 `model`."""
         self.options.stages(check_convertible(model, source))
         self.statistics.check(force)
+
+    def check_files(self, outputs: Sequence[Path | None], inputs: Sequence[Path | str | None]) -> None:
+        """Raises OutputError when an output or the statistics file replaces what is read, or one the other."""
+        read = (*inputs, *self.statistics.inputs(), *self.other_inputs)
+        check_outputs([*outputs, self.statistics.written], read)
 
     def to_dict(self) -> dict[str, Any]:
         """For a manifest, by the names of the options; of files and folders their own names."""
@@ -76,7 +83,7 @@ def convert_file_int8(
     measure: judges a candidate where there is a limit to the loss. Raises YolactDeployError, before anything runs
     wherever that can be known, and GateError when the limit cannot be met.
     """
-    check_no_input(output, [source, request.statistics.file])
+    request.check_files([output], [source])
     output = check_output_path(output, force) if source.is_file() else output
     model = read_exported(source)
     request.check(model, source, force)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 
 from tests.checkpoints.families.golden import FAMILIES, assert_raw_outputs, seeded_checkpoint
 from tests.checkpoints.files import save, zeros
+from tests.conftest import NANO_WEIGHTS
 from tests.seeded_raw import seeded_raw
 from yolact_deploy.checkpoints.families.recognition import family_of
 from yolact_deploy.checkpoints.reader import read_checkpoint
@@ -117,6 +119,21 @@ def test_a_file_that_names_nothing_is_a_yolact_edge_by_its_keys(tmp_path: Path) 
     checkpoint = read_checkpoint(save(tmp_path / "best.pth", edge_keys(zeros(ModelConfig.named("yolact_edge")))))
     assert checkpoint.config.name == "yolact_edge"
     assert "assumed yolact_edge at 550 px: pass" in checkpoint.notes[0]  # the video ones differ in names alone
+
+
+def test_the_name_of_the_code_is_no_claim(tmp_path: Path) -> None:
+    """A small network, named as the code names its default one."""
+    tensors = torch.load(NANO_WEIGHTS, weights_only=True)
+    edge = {
+        re.sub(r"^fpn\.(pred|down)", r"fpn_phase_2.\1", key.replace("fpn.lat", "fpn_phase_1.lat")): tensor
+        for key, tensor in tensors.items()
+    }
+    checkpoint = read_checkpoint(save(tmp_path / "yolact_edge_54_800000.pth", edge))
+    assert checkpoint.config.name == "yolact_nano"
+    assert "assumed yolact_nano" in checkpoint.notes[0]
+    refused = save(tmp_path / "yolact_edge_resnet50_54_800000.pth", edge)
+    with pytest.raises(CheckpointError, match="the file name says yolact_edge_resnet50"):
+        read_checkpoint(refused)
 
 
 def test_trainflow_is_said(tmp_path: Path) -> None:
