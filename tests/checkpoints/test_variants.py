@@ -55,7 +55,7 @@ def test_another_resnet_is_found(tmp_path: Path, name: str) -> None:
     backbone = BackboneConfig(**RESNETS[name])  # type: ignore[arg-type]
     assert backbone.describe() == name
     path = save(tmp_path / "yolact_mine_12_3000.pth", zeros(replace(ModelConfig(), backbone=backbone)))
-    with pytest.warns(AssumptionWarning, match="taken from its tensors: a "):
+    with pytest.warns(AssumptionWarning, match="what its tensors tell, which is taken: a "):
         checkpoint = read_checkpoint(path)
     assert checkpoint.config == replace(ModelConfig(), backbone=backbone)
     assert any(name in note for note in checkpoint.notes)
@@ -79,10 +79,10 @@ def test_another_resnet_is_found(tmp_path: Path, name: str) -> None:
 def test_other_nets_are_found(tmp_path: Path, changes: dict[str, Any]) -> None:
     config = replace(ModelConfig.named("yolact_resnet50"), **changes)
     name = "best.pth" if len(changes) > 2 else "yolact_resnet50_9_1000.pth"
-    with pytest.warns(AssumptionWarning, match="is not quite a yolact_resnet50"):
+    with pytest.warns(AssumptionWarning, match="differs from yolact_resnet50 in what its tensors tell"):
         checkpoint = read_checkpoint(save(tmp_path / name, zeros(config)))
     assert checkpoint.config == config
-    (note,) = (note for note in checkpoint.notes if "taken from its tensors" in note)
+    (note,) = (note for note in checkpoint.notes if "what its tensors tell" in note)
     assert all(setting in note or setting in ("num_prototypes", "proto_channels") for setting in changes)
 
 

@@ -178,7 +178,9 @@ def _variant_notes(path: Path, found: Architecture, config: ModelConfig) -> list
     if config.mask_proto_net:
         assumed = "; strides, paddings and upsampling of mask_proto_net are assumed, masks have "
         assumed += f"{config.proto_size} px: pass a --config FILE if it was trained with others"
-    return [f"{path.name} is not quite a {config.name}; taken from its tensors: {', '.join(taken)}{assumed}"]
+    return [
+        f"{path.name} differs from {config.name} in what its tensors tell, which is taken: {', '.join(taken)}{assumed}"
+    ]
 
 
 def _likeliest(fitting: list[ModelConfig], name: str, num_classes: int) -> ModelConfig:

@@ -58,5 +58,5 @@ def check_official_options(names: Iterable[object]) -> None:
             raise ConfigError(f"{name}: an option of the official code that is called {_NAMED_HERE[name]} here")
         if name in _NOT_SUPPORTED:
             raise ConfigError(
-                f"{name}: an option of the official code that is not supported; leave it out if it is the default"
+                f"{name}: an option of the official code that is not supported; leave it out where it is the default"
             )
