@@ -14,10 +14,12 @@ from yolact_deploy.artifacts.manifest import FileRecord, Manifest, PluginRecord,
 from yolact_deploy.artifacts.metadata import ModelMetadata
 from yolact_deploy.artifacts.outputs import output_names
 from yolact_deploy.artifacts.quantization import TENSORRT_LAYOUT, layout_of
+from yolact_deploy.config.model import ModelConfig
 from yolact_deploy.dependencies import BUILD_COMMAND, require
 from yolact_deploy.errors import ModelFileError, YolactDeployError
 from yolact_deploy.export.engine.build_monitor import BuildListener, SilentListener
 from yolact_deploy.export.engine.options import EngineOptions
+from yolact_deploy.export.engine.plugin_limits import beyond_plugins
 from yolact_deploy.files import atomic_path, check_output_path, check_outputs, sha256_of
 from yolact_deploy.machine import GpuInfo, Machine, gpu_from_driver, jetpack_version
 from yolact_deploy.trt.cuda import open_backend
@@ -114,13 +116,16 @@ def _prepare(
         from yolact_deploy.export.engine.debug_outputs import add_debug_outputs
 
         add_debug_outputs(model, metadata.config, source)
-    if _takes_plugins(model):
+    plugins: PluginRecord | None = None
+    obstacle = _obstacle(model, metadata.config)
+    if not obstacle:
         plugins = _load_plugins(library, _plugin_path(library, options, gpu))
         notes = _plugin_notes(library, options, plugins)
     elif options.plugin_library is not None:
-        raise ModelFileError(f"{source} {_INLINED}: leave out --plugins, or export it without --inline")
+        advice = "leave out --plugins, or export it without --inline" if obstacle == _INLINED else "leave out --plugins"
+        raise ModelFileError(f"{source} {obstacle}: {advice}")
     else:
-        plugins, notes = None, () if library.is_rtx else (f"{source} {_INLINED}",)
+        notes = () if library.is_rtx else (f"{source} {obstacle}",)
     if plugins is not None:
         _leave_to_plugins(model)
     return _Prepared(model.SerializeToString(), metadata, digest, plugins, notes)
@@ -269,10 +274,14 @@ def _load_plugins(library: TensorRTLibrary, path: Path | None) -> PluginRecord |
     return PluginRecord(path.name, sha256_of(path), origin.source_version, str(origin.tensorrt_major))
 
 
-def _takes_plugins(model: onnx.ModelProto) -> bool:
+def _obstacle(model: onnx.ModelProto, config: ModelConfig) -> str:
+    """Why plugins cannot stand for the nodes of a file, in words; empty where they can."""
     from yolact_deploy.artifacts.operators import DOMAIN
 
-    return any(node.domain == DOMAIN for node in model.graph.node)
+    if not any(node.domain == DOMAIN for node in model.graph.node):
+        return _INLINED
+    beyond = beyond_plugins(config)
+    return f"has {beyond}, so that Fast NMS and masks run as the graph's own functions" if beyond else ""
 
 
 def _leave_to_plugins(model: onnx.ModelProto) -> None:

@@ -82,6 +82,8 @@ _CONFIG: dict[str, Any] = {
     **ModelConfig.named("yolact_plus_nano").to_dict(),
     "base": "yolact_nano",
     "num_classes": 6,
+    "mask_proto_net": [[64, 3, {"padding": 1}], [None, -2, {}], [32, -2, {"stride": 2}]],
+    "extra_head_net": [[64, 3, {"padding": 1}], [32, 1, {}]],
 }
 _YAML_PARTS = ("&a ", "*a", "!!binary ", "!!python/object:os.system ", "<<: ", "? ", "- ", "\t", "{", "[", "2001-01-01")
 

@@ -58,6 +58,11 @@ def test_full_size_prototypes(host_build: HostBuild, height: int, width: int, dt
     check(host_build, random_inputs(1, batch=1, d=10, height=138, width=138, prototypes=32), height, width, dtype)
 
 
+@pytest.mark.parametrize(("height", "width"), [(480, 640), (100, 150)])
+def test_prototypes_of_twice_the_side(host_build: HostBuild, height: int, width: int) -> None:
+    check(host_build, random_inputs(4, batch=1, d=4, height=276, width=276, prototypes=33), height, width, FP32)
+
+
 def test_padding_rows_have_empty_masks(host_build: HostBuild) -> None:
     boxes = np.zeros((1, 2, 4), np.float32)
     boxes[0, 0] = [0, 0, 0.001, 0.001]

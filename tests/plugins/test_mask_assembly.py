@@ -54,6 +54,12 @@ def test_full_size(host_build: HostBuild, prototypes: int, dtype: type) -> None:
 
 
 @pytest.mark.parametrize("dtype", [FP32, FP16])
+def test_masks_of_twice_the_side(host_build: HostBuild, dtype: type) -> None:
+    """Of a prototype net with two upsamplings, and of one with a mask bias."""
+    check(host_build, *random_inputs(4, batch=1, d=10, height=276, width=276, prototypes=33), dtype)
+
+
+@pytest.mark.parametrize("dtype", [FP32, FP16])
 def test_golden_raw_outputs(host_build: HostBuild, dtype: type) -> None:
     """Prototypes of the official network, with the detections that the reference finds."""
     golden = np.load(DATA / "official_nano/reference_raw.npz")

@@ -14,8 +14,8 @@ import torch
 from ..config.backbone import MAX_STAGES, BackboneConfig
 from ..config.model import MAX_CLASSES, ModelConfig
 from ..errors import CheckpointError, ConfigError
+from .nets import Nets, read_nets
 
-_HEAD = "prediction_layers.0."
 _OWN_PARTS = ("proto_net.", "prediction_layers.")  # that no other architecture has
 
 # Keys that give away what else a weights file may be.
@@ -29,25 +29,13 @@ _OTHER_ARCHITECTURES = (
 )
 
 
-# What other official options leave in the keys. Named, so that nobody looks for a configuration that cannot exist.
-_UNREAD_OPTIONS = (
-    (r"prediction_layers\.[1-9]\d*\..*", "its heads are not shared (share_prediction_module = False)"),
-    (r"prediction_layers\.0\.upfeature\.[1-9]\d*\..*", "its head has several layers (extra_head_net)"),
-    (r"prediction_layers\.0\.\w+_extra\..*", "its head has layers of its own for each output (extra_layers)"),
-    (r"proto_net\.(?!(?:0|2|4|8|10)\.)\d+\..*", "its prototype net is none of the default's (mask_proto_net)"),
-)
-
-
 @dataclass(frozen=True)
 class Architecture:
     """Facts that shapes alone give. The image size is not among them: no tensor of a YOLACT depends on it."""
 
     backbone: BackboneConfig
     fpn_channels: int
-    proto_channels: int
-    head_channels: int
-    num_prototypes: int  # K
-    anchors_per_cell: int  # A
+    nets: Nets
     num_classes: int  # C
     num_downsample: int
     extra_from: str  # of config.model.FPN_EXTRA_FROM; equal channels are taken for P5
@@ -74,36 +62,27 @@ class Architecture:
 
     @classmethod
     def _from_shapes(cls, shapes: Mapping[str, tuple[int, ...]]) -> Architecture:
-        for pattern, words in _UNREAD_OPTIONS:
-            if any(re.fullmatch(pattern, key) for key in shapes):
-                raise CheckpointError(f"a YOLACT that this version does not read: {words}")
-        boxes, classes, coefs = (
-            shapes[f"{_HEAD}{layer}.weight"][0] for layer in ("bbox_layer", "conf_layer", "mask_layer")
-        )
-        anchors = boxes // 4
-        num_prototypes = shapes["proto_net.10.weight"][0]
-        if coefs == anchors * (num_prototypes + 1):
-            raise CheckpointError("a YOLACT that this version does not read: trained with mask_proto_bias = True")
-        if coefs != anchors * num_prototypes:
-            raise CheckpointError(
-                f"the checkpoint contradicts itself: {num_prototypes} prototypes, but {coefs // anchors} mask "
-                f"coefficients per box"
-            )
-        num_classes = classes // anchors - 1
+        backbone = _backbone(shapes)
+        try:
+            nets, num_classes = read_nets(shapes)
+        except CheckpointError as error:
+            raise CheckpointError(f"{error}; the backbone in its tensors is a {backbone.describe()}") from None
         if not 1 <= num_classes <= MAX_CLASSES:
             raise CheckpointError(f"{num_classes} classes: a model has 1 to {MAX_CLASSES}")
         return cls(
-            backbone=_backbone(shapes),
+            backbone=backbone,
             fpn_channels=shapes["fpn.lat_layers.0.weight"][0],
-            proto_channels=shapes["proto_net.0.weight"][0],
-            head_channels=shapes[f"{_HEAD}upfeature.0.weight"][0],
-            num_prototypes=num_prototypes,
-            anchors_per_cell=anchors,
+            nets=nets,
             num_classes=num_classes,
             num_downsample=_count(shapes, r"fpn\.downsample_layers\.(\d+)\.weight"),
             extra_from=_extra_from(shapes),
             mask_iou_channels=_mask_iou_channels(shapes),
         )
+
+    @property
+    def levels(self) -> int:
+        """Of the FPN, as its heads tell; where they are shared, as its layers do."""
+        return 3 + self.num_downsample if self.nets.is_shared else len(self.nets.level_anchors)
 
     @property
     def is_plus(self) -> bool:
@@ -115,18 +94,19 @@ class Architecture:
         pairs = [
             (self.backbone.describe(), config.backbone.describe(), "a {} backbone"),
             (self.fpn_channels, config.fpn_channels, "{} FPN channels"),
-            (self.proto_channels, config.proto_channels, "{} prototype-net channels"),
-            (self.head_channels, config.head_channels, "{} head channels"),
-            (self.num_prototypes, config.num_prototypes, "mask dimension {}"),
-            (self.anchors_per_cell, config.anchors_per_cell, "{} anchors per cell"),
             (self.extra_from, config.fpn_extra_from, "extra FPN levels from {}"),
         ]
         found = [f"{words.format(here)}, not {there}" for here, there, words in pairs if here != there]
         if not found and self.backbone.depths != config.backbone.depths:  # as deep in all, but other stages
             found.append(f"backbone depths {list(self.backbone.depths)}, not {list(config.backbone.depths)}")
+        anchors = self.nets.anchor_difference(config)
+        found += [*self.nets.differences(config).values(), *([anchors] if anchors else [])]
         found = self._plus_differences(config) + found
         if self.num_downsample < config.num_downsample:  # more is a v1.0 checkpoint, whose extra levels are dropped
-            found.append(f"{self.num_downsample} extra FPN levels, not {config.num_downsample}")
+            unread = (
+                "" if self.num_downsample else " (or trained with use_conv_downsample = False, which is not supported)"
+            )
+            found.append(f"{self.num_downsample} extra FPN levels, not {config.num_downsample}{unread}")
         return found
 
     def _plus_differences(self, config: ModelConfig) -> list[str]:
@@ -153,30 +133,52 @@ class Architecture:
         parts = [f"{count} deformable convolution{'s' if count > 1 else ''}"] if count else []
         return parts + ([_mask_iou_net(self.mask_iou_channels)] if self.mask_iou_channels else [])
 
+    def variant_of(self, config: ModelConfig, with_backbone: bool = False) -> ModelConfig:
+        """`config` with the prototype net and the heads that the tensors tell, where it has others; with_backbone: with
+        their ResNet or DarkNet of the same width, too. Raises ConfigError where that cannot be."""
+        fields = self.nets.fields()
+        changed = self.nets.differences(config)
+        kept = {"mask_proto_net": ("proto_channels", "num_prototypes"), "extra_head_net": ("head_channels",)}
+        for name, others in kept.items():
+            if name not in changed:  # a recipe that a configuration states says more than tensors do
+                fields = {key: value for key, value in fields.items() if key not in (name, *others)}
+        here, there = self.backbone, config.backbone
+        is_alike = (here.kind, here.width) == (there.kind, there.width)
+        if with_backbone and is_alike and not (here.deformable_blocks or there.deformable_blocks):
+            fields["backbone"] = here
+        return replace(config, **fields)
+
     def describe(self) -> str:
         """In a line."""
         parts = [self.backbone.describe(), *self._plus_parts()]
         return (
             f"YOLACT{'++' if self.is_plus else ''} with {', '.join(parts)}, {self.fpn_channels} FPN channels, "
-            f"{self.num_prototypes} prototypes, {self.anchors_per_cell} anchors per cell, {self.num_classes} classes"
+            f"{self.nets.num_prototypes} prototypes, {self.nets.anchors} on {self.levels} FPN levels, "
+            f"{self.num_classes} classes"
         )
 
     def config_hint(self) -> str:
         """The fields that a configuration file needs, as JSON; anchors and image size are for the user to add."""
-        added = ("dcn_layers", "dcn_interval")
-        backbone = {key: value for key, value in asdict(self.backbone).items() if self.is_plus or key not in added}
-        fields: dict[str, Any] = {
-            "backbone": backbone,
-            "fpn_channels": self.fpn_channels,
-            "proto_channels": self.proto_channels,
-            "head_channels": self.head_channels,
-            "num_prototypes": self.num_prototypes,
+        usual = BackboneConfig(self.backbone.kind, self.backbone.depths, self.backbone.width)
+        backbone = {
+            key: value
+            for key, value in asdict(self.backbone).items()
+            if key in ("kind", "depths", "width")
+            or value != getattr(usual, key)
+            or (self.is_plus and key.startswith("dcn_"))
         }
+        fields: dict[str, Any] = {"backbone": backbone, "fpn_channels": self.fpn_channels, **self.nets.hint()}
         if self.extra_from != "P5":
             fields["fpn_extra_from"] = self.extra_from
         if self.is_plus:
             fields["mask_iou_channels"] = self.mask_iou_channels
         return json.dumps(fields)
+
+    def advice(self) -> str:
+        """What a configuration file needs, in words."""
+        return (
+            f"{self.config_hint()} and scales and aspect_ratios that make {self.nets.anchors} on {self.levels} levels"
+        )
 
 
 def _backbone(shapes: Mapping[str, tuple[int, ...]]) -> BackboneConfig:
@@ -184,20 +186,35 @@ def _backbone(shapes: Mapping[str, tuple[int, ...]]) -> BackboneConfig:
     if stages > MAX_STAGES:
         raise CheckpointError(f"a backbone of {stages} stages, more than {MAX_STAGES}")
     blocks = [_count(shapes, rf"backbone\.layers\.{stage}\.(\d+)\..*") for stage in range(stages)]
+    if "backbone.layers.0.0.bias" in shapes:  # no other backbone has a bias there
+        raise CheckpointError("a YOLACT with a VGG backbone (vgg16_backbone), which this version does not read")
     if "backbone.layers.0.0.weight" in shapes:  # MobileNetV2's stem comes before its groups
         return BackboneConfig("mobilenetv2", tuple(blocks[1:]), shapes["backbone.layers.0.0.weight"][0])
     if "backbone._preconv.0.weight" in shapes:
         width = shapes["backbone.layers.0.0.0.weight"][0]
         return BackboneConfig("darknet", tuple(count - 1 for count in blocks), width)
-    if "backbone.layers.0.0.conv2.weight" in shapes and "backbone.layers.0.0.conv3.weight" not in shapes:
-        name = f"ResNet-{2 * sum(blocks) + 2}"  # two convolutions per block, the stem and the classifier
-        raise CheckpointError(
-            f"a YOLACT with a {name} backbone (basic blocks): only bottleneck blocks are read, as in ResNet-50 and -101"
-        )
-    plain = BackboneConfig("resnet", tuple(blocks), shapes["backbone.conv1.weight"][0])
+    plain = BackboneConfig("resnet", tuple(blocks), shapes["backbone.conv1.weight"][0], **_blocks_of_resnet(shapes))
     pattern = r"backbone\.layers\.(\d+)\.(\d+)\.conv2\.conv_offset_mask\.weight"
     deformable = {(int(match[1]), int(match[2])) for key in shapes if (match := re.fullmatch(pattern, key))}
     return _with_deformable(plain, deformable) if deformable else plain
+
+
+def _blocks_of_resnet(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
+    """Fields of a `BackboneConfig` that say what a ResNet's blocks are."""
+    norms = [key for key in shapes if key.startswith("backbone.") and key.endswith(".running_mean")]
+    if "backbone.bn1.weight" in shapes and not norms:
+        raise CheckpointError(
+            "a YOLACT whose backbone has group normalisation (resnet101_gn_backbone), which this version does not read"
+        )
+    conv = shapes.get("backbone.layers.0.0.conv2.weight", ())
+    if len(conv) == 4 and "backbone.layers.0.0.conv3.weight" not in shapes:
+        return {"block": "basic"}
+    if len(conv) != 4 or not conv[1] or conv[0] % conv[1]:  # what is wrong, the comparison of shapes says
+        return {}
+    groups = conv[0] // conv[1]
+    width, rest = divmod(64 * conv[1], shapes["backbone.conv1.weight"][0])
+    # torchvision rounds the channels of a group down, so that any of these widths may have been meant.
+    return {"groups": groups, "width_per_group": width + bool(rest)}
 
 
 def _extra_from(shapes: Mapping[str, tuple[int, ...]]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from ..config.model import MAX_IMAGE_SIZE, MIN_IMAGE_SIZE, NAMED_CONFIGS, ModelConfig
-from ..errors import CheckpointError, warn_assumed
+from ..errors import CheckpointError, ConfigError, warn_assumed
 from ..files import sha256_of
 from ..models.yolact import Yolact
 from .architecture import Architecture
@@ -122,21 +122,23 @@ def _find_config(path: Path, found: Architecture, family: Family, notes: list[st
     if len(parts) == 3 and parts[1].isdigit() and parts[2].isdigit():
         name = parts[0]
     if name in NAMED_CONFIGS:
-        config = NAMED_CONFIGS[name]
+        config = _fitted(found, NAMED_CONFIGS[name]) or NAMED_CONFIGS[name]
         if name not in _CODE_BASES or not found.differences(config):
             _check_structure(found, config, f"the file name says {name}")
+            notes += _variant_notes(path, found, config)
             return config
-    fitting = [config for config in NAMED_CONFIGS.values() if not found.differences(config)]
+    fitting = _fitting(found)
     fitting = [config for config in fitting if config.name in family.configurations] or fitting
     if not fitting:
         raise CheckpointError(
             f"{path.name}: the tensors are a {found.describe()}, which no named configuration has; describe it in a "
-            f"file and pass --config FILE, starting from {found.config_hint()}"
+            f"file and pass --config FILE, starting from {found.advice()}"
         )
     chosen = _likeliest(fitting, name, found.num_classes)
     differing = (replace(chosen, name=config.name, class_names=config.class_names) != config for config in fitting)
     others = [config.name for config, differs in zip(fitting, differing, strict=True) if differs]
     alternatives = f" (its tensors also fit {', '.join(others)}, which differ in anchors or image size)"
+    notes += _variant_notes(path, found, chosen)
     is_named = NAMED_CONFIGS[chosen.name].image_size == chosen.image_size
     resized = "" if is_named else ", as the name says, with anchors scaled to it"
     notes.append(
@@ -144,6 +146,43 @@ def _find_config(path: Path, found: Architecture, family: Family, notes: list[st
         f"{alternatives if others else ''}: pass --config to choose"
     )
     return chosen
+
+
+def _fitting(found: Architecture) -> list[ModelConfig]:
+    """The named configurations that the tensors fit; where they fit none, those with other nets that they fit, and then
+    those with another backbone, too."""
+    exact = [config for config in NAMED_CONFIGS.values() if not found.differences(config)]
+    for with_backbone in (False, True):
+        if not exact:
+            variants = (_fitted(found, config, with_backbone) for config in NAMED_CONFIGS.values())
+            exact = [config for config in variants if config is not None]
+    return exact
+
+
+def _fitted(found: Architecture, config: ModelConfig, with_backbone: bool = False) -> ModelConfig | None:
+    """See `Architecture.variant_of`; None where the tensors do not fit even then."""
+    try:
+        variant = found.variant_of(config, with_backbone)
+    except ConfigError:  # such as masks that are too small for the mask-IoU net
+        return None
+    return None if found.differences(variant) else variant
+
+
+def _variant_notes(path: Path, found: Architecture, config: ModelConfig) -> list[str]:
+    """What was taken from the tensors, where that is not what the named configuration has."""
+    named = NAMED_CONFIGS.get(config.name, config)
+    taken = list(found.nets.differences(named).values())
+    if config.backbone != named.backbone:
+        taken.insert(0, f"a {config.backbone.describe()} backbone")
+    if not taken:
+        return []
+    assumed = ""
+    if config.mask_proto_net:
+        assumed = "; strides, paddings and upsampling of mask_proto_net are assumed, masks have "
+        assumed += f"{config.proto_size} px: pass a --config FILE if it was trained with others"
+    return [
+        f"{path.name} differs from {config.name} in what its tensors tell, which is taken: {', '.join(taken)}{assumed}"
+    ]
 
 
 def _likeliest(fitting: list[ModelConfig], name: str, num_classes: int) -> ModelConfig:
@@ -164,7 +203,7 @@ def _check_structure(found: Architecture, config: ModelConfig, claim: str) -> No
     if not differences:
         return
     fitting = [other.name for other in NAMED_CONFIGS.values() if not found.differences(other)]
-    advice = f"pass --config {fitting[0]}" if fitting else f"pass a --config FILE with {found.config_hint()}"
+    advice = f"pass --config {fitting[0]}" if fitting else f"pass a --config FILE with {found.advice()}"
     raise CheckpointError(f"{claim}, but the checkpoint has {'; '.join(differences)}: {advice}")
 
 

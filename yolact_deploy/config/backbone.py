@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from ..errors import ConfigError
 
 BACKBONE_KINDS = ("resnet", "darknet", "mobilenetv2")
+BLOCKS = ("bottleneck", "basic")  # of a resnet
 MOBILENET_GROUPS = 6  # that a detector uses; the seventh and the last convolution only serve the classifier
 MAX_STAGES = 8
 MAX_BLOCKS = 256  # of a stage; ResNet-152 has 36
 MAX_WIDTH = 1024
+_STEM = 64  # channels of the usual ResNet's stem, which torchvision counts `width_per_group` by
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,9 @@ class BackboneConfig:
     kind: str = "resnet"  # one of BACKBONE_KINDS
     depths: tuple[int, ...] = (3, 4, 23, 3)  # blocks per stage (MobileNetV2: per group)
     width: int = 64  # channels: ResNet's or MobileNetV2's stem, DarkNet's first stage
+    block: str = "bottleneck"  # of a resnet: one of BLOCKS; ResNet-18 and -34 have basic ones
+    groups: int = 1  # of the 3x3 convolutions of bottlenecks: ResNeXt has 32 or 64
+    width_per_group: int = 64  # their channels in the first stage at a width of 64; of a wide ResNet 128
     dcn_layers: tuple[int, ...] = ()  # a stage: how many of its last blocks may be deformable; empty: none anywhere
     dcn_interval: int = 1  # of these only every so many blocks of the stage, the first counted as 0
 
@@ -57,7 +62,25 @@ class BackboneConfig:
                 f"a mobilenetv2 of depths {list(self.depths)} and width {self.width}: {MOBILENET_GROUPS} groups and a "
                 "multiple of 4 channels"
             )
+        self._check_blocks()
         self._check_deformable()
+
+    def _check_blocks(self) -> None:
+        if self.block not in BLOCKS:
+            raise ConfigError(f"unknown backbone block {reprlib.repr(self.block)}: use one of {', '.join(BLOCKS)}")
+        if not 1 <= self.groups <= MAX_WIDTH or not 1 <= self.width_per_group <= MAX_WIDTH:
+            raise ConfigError(
+                f"backbone groups {self.groups} and width_per_group {self.width_per_group}: between 1 and {MAX_WIDTH}"
+            )
+        is_widened = self.groups != 1 or self.width_per_group != _STEM
+        if self.kind != "resnet" and (self.block != BLOCKS[0] or is_widened):
+            raise ConfigError(f"block, groups and width_per_group are settings of a resnet, not of a {self.kind}")
+        if self.block == "basic" and is_widened:
+            raise ConfigError("groups and width_per_group are settings of bottleneck blocks, not of basic ones")
+        if self.inner_channels(0) == 0:
+            raise ConfigError(
+                f"width_per_group {self.width_per_group}: no channels are left at a width of {self.width}"
+            )
 
     def _check_deformable(self) -> None:
         if self.dcn_interval < 1:
@@ -65,8 +88,8 @@ class BackboneConfig:
         if not self.dcn_layers:
             return
         stated = f"dcn_layers {list(self.dcn_layers)}"
-        if self.kind != "resnet":
-            raise ConfigError(f"{stated}: only a resnet has deformable convolutions")
+        if self.kind != "resnet" or self.block != "bottleneck" or self.groups != 1:
+            raise ConfigError(f"{stated}: only bottlenecks of a resnet, without groups, have deformable convolutions")
         if len(self.dcn_layers) != len(self.depths):
             raise ConfigError(f"{stated}: one number for each of the {len(self.depths)} stages")
         if any(not 0 <= count <= depth for count, depth in zip(self.dcn_layers, self.depths, strict=True)):
@@ -85,6 +108,10 @@ class BackboneConfig:
             for block in range(depth - count, depth)
             if block % self.dcn_interval == 0
         )
+
+    def inner_channels(self, stage: int) -> int:
+        """Channels of the 3x3 convolutions of a resnet's stage, as torchvision counts them."""
+        return (self.width << stage) * self.width_per_group // _STEM * self.groups
 
     @property
     def halvings(self) -> int:
@@ -105,5 +132,15 @@ class BackboneConfig:
             layers = 2 * sum(self.depths) + len(self.depths) + 2  # the stem, the downsamplings, the classifier
             name = f"DarkNet-{layers}"
         else:
-            name = f"ResNet-{3 * sum(self.depths) + 2}"
-        return name if self.width == 64 else f"{name} of width {self.width}"
+            name = self._describe_resnet()
+        return name if self.width == _STEM else f"{name} of width {self.width}"
+
+    def _describe_resnet(self) -> str:
+        if self.block == "basic":
+            name = f"ResNet-{2 * sum(self.depths) + 2}"
+            # Two convolutions per block and three can make the same number of layers.
+            return name if name in ("ResNet-18", "ResNet-34") else f"{name} of basic blocks"
+        layers = 3 * sum(self.depths) + 2
+        if self.groups > 1:
+            return f"ResNeXt-{layers} {self.groups}x{self.width_per_group}d"
+        return f"ResNet-{layers}" if self.width_per_group == _STEM else f"wide ResNet-{layers} ({self.width_per_group})"

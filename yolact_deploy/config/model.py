@@ -12,19 +12,19 @@ from typing import Any
 
 from ..errors import ConfigError, warn_assumed
 from . import class_names as names
+from .anchors import anchors_by_level, check_anchors, ratios_by_level
 from .backbone import BackboneConfig, Normalization
+from .layers import MAX_CHANNELS, Layer, default_head_net, default_proto_net, output_channels, output_sizes
 from .named import NAMED_FIELDS
+from .nets import check_head, check_mask_iou_net, check_proto_net, plain_fields, prepared_fields
 from .values import checked_fields, read_mapping
 
 # Far beyond what anybody trains, and little enough that no file takes the memory.
 MIN_IMAGE_SIZE, MAX_IMAGE_SIZE = 32, 4096  # px
 MAX_CLASSES = 10_000
 MAX_NAME_LENGTH = 200  # characters of a class or configuration name
-MAX_CHANNELS = 4096
-MAX_SCALE = 100_000  # px
-MAX_LEVELS = 8  # of the FPN
 MAX_PRIORS = 4_000_000
-MAX_MASK_IOU_LAYERS = 8
+FPN_UPSAMPLINGS = ("bilinear", "nearest")
 FPN_EXTRA_FROM = ("P5", "C5")  # the FPN's last level, or the backbone's
 
 _RESNET101 = BackboneConfig()
@@ -39,39 +39,39 @@ class ModelConfig:
     image_size: int = 550  # network input side S, px
     class_names: tuple[str, ...] = names.COCO  # one per class, background not counted
     scales: tuple[tuple[float, ...], ...] = ((24,), (48,), (96,), (192,), (384,))  # anchor sizes a level, px
-    aspect_ratios: tuple[float, ...] = (1, 0.5, 2)  # width / height
+    aspect_ratios: tuple[float, ...] | tuple[tuple[float, ...], ...] = (1, 0.5, 2)  # width / height, or a list a level
     square_anchors: bool = True  # the official v1 bug that its weights depend on: height = width
     fpn_channels: int = 256
     fpn_relu: bool = True  # after P3, P4 and P5
+    fpn_upsample: str = "bilinear"  # one of FPN_UPSAMPLINGS
     fpn_extra_from: str = "P5"  # one of FPN_EXTRA_FROM: what the first extra level is computed from
     proto_channels: int = 256
     head_channels: int = 256
-    num_prototypes: int = 32  # K
+    num_prototypes: int = 32
+    mask_proto_net: tuple[Layer, ...] = ()  # the prototype net; empty: the official one, `proto_channels` wide
+    mask_proto_bias: bool = False  # masks have a bias: one more coefficient, of a prototype that is 1 everywhere
+    share_prediction_module: bool = True  # one head serves every level
+    extra_head_net: tuple[Layer, ...] | None = None  # before the head's three branches; None: one of `head_channels`
+    extra_layers: tuple[int, ...] = (0, 0, 0)  # 3x3 convolutions at the start of each branch: boxes, classes, masks
     # Of each stride-2 layer of the mask-IoU net (YOLACT++), which re-scores masks; empty: there is no such net.
     mask_iou_channels: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if not MIN_IMAGE_SIZE <= self.image_size <= MAX_IMAGE_SIZE:
             raise ConfigError(f"image_size {self.image_size}: between {MIN_IMAGE_SIZE} and {MAX_IMAGE_SIZE} px")
-        if not 3 <= len(self.scales) <= MAX_LEVELS or not all(self.scales):
-            raise ConfigError(f"scales: one list of anchor sizes for each FPN level, 3 to {MAX_LEVELS} levels")
-        if len({len(level) for level in self.scales}) != 1:
-            raise ConfigError("scales: every level needs the same number, because the head is shared")
-        if not self.aspect_ratios or not all(
-            0 < value <= MAX_SCALE for values in (*self.scales, self.aspect_ratios) for value in values
-        ):
-            raise ConfigError(f"scales and aspect_ratios: above 0, up to {MAX_SCALE}")
+        check_anchors(self.scales, self.aspect_ratios, self.share_prediction_module)
         if self.num_priors > MAX_PRIORS:
             raise ConfigError(f"scales and aspect_ratios: {self.num_priors} anchors in all, at most {MAX_PRIORS}")
         for field in ("fpn_channels", "proto_channels", "head_channels", "num_prototypes"):
             if not 1 <= getattr(self, field) <= MAX_CHANNELS:
                 raise ConfigError(f"{field} {getattr(self, field)}: between 1 and {MAX_CHANNELS}")
-        if self.fpn_extra_from not in FPN_EXTRA_FROM:
-            raise ConfigError(
-                f"fpn_extra_from {reprlib.repr(self.fpn_extra_from)}: use one of {', '.join(FPN_EXTRA_FROM)}"
-            )
+        for field, allowed in (("fpn_extra_from", FPN_EXTRA_FROM), ("fpn_upsample", FPN_UPSAMPLINGS)):
+            if getattr(self, field) not in allowed:
+                raise ConfigError(f"{field} {reprlib.repr(getattr(self, field))}: use one of {', '.join(allowed)}")
         self._check_names()
-        self._check_mask_iou_net()
+        check_proto_net(self.proto_layers, self.num_prototypes, self.level_sizes[0])
+        check_head(self.head_layers, self.extra_layers)
+        check_mask_iou_net(self.mask_iou_channels, self.proto_size)
 
     def _check_names(self) -> None:
         _check_num_classes(len(self.class_names))
@@ -79,29 +79,40 @@ class ModelConfig:
             if len(name) > MAX_NAME_LENGTH:
                 raise ConfigError(f"name {reprlib.repr(name)}: at most {MAX_NAME_LENGTH} characters")
 
-    def _check_mask_iou_net(self) -> None:
-        if len(self.mask_iou_channels) > MAX_MASK_IOU_LAYERS:
-            raise ConfigError(f"mask_iou_channels: at most {MAX_MASK_IOU_LAYERS} layers")
-        if not all(1 <= channels <= MAX_CHANNELS for channels in self.mask_iou_channels):
-            raise ConfigError(f"mask_iou_channels {list(self.mask_iou_channels)}: between 1 and {MAX_CHANNELS} each")
-        size = self.proto_size
-        for _ in self.mask_iou_channels:
-            size = (size - 1) // 2  # 3x3, stride 2, no padding
-        if size < 1:
-            raise ConfigError(
-                f"mask_iou_channels: {len(self.mask_iou_channels)} layers leave nothing of masks of "
-                f"{self.proto_size} px: give fewer"
-            )
-
     @property
     def num_classes(self) -> int:
         """C: classes without background."""
         return len(self.class_names)
 
     @property
-    def anchors_per_cell(self) -> int:
-        """A: anchors at each position of a level."""
-        return len(self.scales[0]) * len(self.aspect_ratios)
+    def num_coefs(self) -> int:
+        """K: mask coefficients per detection, and channels of `proto`."""
+        return self.num_prototypes + self.mask_proto_bias
+
+    @property
+    def proto_layers(self) -> tuple[Layer, ...]:
+        """The prototype net."""
+        return self.mask_proto_net or default_proto_net(self.proto_channels, self.num_prototypes)
+
+    @property
+    def head_layers(self) -> tuple[Layer, ...]:
+        """What comes before the three branches of a head; may be nothing."""
+        return default_head_net(self.head_channels) if self.extra_head_net is None else self.extra_head_net
+
+    @property
+    def branch_channels(self) -> int:
+        """Channels that each branch of a head reads."""
+        return output_channels(self.head_layers, self.fpn_channels)
+
+    @property
+    def level_aspect_ratios(self) -> tuple[tuple[float, ...], ...]:
+        """Aspect ratios of each FPN level, finest first."""
+        return ratios_by_level(self.aspect_ratios, len(self.scales))
+
+    @property
+    def level_anchors(self) -> tuple[int, ...]:
+        """A of each FPN level: anchors at each of its positions."""
+        return anchors_by_level(self.scales, self.level_aspect_ratios)
 
     @property
     def rescores_masks(self) -> bool:
@@ -138,12 +149,12 @@ class ModelConfig:
     @property
     def num_priors(self) -> int:
         """N: anchors of all levels."""
-        return sum(size * size for size in self.level_sizes) * self.anchors_per_cell
+        return sum(size * size * count for size, count in zip(self.level_sizes, self.level_anchors, strict=True))
 
     @property
     def proto_size(self) -> int:
         """Hp = Wp: side of the prototypes, px."""
-        return 2 * self.level_sizes[0]
+        return output_sizes(self.proto_layers, self.level_sizes[0])[-1]
 
     @property
     def has_generic_names(self) -> bool:
@@ -198,7 +209,7 @@ class ModelConfig:
         """
         if not isinstance(values, Mapping):
             raise ConfigError("a configuration is a mapping of field names to values")
-        values = dict(values)
+        values = prepared_fields(values)
         base = cls.named(str(values.pop("base"))) if "base" in values else cls()
         num_classes = values.pop("num_classes", None)
         fields = checked_fields(cls, values, extra=("base", "num_classes"))
@@ -236,7 +247,7 @@ class ModelConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values that `from_dict` reads back."""
-        return dataclasses.asdict(self)
+        return plain_fields(dataclasses.asdict(self), self.mask_proto_net, self.extra_head_net)
 
 
 @dataclass(frozen=True)

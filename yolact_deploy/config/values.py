@@ -10,6 +10,7 @@ from typing import Any
 
 from ..dependencies import require
 from ..errors import ConfigError
+from .layers import Layer
 from .plain_values import MAX_DEPTH, MAX_INTEGER, check_plain, parse_json
 
 MAX_FILE_BYTES = 1 << 18  # 256 KiB of configuration; the class names of LVIS take 20 kB
@@ -55,7 +56,7 @@ def _matches(value: Any, annotation: str) -> bool:
         return isinstance(value, (int, float)) and -MAX_INTEGER <= value <= MAX_INTEGER  # NaN is not
     if annotation == "BackboneConfig":
         return isinstance(value, Mapping)
-    return isinstance(value, {"int": int, "str": str}[annotation])
+    return isinstance(value, {"int": int, "str": str, "Layer": Layer}[annotation])
 
 
 def read_mapping(path: Path) -> dict[str, Any]:

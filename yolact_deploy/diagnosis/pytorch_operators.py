@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from .operators import Namer, Operator, Structure
 
-LAYERS = ("conv2d", "convolution")
+LAYERS = ("conv2d", "conv_transpose2d", "convolution")
 NORMS = ("batch_norm", "native_batch_norm", "cudnn_batch_norm", "miopen_batch_norm")
 KINDS = {  # PyTorch's names -> ONNX's; all others only move values
     "relu": "Relu",
@@ -20,6 +20,8 @@ KINDS = {  # PyTorch's names -> ONNX's; all others only move values
     "max_pool2d": "MaxPool",
     "max_pool2d_with_indices": "MaxPool",
     "upsample_bilinear2d": "Resize",
+    "upsample_nearest2d": "Resize",
+    "constant_pad_nd": "Pad",
     "add": "Add",
     "sub": "Sub",
     "mul": "Mul",

@@ -1,5 +1,6 @@
-"""Backbones: ResNet (He et al. 2015), where asked for with deformable convolutions, DarkNet-53 (Redmon & Farhadi 2018)
-and MobileNetV2 (Sandler et al. 2018), with the key names of the official code and of YolactEdge."""
+"""Backbones: ResNet (He et al. 2015), where asked for with deformable convolutions, ResNeXt (Xie et al. 2016),
+DarkNet-53 (Redmon & Farhadi 2018) and MobileNetV2 (Sandler et al. 2018), with the key names of the official code and of
+YolactEdge."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from torch import nn
 from ..config.backbone import BackboneConfig
 from .deform_conv import ModulatedDeformConv
 
-_EXPANSION = 4  # output channels of a bottleneck over its inner ones
+_EXPANSION = 4  # output channels of a bottleneck over the width of its stage
 
 # Table 2 of the paper: expansion, channels at a stem of 32, stride of the first block.
 _MOBILENET_GROUPS = ((1, 16, 1), (6, 24, 2), (6, 32, 2), (6, 64, 2), (6, 96, 1), (6, 160, 2))
@@ -17,33 +18,57 @@ _MOBILENET_OUTPUTS = (3, 4, 6)  # groups, counted from 1
 
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3 (with the stride), 1x1 convolutions around a shortcut."""
+    """1x1, 3x3 (with the stride and the groups), 1x1 convolutions around a shortcut."""
 
-    def __init__(self, in_channels: int, channels: int, stride: int = 1, is_deformable: bool = False) -> None:
+    def __init__(
+        self, in_channels: int, inner: int, out_channels: int, stride: int, groups: int, is_deformable: bool
+    ) -> None:
         super().__init__()
-        out_channels = channels * _EXPANSION
-        self.conv1 = nn.Conv2d(in_channels, channels, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv1 = nn.Conv2d(in_channels, inner, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(inner)
         self.conv2: nn.Module = (
-            ModulatedDeformConv(channels, channels, stride)
+            ModulatedDeformConv(inner, inner, stride)
             if is_deformable
-            else nn.Conv2d(channels, channels, 3, stride=stride, padding=1, bias=False)
+            else nn.Conv2d(inner, inner, 3, stride=stride, padding=1, groups=groups, bias=False)
         )
-        self.bn2 = nn.BatchNorm2d(channels)
-        self.conv3 = nn.Conv2d(channels, out_channels, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(inner)
+        self.conv3 = nn.Conv2d(inner, out_channels, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(out_channels)
         self.relu = nn.ReLU(inplace=True)
-        self.downsample: nn.Module | None = None
-        if stride != 1 or in_channels != out_channels:
-            self.downsample = nn.Sequential(
-                nn.Conv2d(in_channels, out_channels, 1, stride=stride, bias=False), nn.BatchNorm2d(out_channels)
-            )
+        self.downsample = _shortcut(in_channels, out_channels, stride)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         shortcut = x if self.downsample is None else self.downsample(x)
         x = self.relu(self.bn1(self.conv1(x)))
         x = self.relu(self.bn2(self.conv2(x)))
         return self.relu(self.bn3(self.conv3(x)) + shortcut)
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions (the first with the stride) around a shortcut."""
+
+    def __init__(self, in_channels: int, channels: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(in_channels, channels, 3, stride=stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(channels)
+        self.relu = nn.ReLU(inplace=True)
+        self.downsample = _shortcut(in_channels, channels, stride)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        shortcut = x if self.downsample is None else self.downsample(x)
+        x = self.relu(self.bn1(self.conv1(x)))
+        return self.relu(self.bn2(self.conv2(x)) + shortcut)
+
+
+def _shortcut(in_channels: int, out_channels: int, stride: int) -> nn.Module | None:
+    """None where a block's input can be added as it is."""
+    if stride == 1 and in_channels == out_channels:
+        return None
+    return nn.Sequential(
+        nn.Conv2d(in_channels, out_channels, 1, stride=stride, bias=False), nn.BatchNorm2d(out_channels)
+    )
 
 
 class ResNet(nn.Module):
@@ -58,13 +83,17 @@ class ResNet(nn.Module):
         stages = []
         in_channels = config.width
         for stage, depth in enumerate(config.depths):
-            channels = config.width << stage
-            blocks = []
+            out_channels = (config.width << stage) * _expansion(config)
+            blocks: list[nn.Module] = []
             for block in range(depth):
                 stride = 2 if stage > 0 and block == 0 else 1
-                is_deformable = (stage, block) in config.deformable_blocks
-                blocks.append(Bottleneck(in_channels, channels, stride, is_deformable))
-                in_channels = channels * _EXPANSION
+                if config.block == "basic":
+                    blocks.append(BasicBlock(in_channels, out_channels, stride))
+                else:
+                    is_deformable = (stage, block) in config.deformable_blocks
+                    inner = config.inner_channels(stage)
+                    blocks.append(Bottleneck(in_channels, inner, out_channels, stride, config.groups, is_deformable))
+                in_channels = out_channels
             stages.append(nn.Sequential(*blocks))
         self.layers = nn.ModuleList(stages)
 
@@ -184,8 +213,12 @@ def stage_channels(config: BackboneConfig) -> list[int]:
     if config.kind == "mobilenetv2":
         groups = _mobilenet_groups(config)
         return [groups[group - 1][1] for group in _MOBILENET_OUTPUTS]
-    expansion = _EXPANSION if config.kind == "resnet" else 1
-    return [(config.width << stage) * expansion for stage in range(len(config.depths))][-3:]
+    return [(config.width << stage) * _expansion(config) for stage in range(len(config.depths))][-3:]
+
+
+def _expansion(config: BackboneConfig) -> int:
+    """Output channels of a stage over its width."""
+    return _EXPANSION if config.kind == "resnet" and config.block == "bottleneck" else 1
 
 
 def make_backbone(config: BackboneConfig) -> nn.Module:

@@ -1,4 +1,4 @@
-"""The YOLACT network (Bolya et al. 2019, section 3): backbone, FPN, prototype net and shared prediction head.
+"""The YOLACT network (Bolya et al. 2019, section 3): backbone, FPN, prototype net and prediction heads.
 
 `state_dict()` has the keys and shapes of the official checkpoints. YOLACT++ (Bolya et al. 2020) differs by what it
 adds: deformable convolutions in the backbone, and a mask-IoU net.
@@ -10,10 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ..config.layers import Layer
 from ..config.model import ModelConfig
 from ..ops.boxes import make_priors
 from ..types import RawOutputs
 from .backbone import make_backbone, stage_channels
+from .layers import make_net
 
 
 class FPN(nn.Module):
@@ -23,6 +25,7 @@ class FPN(nn.Module):
         super().__init__()
         channels = config.fpn_channels
         self.has_relu = config.fpn_relu
+        self.upsampling = config.fpn_upsample
         self.is_extra_from_backbone = config.fpn_extra_from == "C5"
         # Official order: the deepest level comes first.
         self.lat_layers = nn.ModuleList(nn.Conv2d(c, channels, 1) for c in reversed(in_channels))
@@ -45,7 +48,8 @@ class FPN(nn.Module):
         for stage, lateral, predict in zip(reversed(stages), self.lat_layers, self.pred_layers, strict=True):
             x = lateral(stage)
             if merged is not None:
-                x = x + F.interpolate(merged, size=stage.shape[-2:], mode="bilinear", align_corners=False)
+                align_corners = False if self.upsampling == "bilinear" else None
+                x = x + F.interpolate(merged, size=stage.shape[-2:], mode=self.upsampling, align_corners=align_corners)
             merged = x
             level = predict(x)
             levels.insert(0, F.relu(level) if self.has_relu else level)
@@ -56,48 +60,33 @@ class FPN(nn.Module):
         return levels
 
 
-class Upsample2x(nn.Module):
-    """Bilinear upsampling to twice the size, half-pixel centres."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
-
-
-def _proto_net(in_channels: int, channels: int, num_prototypes: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(in_channels, channels, 3, padding=1),
-        nn.ReLU(inplace=True),
-        nn.Conv2d(channels, channels, 3, padding=1),
-        nn.ReLU(inplace=True),
-        nn.Conv2d(channels, channels, 3, padding=1),
-        nn.ReLU(inplace=True),
-        Upsample2x(),
-        nn.ReLU(inplace=True),
-        nn.Conv2d(channels, channels, 3, padding=1),
-        nn.ReLU(inplace=True),
-        nn.Conv2d(channels, num_prototypes, 1),
-    )
-
-
 class PredictionHead(nn.Module):
-    """Boxes, classes and mask coefficients of one level; all levels share it."""
+    """Boxes, classes and mask coefficients of one level, or of all levels where they share it."""
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: ModelConfig, anchors: int) -> None:
+        """anchors: A of the level."""
         super().__init__()
-        anchors, channels = config.anchors_per_cell, config.head_channels
-        self.upfeature = nn.Sequential(nn.Conv2d(config.fpn_channels, channels, 3, padding=1), nn.ReLU(inplace=True))
-        self.bbox_layer = nn.Conv2d(channels, anchors * 4, 3, padding=1)
-        self.conf_layer = nn.Conv2d(channels, anchors * (config.num_classes + 1), 3, padding=1)
-        self.mask_layer = nn.Conv2d(channels, anchors * config.num_prototypes, 3, padding=1)
-        self.widths = (4, config.num_classes + 1, config.num_prototypes)
+        channels = config.branch_channels
+        self.upfeature = make_net(config.head_layers, config.fpn_channels)
+        self.bbox_extra, self.conf_extra, self.mask_extra = (
+            make_net([Layer(channels, 3, padding=1)] * count, channels) for count in config.extra_layers
+        )
+        self.widths = (4, config.num_classes + 1, config.num_coefs)
+        self.bbox_layer, self.conf_layer, self.mask_layer = (
+            nn.Conv2d(channels, anchors * width, 3, padding=1) for width in self.widths
+        )
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """[B,F,h,w] -> loc [B,h*w*A,4], class logits [B,h*w*A,1+C], coef logits [B,h*w*A,K]."""
         x = self.upfeature(x)
-        layers = (self.bbox_layer, self.conf_layer, self.mask_layer)
+        branches = (
+            (self.bbox_extra, self.bbox_layer),
+            (self.conf_extra, self.conf_layer),
+            (self.mask_extra, self.mask_layer),
+        )
         loc, conf, coef = (
-            layer(x).permute(0, 2, 3, 1).flatten(1).unflatten(1, (-1, width))
-            for layer, width in zip(layers, self.widths, strict=True)
+            layer(extra(x)).permute(0, 2, 3, 1).flatten(1).unflatten(1, (-1, width))
+            for (extra, layer), width in zip(branches, self.widths, strict=True)
         )
         return loc, conf, coef
 
@@ -130,8 +119,9 @@ class Yolact(nn.Module):
         self.config = config
         self.backbone = make_backbone(config.backbone)
         self.fpn = FPN(stage_channels(config.backbone), config)
-        self.proto_net = _proto_net(config.fpn_channels, config.proto_channels, config.num_prototypes)
-        self.prediction_layers = nn.ModuleList([PredictionHead(config)])
+        self.proto_net = make_net(config.proto_layers, config.fpn_channels, has_last_relu=False)
+        anchors = config.level_anchors[:1] if config.share_prediction_module else config.level_anchors
+        self.prediction_layers = nn.ModuleList(PredictionHead(config, count) for count in anchors)
         # Not part of `forward`: it sees the masks of what was detected, see postprocess.rescore_masks.
         self.maskiou_net: MaskIoUNet | None = None
         if config.rescores_masks:
@@ -147,6 +137,11 @@ class Yolact(nn.Module):
     def predict(self, levels: list[torch.Tensor]) -> RawOutputs:
         """Pyramid levels, finest first -> RawOutputs."""
         proto = F.relu(self.proto_net(levels[0])).permute(0, 2, 3, 1)
-        head = self.prediction_layers[0]
-        loc, conf, coef = (torch.cat(parts, dim=1) for parts in zip(*(head(level) for level in levels), strict=True))
+        if self.config.mask_proto_bias:
+            proto = F.pad(proto, (0, 1), value=1.0)  # a prototype of ones
+        heads = list(self.prediction_layers)
+        if len(heads) == 1:
+            heads *= len(levels)
+        outputs = (head(level) for head, level in zip(heads, levels, strict=True))
+        loc, conf, coef = (torch.cat(parts, dim=1) for parts in zip(*outputs, strict=True))
         return RawOutputs(loc=loc, conf=F.softmax(conf, dim=-1), coef=torch.tanh(coef), proto=proto, priors=self.priors)

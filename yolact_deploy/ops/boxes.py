@@ -29,10 +29,10 @@ def make_priors(config: ModelConfig) -> FloatArray:
     Level by level, row by row, then scales, then aspect ratios, as the official `PredictionModule.make_priors`.
     """
     levels = []
-    for size, scales in zip(config.level_sizes, config.scales, strict=True):
+    for size, scales, ratios in zip(config.level_sizes, config.scales, config.level_aspect_ratios, strict=True):
         shapes = []
         for scale in scales:
-            for aspect_ratio in config.aspect_ratios:
+            for aspect_ratio in ratios:
                 width = scale * math.sqrt(aspect_ratio) / config.image_size
                 height = width if config.square_anchors else scale / math.sqrt(aspect_ratio) / config.image_size
                 shapes.append((width, height))

@@ -59,7 +59,10 @@ def nodes_of_stages(network: onnx.ModelProto, config: ModelConfig) -> dict[str, 
 
 
 def work_of_stages(network: onnx.ModelProto, parts: dict[str, set[str]]) -> dict[str, float]:
-    """Stage -> its share of the multiplications of all convolutions, 0..1."""
+    """Stage -> its share of the multiplications of all convolutions, 0..1.
+
+    The kernel of a transposed one is at each position of its input, not of its output.
+    """
     graph = onnx.shape_inference.infer_shapes(network).graph
     shapes = {
         value.name: [dimension.dim_value for dimension in value.type.tensor_type.shape.dim]
@@ -67,9 +70,9 @@ def work_of_stages(network: onnx.ModelProto, parts: dict[str, set[str]]) -> dict
     }
     weights = {tensor.name: prod(tensor.dims) for tensor in graph.initializer}
     work = {
-        node.name: weights.get(node.input[1], 0) * prod(shapes.get(node.output[0], [0])[2:])
+        node.name: weights.get(node.input[1], 0) * prod(shapes.get(place, [0])[2:])
         for node in graph.node
-        if node.op_type == "Conv"
+        for place in {"Conv": node.output[:1], "ConvTranspose": node.input[:1]}.get(node.op_type, [])
     }
     total = sum(work.values()) or 1
     return {stage: sum(work.get(name, 0) for name in names) / total for stage, names in parts.items()}
