@@ -22,7 +22,7 @@ LINKED = (
 ORDER = (
     ("_version", "errors"),
     ("machine", "types"),
-    ("dependencies", "files", "images", "telemetry"),
+    ("dependencies", "files", "images", "launch", "telemetry"),
     ("config", "console"),
     ("ops",),
     ("draw", "models"),

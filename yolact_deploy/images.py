@@ -80,9 +80,14 @@ def _check_size(data: bytes, source: object, max_pixels: int) -> None:
     width, height = pixel_size(io.BytesIO(data))
     if width <= 0 or height <= 0:
         raise ImageError(f"cannot read image {source}: not an image in a known format, or damaged")
+    check_pixels(width, height, max_pixels, f"image {source}")
+
+
+def check_pixels(width: int, height: int, max_pixels: int, shown: str) -> None:
+    """Raises ImageError when there are more than `max_pixels`. shown: names the picture or video."""
     if width * height > max_pixels:
         raise ImageError(
-            f"image {source} has {width}x{height} px, more than the limit of {max_pixels} pixels: scale it down, or "
+            f"{shown} has {width}x{height} px, more than the limit of {max_pixels} pixels: scale it down, or "
             "raise the limit (--max-pixels of infer, max_pixels in Python)"
         )
 
