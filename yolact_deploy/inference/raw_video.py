@@ -163,8 +163,9 @@ class RawFile:
         return self._file.read(size)
 
     def frames_of(self, pixels: RawPixels, has_lines: bool) -> int:
-        """How many frames it has, about."""
-        return max(1, os.fstat(self._file.fileno()).st_size // (pixels.size + has_lines * (len(FRAME) + 1)))
+        """How many frames follow, about."""
+        left = os.fstat(self._file.fileno()).st_size - self._file.tell()
+        return max(1, left // (pixels.size + has_lines * (len(FRAME) + 1)))
 
     def close(self) -> None:
         """Close the file."""

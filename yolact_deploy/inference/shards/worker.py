@@ -98,9 +98,12 @@ class ShardWorker:
         return self.report
 
     def work(self, shard: int) -> bool:
-        """Do one shard, unless it is done or a living worker has it. Raises as `run`."""
-        claim = self._take(shard, self._claims.newest()) if shard in missing_shards(self._job) else None
-        return claim is not None and self._work(claim)
+        """See one shard done: by this worker, then the answer is True, or by whoever has it. Raises as `run`."""
+        while not self._stop.is_set() and not self._job.result_path(shard).exists():
+            if (claim := self._take(shard, self._claims.newest())) is not None:
+                return self._work(claim)
+            self._stop.wait(self._timing.look)
+        return False
 
     def _take_one(self, missing: set[int]) -> Claim | None:
         """Claim a shard that nobody has or, when there is none, that of a dead worker."""
