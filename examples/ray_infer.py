@@ -61,8 +61,9 @@ def main() -> None:
     actors = given.actors or int(resources.get("GPU", 1) if given.gpus else max(1, resources["CPU"] - 1))
     shards = ray.data.range(total).repartition(total)  # a block per shard: without it one actor gets them all
     done = shards.map_batches(
-        Actor, fn_constructor_args=(order,), concurrency=actors, batch_size=1, **({"num_gpus": 1} if given.gpus else {})
-    )
+        Actor, fn_constructor_args=(order,), batch_size=1, compute=ray.data.ActorPoolStrategy(size=actors),
+        **({"num_gpus": 1} if given.gpus else {}),
+    )  # fmt: skip
     print(f"{sum(row['done'] for row in done.iter_rows())} of {total} shards by {actors} actors of this run")
     missing = missing_shards(open_job(given.shards))
     sys.exit(f"{len(missing)} shards are missing: start this again" if missing else 0)

@@ -174,6 +174,7 @@ def test_a_stream_that_is_damaged_or_broken_off() -> None:
         (whole + b"\xff" * 5000, 3, "no frame begins after frame 3"),
         (whole + b"\n", 3, "no frame begins after frame 3"),
         (y4m("W4 H4 F25:1", []), 0, "gives no frame"),
+        (y4m("W4 H4 F25:1", [frame + b"pads"] * 3), 0, "y4menc pads rows"),
     ):
         frames, failures, _ = read(data)
         assert len(frames) == count
@@ -242,6 +243,11 @@ def test_options_that_do_not_fit_the_source(tmp_path: Path) -> None:
     ):
         with pytest.raises(ConfigError, match=words):
             open_source(InferOptions(str(tmp_path), json=Path("-"), **options))  # type: ignore[arg-type]
+
+
+def test_a_gstreamer_pipeline_is_named_as_such() -> None:
+    with pytest.raises(ImageError, match="GStreamer pipeline.*y4menc"):
+        open_source(InferOptions("nvarguscamerasrc ! nvvidconv ! appsink", json=Path("-")))
 
 
 class Numbers:

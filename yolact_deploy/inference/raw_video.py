@@ -17,6 +17,11 @@ from .video_form import DEFAULT_RATE, VideoForm
 from .video_pixels import unusual_pixels
 from .y4m import FRAME, MAGIC, MAX_LINE, Y4mHeader
 
+_PADDED = (
+    "so none is read: GStreamer's y4menc pads rows unless the width is a multiple of 8 and the height is even, and "
+    "FFmpeg's writes frames of odd sizes and more than 8 bits wrong; scale or crop to such a size before it"
+)
+
 
 class Rewound:
     """A stream whose first bytes have been read already."""
@@ -96,14 +101,19 @@ class RawVideo:
         """Every frame; a failure when the last one is not whole, or something else stands between frames."""
         index, fault = 0, ""
         stem = Path(self.name).stem
-        while not (fault := self._fault_before(index)):
+        fault = self._fault_before(index)
+        while not fault:
             data = self._bytes(self.pixels.size)
             if len(data) < self.pixels.size:
                 fault = self._broken_off(index, len(data)) if data or self._has_lines else ""
                 break
+            if index == 0 and (fault := self._fault_before(1)).strip():
+                fault = f"{self.name}: frame 1 does not end where its header says, {_PADDED}"
+                break
             time_s = float(index / self.form.rate)
             yield Frame(index, index + 1, f"{stem}_{index + 1:06d}.jpg", self.pixels.picture(data), time_s)
             index += 1
+            fault = fault or (self._fault_before(index) if index > 1 else "")
         if fault := fault.strip() or ("" if index else f"{self.name} gives no frame"):
             yield Failure(fault)
 

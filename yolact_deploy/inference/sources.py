@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -33,6 +34,7 @@ from .video_form import VideoForm
 from .video_opening import open_video
 
 STDIN = "-"
+_PIPELINE = re.compile(r"\S\s+!\s+\S")  # of GStreamer
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,11 @@ def _opened(options: InferOptions, note: Note) -> OpenedSource:
         return OpenedSource(PictureFiles(found, note, options.max_pixels), found.names, (*found.paths, options.listing))
     if not source.strip():
         raise ImageError("the source is empty: name an image, a folder, a video, a camera's number or a URL")
+    if _PIPELINE.search(source) and not Path(source).exists():
+        raise ImageError(
+            "the source is a GStreamer pipeline, and PyPI's OpenCV is built without GStreamer: pipe it in, as in "
+            "gst-launch-1.0 -q ... ! videoconvert ! video/x-raw,format=I420 ! y4menc ! fdsink | yolact-deploy infer -"
+        )
     if options.is_live and not is_url(source):
         raise ConfigError("--live is for an address (http://...): cameras are live, files and standard input are not")
     if options.raw_size is not None and source != STDIN and not Path(source).is_file():
