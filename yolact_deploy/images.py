@@ -14,6 +14,7 @@ import imagesize
 import numpy as np
 
 from .errors import ImageError
+from .image_frames import has_more_pictures
 from .types import Image
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
@@ -72,6 +73,8 @@ def decode_image(
         image = (image >> 8).astype(np.uint8)
     elif image.dtype != np.uint8:
         image = _decoded(data, source, flags)
+    if has_more_pictures(data):
+        note(f"{source} holds several pictures (frames or pages): the first one is taken")
     return checked_image(image)
 
 
@@ -88,7 +91,7 @@ def check_pixels(width: int, height: int, max_pixels: int, shown: str) -> None:
     if width * height > max_pixels:
         raise ImageError(
             f"{shown} has {width}x{height} px, more than the limit of {max_pixels} pixels: scale it down, or "
-            "raise the limit (--max-pixels of infer, max_pixels in Python)"
+            "raise the limit (--max-pixels of infer and compare, max_pixels of read_image in Python)"
         )
 
 

@@ -246,7 +246,7 @@ def test_options_that_do_not_fit_the_source(tmp_path: Path) -> None:
 
 
 def test_a_gstreamer_pipeline_is_named_as_such() -> None:
-    with pytest.raises(ImageError, match="GStreamer pipeline.*y4menc"):
+    with pytest.raises(ImageError, match=r"GStreamer pipeline.*y4menc"):
         open_source(InferOptions("nvarguscamerasrc ! nvvidconv ! appsink", json=Path("-")))
 
 

@@ -28,7 +28,7 @@ from .infer_options import (
     read_rate,
 )
 from .infer_setup import prepare_libraries, signals_stop, tell_ids
-from .options import Config, Device, Force, Plugins, Threads, Trust, Verbose, read_config
+from .options import Config, Device, Force, MaxPixels, Plugins, Threads, Trust, Verbose, read_config
 
 if TYPE_CHECKING:
     from ..inference.options import InferOptions
@@ -132,9 +132,7 @@ def run(
     workers: Workers = None,
     shard_size: ShardSize = None,
     merge: Merge = None,
-    max_pixels: Annotated[
-        int | None, typer.Option(min=1, help="Refuse images with more pixels (default: 70000000).", show_default=False)
-    ] = None,
+    max_pixels: MaxPixels = None,
     runtime: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="Runtime of an .onnx file: onnxruntime or openvino (default: onnxruntime)."),

@@ -46,8 +46,8 @@ def open_camera(source: str) -> CameraSource:
         return CameraSource(capture, number)
     capture.release()
     raise ImageError(
-        f"cannot open camera {number}: is it connected, free, and may you read /dev/video{number}? A Jetson's CSI camera "
-        "is read through GStreamer: docs/jetson.md"
+        f"cannot open camera {number}: is it connected, free, and may you read /dev/video{number}? A Jetson's CSI "
+        "camera is read through GStreamer: docs/jetson.md"
     )
 
 
