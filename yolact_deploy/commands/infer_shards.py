@@ -52,13 +52,14 @@ def run_shards(
     check_folder(folder)
     notes: list[str] = []
     found = find_listed(options, notes.append) if options.listing else find_folder(options, notes.append, [folder])
-    for text in notes:
-        console.warn(text)
     count = workers or 1
     if count > 1 and opening.get("threads") is None:
         opening = {**opening, "threads": threads_per_worker(count)}
     order = WorkOrder(folder, found.root, found.names, options, model, opening, select, shard_size or SHARD_SIZE)
-    return _run_here(order) if count == 1 else _run_team(order, count)
+    status = _run_here(order) if count == 1 else _run_team(order, count)
+    for text in notes:
+        console.warn(text)
+    return status
 
 
 def _run_here(order: WorkOrder) -> int:

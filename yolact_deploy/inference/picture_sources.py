@@ -46,9 +46,9 @@ def find_pictures(source: str | Path, outputs: Sequence[Path] = ()) -> FoundPict
     root = path if is_folder else _glob_root(path)
     candidates = path.iterdir() if is_folder else map(Path, glob.glob(str(source), recursive=True))
     inner = {output.resolve() for output in outputs if root.resolve() in output.resolve().parents}
-    found = sorted(item for item in candidates if inner.isdisjoint(item.resolve().parents))
+    found = sorted(item for item in candidates if not inner or inner.isdisjoint(item.resolve().parents))
     images = [item for item in found if _is_picture(item)]
-    others = sorted(set(found).difference(images))
+    others = sorted(set(found).difference(images)) if len(images) < len(found) else []
     passed_over = [
         f"{item.relative_to(root)}{_kind(item)}"
         for item in others
