@@ -29,7 +29,7 @@ from yolact_deploy.benchmarks.scripts.arguments import positive
 from yolact_deploy.errors import YolactDeployError
 from yolact_deploy.files import write_json
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).resolve().parents[2]  # the package reaches this file through a link
 PICTURES = ROOT / "benchmarks/data/nano/images"
 PLAIN = "infer"
 SHARD_SIZE = 32  # pictures

@@ -240,6 +240,8 @@ def test_options_that_do_not_fit_the_source(tmp_path: Path) -> None:
         ({"every": 2}, "--every is for videos"),
         ({"raw_size": ImageSize(4, 4)}, "--raw is for standard input and files"),
         ({"is_live": True}, "--live is for an address"),
+        ({"rate": Fraction(5)}, "--rate is for --raw and YUV4MPEG2"),
+        ({"raw_size": ImageSize(4, 4), "listing": tmp_path / "a.png"}, "--raw is for standard input"),
     ):
         with pytest.raises(ConfigError, match=words):
             open_source(InferOptions(str(tmp_path), json=Path("-"), **options))  # type: ignore[arg-type]

@@ -38,7 +38,7 @@ def whole(window: MaskWindow, height: int, width: int) -> BoolArray:
     return mask
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(arrays.arrays(np.bool_, arrays.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=70)))
 def test_run_lengths_are_read_back(mask: BoolArray) -> None:
     height, width = mask.shape

@@ -42,16 +42,16 @@ def run_shards(
     from ..inference.shards.job import SHARD_SIZE, check_folder
     from ..inference.shards.merge import check_mergeable
     from ..inference.shards.order import WorkOrder, threads_per_worker
-    from ..inference.sources import find_folder, find_listed
+    from ..inference.sources import find_job
 
     check_mergeable(options)
     if options.files or options.annotations is not None:
         raise ConfigError("--shards keeps its own files: pass --json and its like with --merge, when the job is done")
-    if options.raw_size is not None or options.is_live or options.every != 1:
+    if options.raw_size is not None or options.rate is not None or options.is_live or options.every != 1:
         raise ConfigError("--shards is for pictures: videos and streams are read by infer without it")
     check_folder(folder)
     notes: list[str] = []
-    found = find_listed(options, notes.append) if options.listing else find_folder(options, notes.append, [folder])
+    found = find_job(options, notes.append, folder)
     count = workers or 1
     if count > 1 and opening.get("threads") is None:
         opening = {**opening, "threads": threads_per_worker(count)}

@@ -55,13 +55,16 @@ def open_source(options: InferOptions, note: Note = lambda text: None) -> Opened
     """
     opened = _opened(options, note)
     is_video = opened.video_name is not None or isinstance(opened.source, PictureStream)
+    fault = ""
+    if options.rate is not None and not isinstance(opened.source, RawVideo):
+        fault = "--rate is for --raw and YUV4MPEG2: other videos tell when each frame is seen"
+    elif options.every > 1 and not is_video:
+        fault = "--every is for videos, cameras and streams: to leave out pictures, name those that are wanted"
+    if fault:
+        opened.source.close()
+        raise ConfigError(fault)
     if options.every == 1:
         return opened
-    if not is_video:
-        opened.source.close()
-        raise ConfigError(
-            "--every is for videos, cameras and streams: to leave out pictures, name those that are wanted"
-        )
     form = replace(opened.form, rate=opened.form.rate / options.every)
     return replace(opened, source=EveryNth(opened.source, options.every), form=form)
 
@@ -69,6 +72,8 @@ def open_source(options: InferOptions, note: Note = lambda text: None) -> Opened
 def _opened(options: InferOptions, note: Note) -> OpenedSource:
     source = options.source
     if options.listing is not None:
+        if options.raw_size is not None:
+            raise ConfigError("--raw is for standard input and files, not for a --list of pictures")
         found = find_listed(options, note)
         return OpenedSource(PictureFiles(found, note, options.max_pixels), found.names, (*found.paths, options.listing))
     if not source.strip():
@@ -95,6 +100,18 @@ def _opened(options: InferOptions, note: Note) -> OpenedSource:
         return _opened_video(options, note)
     found = find_folder(options, note)
     return OpenedSource(PictureFiles(found, note, options.max_pixels), found.names, found.paths)
+
+
+def find_job(options: InferOptions, note: Note, folder: Path) -> FoundPictures:
+    """The pictures for a job of many workers in `folder`. Raises ImageError when there is none, ConfigError for what is
+    no picture."""
+    if options.listing is not None:
+        return find_listed(options, note)
+    source, path = options.source, Path(options.source)
+    is_video = path.is_file() and (is_y4m_file(path) or _is_video_file(path))
+    if is_video or source == STDIN or is_url(source) or (is_camera(source) and not path.exists()):
+        raise ConfigError("--shards is for pictures: videos and streams are read by infer without it")
+    return find_folder(options, note, [folder])
 
 
 def find_folder(options: InferOptions, note: Note, others: Sequence[Path] = ()) -> FoundPictures:

@@ -106,7 +106,8 @@ class Heartbeat:
         while not self._end.wait(self._timing.beat):
             with contextlib.suppress(OSError):  # the next one may come through
                 self._write(has_ended=False)
-            self._on_beat()
+            with contextlib.suppress(OSError):
+                self._on_beat()
 
     def _write(self, has_ended: bool) -> None:
         self._beats += 1
