@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 
@@ -42,3 +43,14 @@ def test_other_scripts_are_left_as_they_are() -> None:
 def test_json_says_what_it_was_given() -> None:
     value = {"name": HOSTILE, "tag": "\U000e0001"}
     assert json.loads(console.to_json(value)) == value
+
+
+def test_progress_in_a_log_tells_the_rate(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    times = iter((0.0, 10.0, 12.0, 20.0))
+    monkeypatch.setattr(console, "LOG_SECONDS", 5.0)
+    monkeypatch.setattr(console, "time", SimpleNamespace(monotonic=lambda: next(times)))
+    with console.progress("images", shows_rate=True) as advance:
+        advance(100, 1000)  # what earlier runs had done
+        advance(110, 1000)
+        advance(150, 1000)
+    assert capsys.readouterr().err.splitlines() == ["images: 100 of 1000", "images: 150 of 1000, 5.0 per second"]

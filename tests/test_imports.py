@@ -22,7 +22,8 @@ LINKED = (
 ORDER = (
     ("_version", "errors"),
     ("machine", "types"),
-    ("dependencies", "files", "images", "telemetry"),
+    ("dependencies", "files", "image_frames", "launch", "telemetry"),
+    ("images",),
     ("config", "console"),
     ("ops",),
     ("draw", "models"),

@@ -111,7 +111,7 @@ class Interrupts:
     """The signal that asked this process to stop, if any: work ends as with Ctrl-C, and files are closed or removed."""
 
     def __init__(self) -> None:
-        self.signal = signal.SIGINT
+        self.signal: signal.Signals = signal.SIGINT
         self.received = False
 
     def receive(self, number: int, frame: object) -> None:

@@ -24,11 +24,13 @@ from rich.progress import (
     MofNCompleteColumn,
     Progress,
     ProgressColumn,
+    Task,
     TextColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from ._version import __version__
 from .files import check_no_input, check_output_path, check_report_target, write_text
@@ -177,13 +179,17 @@ def size_text(size_bytes: int | None) -> str:
 
 
 @contextmanager
-def progress(description: str, is_bytes: bool = False) -> Iterator[Advance]:
-    """A progress bar on a terminal, a plain line every LOG_SECONDS in a log."""
-    amounts = (DownloadColumn(), TransferSpeedColumn()) if is_bytes else (MofNCompleteColumn(),)
+def progress(description: str, is_bytes: bool = False, shows_rate: bool = False) -> Iterator[Advance]:
+    """A progress bar on a terminal, a plain line every LOG_SECONDS in a log. shows_rate: amounts per second, too."""
+    amounts: tuple[ProgressColumn, ...] = (MofNCompleteColumn(),)
+    if is_bytes:
+        amounts = (DownloadColumn(), TransferSpeedColumn())
+    elif shows_rate:
+        amounts = (MofNCompleteColumn(), _RateColumn())
     description = visible(description)
     with bars(*amounts, TimeRemainingColumn()) as shown:
         if shown is None:
-            yield _LogProgress(description, is_bytes)
+            yield _LogProgress(description, is_bytes, shows_rate)
             return
         task = shown.add_task(description, total=None)
         yield lambda done, total: shown.update(task, completed=done, total=total)
@@ -206,16 +212,25 @@ def bars(*columns: ProgressColumn, auto_refresh: bool = True) -> Iterator[Progre
         yield shown
 
 
+class _RateColumn(ProgressColumn):
+    """Amounts per second."""
+
+    def render(self, task: Task) -> Text:
+        return Text("" if task.speed is None else f"{task.speed:.1f} per second")
+
+
 class _LogProgress:
     """Progress where a bar would fill a log; short work says nothing."""
 
-    def __init__(self, description: str, is_bytes: bool) -> None:
+    def __init__(self, description: str, is_bytes: bool, shows_rate: bool) -> None:
         self._description = description
-        self._is_bytes = is_bytes
+        self._is_bytes, self._shows_rate = is_bytes, shows_rate
         self._last = time.monotonic()
+        self._start: tuple[int, float] | None = None  # what was done when, at the first call
 
     def __call__(self, done: int, total: int | None) -> None:
         now = time.monotonic()
+        self._start = self._start or (done, now)
         if now - self._last < LOG_SECONDS:
             return
         self._last = now
@@ -223,4 +238,6 @@ class _LogProgress:
             amounts = f"{size_text(done)} of {size_text(total)}"
         else:
             amounts = f"{done} of {'?' if total is None else total}"
+        if self._shows_rate and now > self._start[1]:
+            amounts += f", {(done - self._start[0]) / (now - self._start[1]):.1f} per second"
         print(f"{self._description}: {amounts}", file=sys.stderr)

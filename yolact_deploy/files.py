@@ -22,6 +22,7 @@ _CHUNK_BYTES = 1 << 20  # 1 MiB
 MAX_NAME_BYTES = 255  # of a file name, on the file systems in use
 _DRAFT_BYTES = 8  # of randomness in a draft's name
 _DRAFT_NAME = re.compile(r"\.[0-9a-f]{16}\.part(\.|$)")
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)  # of a file system without hard links
 _MARK_BYTES = 4096  # how far from its start a report says whose it is
 
 
@@ -159,6 +160,22 @@ class Draft:
         os.replace(self.path, self.target)
         _sync(self.target.parent)
         self._unlock()
+
+    def keep_if_first(self) -> bool:
+        """The same, unless the target exists: then it stays as it is, and the answer is False. Raises OSError."""
+        _sync(self.path)
+        try:
+            os.link(self.path, self.target)
+        except FileExistsError:
+            return False
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            if self.target.exists():
+                return False
+            os.replace(self.path, self.target)
+        _sync(self.target.parent)
+        return True
 
     def discard(self) -> None:
         """Remove the draft if it is still there."""

@@ -14,6 +14,7 @@ import imagesize
 import numpy as np
 
 from .errors import ImageError
+from .image_frames import has_more_pictures
 from .types import Image
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
@@ -72,6 +73,8 @@ def decode_image(
         image = (image >> 8).astype(np.uint8)
     elif image.dtype != np.uint8:
         image = _decoded(data, source, flags)
+    if has_more_pictures(data):
+        note(f"{source} holds several pictures (frames or pages): the first one is taken")
     return checked_image(image)
 
 
@@ -80,10 +83,15 @@ def _check_size(data: bytes, source: object, max_pixels: int) -> None:
     width, height = pixel_size(io.BytesIO(data))
     if width <= 0 or height <= 0:
         raise ImageError(f"cannot read image {source}: not an image in a known format, or damaged")
+    check_pixels(width, height, max_pixels, f"image {source}")
+
+
+def check_pixels(width: int, height: int, max_pixels: int, shown: str) -> None:
+    """Raises ImageError when there are more than `max_pixels`. shown: names the picture or video."""
     if width * height > max_pixels:
         raise ImageError(
-            f"image {source} has {width}x{height} px, more than the limit of {max_pixels} pixels: scale it down, or "
-            "raise the limit (--max-pixels of infer, max_pixels in Python)"
+            f"{shown} has {width}x{height} px, more than the limit of {max_pixels} pixels: scale it down, or "
+            "raise the limit (--max-pixels of infer and compare, max_pixels of read_image in Python)"
         )
 
 

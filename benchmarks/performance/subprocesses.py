@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from yolact_deploy.errors import YolactDeployError
-
-# As -m, with this process's module search path instead of one that begins with the current folder.
-_LAUNCH = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv.pop(1)); "
-    "import runpy; runpy.run_module(sys.argv.pop(1), run_name='__main__', alter_sys=True)"
-)
+from yolact_deploy.launch import module_command
 
 
 class TimeLimitError(YolactDeployError):
@@ -33,8 +25,7 @@ def run_module(
 
     Raises YolactDeployError, with the last line that the subprocess wrote to stderr, when it fails, and TimeLimitError.
     """
-    # -I: neither the current folder nor PYTHONPATH is searched until `_LAUNCH` sets the path.
-    command = [*prefix, sys.executable, "-I", "-c", _LAUNCH, json.dumps(_search_path()), module, *arguments]
+    command = [*prefix, *module_command(module), *arguments]
     with subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -58,17 +49,6 @@ def run_module(
     if process.returncode < 0 or not reason:
         reason = _ending(process.returncode) + (f"; its last line was: {reason}" if reason else "")
     raise YolactDeployError(f"{doing} failed: {reason}")
-
-
-def _search_path() -> list[str]:
-    """Where this process finds modules, without the current folder; last, so that nothing beside it hides another
-    module, the folder that holds this package, wherever it was imported from."""
-    import yolact_deploy
-
-    root = str(Path(yolact_deploy.__file__).parent.parent.resolve())
-    current = os.path.realpath(os.curdir)
-    folders = [os.path.realpath(folder) for folder in sys.path if folder]
-    return [*(folder for folder in folders if folder not in (current, root)), root]
 
 
 def _ending(status: int) -> str:

@@ -186,8 +186,8 @@ def _run_alone(predictor: Predictor, options: InferOptions, target: Path, clock:
     frames = opened.source.frames()
     count = 0
     while chunk := clock.timed("decode", lambda: list(_good(islice(frames, _CHUNK)))):
-        found = clock.timed("model", partial(_each, job.detect, chunk))
-        results = clock.timed("draw", partial(_each, job.render, chunk, found))
+        found = clock.timed("model", partial(_each, job.stages.detect, chunk))
+        results = clock.timed("draw", partial(_each, job.stages.render, chunk, found))
         clock.timed("write", partial(_each, sink.write, results))
         count += len(chunk)
     clock.timed("write", lambda: sink.close(keep=True))

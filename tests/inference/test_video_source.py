@@ -200,7 +200,7 @@ def test_a_finite_address_gives_every_frame(tmp_path: Path, server: str, query: 
     assert "s3cret" not in failures[0]
 
 
-@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".bmp"])
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".bmp", ".avif"])
 def test_the_address_of_a_picture_is_one_picture(tmp_path: Path, server: str, suffix: str) -> None:
     data = cv2.imencode(suffix, IMAGES[0])[1].tobytes()
     for name in (f"snapshot{suffix}", "snapshot.cgi"):

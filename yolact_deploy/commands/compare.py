@@ -10,7 +10,7 @@ import typer
 
 from .. import console
 from ..errors import GateError
-from .options import Config, Device, Json, Plugins, Trust, Verbose, read_config
+from .options import Config, Device, Json, MaxPixels, Plugins, Trust, Verbose, read_config
 
 if TYPE_CHECKING:
     from ..diagnosis.walk import Comparison, StageResult
@@ -30,6 +30,7 @@ def run(
             metavar="X", help="Largest relative error |B - A| / |A| allowed in any stage (default: by precision)."
         ),
     ] = None,
+    max_pixels: MaxPixels = None,
     device: Device = "cpu",
     config: Config = None,
     trust: Trust = False,
@@ -39,10 +40,10 @@ def run(
 ) -> None:
     """Compare two models stage by stage on one image and report the first stage where they diverge."""
     from ..diagnosis.compare import CompareOptions, compare_models
-    from ..images import read_image, sample_image
+    from ..images import MAX_PIXELS, read_image, sample_image
 
     console.check_target(json, [reference, suspect, image, config, plugins])
-    picture = read_image(image) if image is not None else sample_image()
+    picture = sample_image() if image is None else read_image(image, max_pixels=max_pixels or MAX_PIXELS)
     options = CompareOptions(device, tolerance, read_config(config), trust, plugins)
     comparison = compare_models(reference, suspect, picture, options)
     if json is not None:

@@ -2,42 +2,55 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, redirect_stdout
+from contextlib import nullcontext, redirect_stdout
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from .. import console
 from ..errors import ConfigError
-from .options import Config, Device, Force, Plugins, Threads, Trust, Verbose, read_config
+from .infer_options import (
+    Every,
+    Listing,
+    Merge,
+    Rate,
+    Raw,
+    Roi,
+    Shards,
+    ShardSize,
+    Workers,
+    check_together,
+    read_rate,
+)
+from .infer_setup import prepare_libraries, signals_stop, tell_ids
+from .options import Config, Device, Force, MaxPixels, Plugins, Threads, Trust, Verbose, read_config
 
 if TYPE_CHECKING:
     from ..inference.options import InferOptions
     from ..inference.pipeline import PipelineReport
 
 STATUS_INCOMPLETE = 1  # some pictures were drawn, others could not be read
-STOPPING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 SCORE = 0.3  # lowest, of what is drawn or listed
 COLOR_BY = "class"
 
 SOURCE_HELP = (
     'An image, a folder of images, a quoted glob such as "in/*.jpg", a video, a camera\'s number (0), '
-    "a URL (rtsp://..., http://...), or - for JPEG and PNG files one after the other on standard input, as "
-    "ffmpeg -f image2pipe writes them."
+    "a URL (rtsp://..., http://...), or - for standard input: JPEG and PNG files one after the other, as "
+    "ffmpeg -f image2pipe writes them, or YUV4MPEG2 video, as y4menc and ffmpeg -f yuv4mpegpipe write it."
 )
 
 
 def run(
-    source: Annotated[str, typer.Argument(help=SOURCE_HELP)],
-    model: Annotated[Path, typer.Option("--model", "-m", help="A checkpoint, an .onnx file or an engine.")],
+    source: Annotated[str | None, typer.Argument(help=SOURCE_HELP, show_default=False)] = None,
+    model: Annotated[
+        Path | None, typer.Option("--model", "-m", help="A checkpoint, an .onnx file or an engine.", show_default=False)
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -110,9 +123,16 @@ def run(
             help="Take the newest frame of a URL and drop those that come too fast (default: for cameras and rtsp://).",
         ),
     ] = False,
-    max_pixels: Annotated[
-        int | None, typer.Option(min=1, help="Refuse images with more pixels (default: 70000000).", show_default=False)
-    ] = None,
+    listing: Listing = None,
+    every: Every = None,
+    roi: Roi = None,
+    raw: Raw = None,
+    rate: Rate = None,
+    shards: Shards = None,
+    workers: Workers = None,
+    shard_size: ShardSize = None,
+    merge: Merge = None,
+    max_pixels: MaxPixels = None,
     runtime: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="Runtime of an .onnx file: onnxruntime or openvino (default: onnxruntime)."),
@@ -133,53 +153,53 @@ def run(
     Videos keep the time of each frame, and their sound where the output can hold it. Ctrl-C stops and closes the output
     files. Exit status 1: some of the source could not be read.
     """
-    import cv2
-
     from ..draw import COLOUR_BY
     from ..images import MAX_PIXELS
     from ..inference.options import InferOptions
+    from ..inference.region import Region
     from ..inference.run import InferRun
-    from ..inference.selection import Selection, parse_classes
+    from ..inference.selection import select
     from ..inference.sources import open_source
     from ..predictor import Predictor
+    from ..types import ImageSize
+    from .infer_shards import run_merge, run_shards
 
     if color_by not in COLOUR_BY:
         raise ConfigError(f"unknown --color-by {color_by!r}: use one of {', '.join(COLOUR_BY)}")
-    _silence_opencv()
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # PyTorch's idle threads sleep; read when it is loaded
-    cv2.setNumThreads(1)  # each stage has its thread; OpenCV's own pool only takes the cores from the model
-    read = [model, *(path for path in (annotations, Path(config) if config else None, plugins) if path is not None)]
+    check_together(source, model, listing, shards, workers, shard_size, merge)
+    prepare_libraries()
+    read = (model, annotations, Path(config) if config else None, plugins, listing)
     options = InferOptions(
-        source, output, json, polygons, results, cutouts, show, color_by=color_by, codec=codec, annotations=annotations,
-        is_live=live, max_pixels=max_pixels or MAX_PIXELS, other_inputs=tuple(read), force=force,
+        source or "", output, json, polygons, results, cutouts, show, shards, color_by=color_by, codec=codec,
+        annotations=annotations, region=Region.parse(roi) if roi is not None else None, every=every or 1,
+        listing=listing, raw_size=None if raw is None else ImageSize.parse(raw), rate=read_rate(rate), is_live=live,
+        max_pixels=max_pixels or MAX_PIXELS, other_inputs=tuple(path for path in read if path is not None), force=force,
     )  # fmt: skip
+    if merge is not None:
+        return run_merge(merge, options)
     is_only_results = options.places == (results,)
     lowest = (0.0 if is_only_results else SCORE) if score is None else score
+    choose = partial(select, score=lowest, classes=classes, max_detections=max_detections)
+    opening: dict[str, Any] = {
+        "device": device, "threads": threads, "config": read_config(config), "trust": trust, "plugins": plugins,
+        "shares_cores": True, "runtime": runtime, "precision": precision,
+    }  # fmt: skip
+    assert model is not None
+    if shards is not None:
+        return run_shards(shards, workers, shard_size, options, model, opening, choose)
     notes: list[str] = []
     opened = open_source(options, notes.append)
-    with Predictor.open(
-        model,
-        device=device,
-        threads=threads,
-        config=read_config(config),
-        trust=trust,
-        plugins=plugins,
-        shares_cores=True,
-        runtime=runtime,
-        precision=precision,
-    ) as predictor:
-        wanted = None if classes is None else parse_classes(classes, predictor.metadata.config.class_names)
-        options = replace(options, selection=Selection(lowest, wanted, max_detections))
+    with Predictor.open(model, **opening) as predictor:
+        options = replace(options, selection=choose(predictor.metadata.config))
         noun = "images" if opened.video_name is None else "frames"
         job = InferRun(predictor, options, opened, notes.append)
-        with _signals_stop(job.stop) as received, console.progress(noun) as advance:
+        with signals_stop(job.stop) as received, console.progress(noun) as advance:
             report = job.run(advance)
     is_stdout_taken = console.STDOUT in map(str, options.files)
     with redirect_stdout(sys.stderr) if is_stdout_taken else nullcontext():
         console.explain(predictor.description)
         _tell(report, options, noun, len(opened.picture_names) or None)
-        if options.files and annotations is None:
-            console.say("ids in JSON are the model's: categories by class, images by name; --annotations takes yours")
+        tell_ids(options)
     for text in notes:
         console.warn(text)
     for failure in report.failures:
@@ -202,35 +222,3 @@ def _tell(report: PipelineReport, options: InferOptions, noun: str, total: int |
         console.say(f"{report.dropped} live frames came faster than the model and were left out")
     if options.results is not None and options.selection.score > 0:
         console.say(f"{options.results} holds detections from score {options.selection.score:g}: AP needs --score 0")
-
-
-@contextmanager
-def _signals_stop(stop: Callable[[], None]) -> Iterator[list[signal.Signals]]:
-    """Ctrl-C and its like call `stop` instead of tearing files apart; the list holds those that came."""
-    received: list[signal.Signals] = []
-    if threading.current_thread() is not threading.main_thread():  # others get no signals
-        yield received
-        return
-
-    def on_signal(number: int, frame: object) -> None:
-        received.append(signal.Signals(number))
-        stop()
-
-    numbers = [number for number in STOPPING_SIGNALS if callable(signal.getsignal(number))]
-    before = {number: signal.signal(number, on_signal) for number in numbers}
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _silence_opencv() -> None:
-    """What OpenCV and FFmpeg print by themselves is said in our own words; -v lets them speak."""
-    if console.VERBOSE.get():
-        return
-    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # AV_LOG_QUIET
-    from cv2.utils import logging
-
-    logging.setLogLevel(logging.LOG_LEVEL_SILENT)

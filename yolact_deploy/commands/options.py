@@ -44,6 +44,10 @@ Plugins = Annotated[
         help="Plugin library for engines (default: the one beside the engine, else that of build-plugins).",
     ),
 ]
+MaxPixels = Annotated[
+    int | None,
+    typer.Option("--max-pixels", min=1, help="Refuse images with more pixels (default: 70000000).", show_default=False),
+]
 Threads = Annotated[
     int | None, typer.Option(min=1, max=MAX_THREADS, help="CPU threads (default: chosen by the runtime).")
 ]

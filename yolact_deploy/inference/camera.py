@@ -45,7 +45,10 @@ def open_camera(source: str) -> CameraSource:
     if capture.isOpened():
         return CameraSource(capture, number)
     capture.release()
-    raise ImageError(f"cannot open camera {number}: is it connected, free, and may you read /dev/video{number}?")
+    raise ImageError(
+        f"cannot open camera {number}: is it connected, free, and may you read /dev/video{number}? A Jetson's CSI "
+        "camera is read through GStreamer: docs/jetson.md"
+    )
 
 
 def _capture(number: int) -> Capture:

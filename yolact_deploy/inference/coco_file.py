@@ -33,7 +33,7 @@ class CocoFile:
         """path: a file, or STDOUT. Raises OutputError when it cannot be written, or exists without `force`."""
         self._output = JsonOutput(path, force)
         self._ids, self._has_mask_scores, self._as_polygons = ids, has_mask_scores, as_polygons
-        self._images: list[dict[str, Any]] = []
+        self._images: list[str] = []  # as they will stand there: a million take some hundred MB
         self._count = 0
         self._start = f'{{"categories": {line(ids.categories)},\n"annotations": ['  # written when something comes
 
@@ -44,7 +44,7 @@ class CocoFile:
         if image_id is None:
             return
         image = {"id": image_id, "file_name": frame.name, "width": found.width, "height": found.height}
-        self._images.append(image if frame.time_s is None else {**image, "time": round(frame.time_s, 6)})
+        self._images.append(line(image if frame.time_s is None else {**image, "time": round(frame.time_s, 6)}))
         self._begin()
         for index, entry in _entries(found, self._ids, image_id):
             self._count += 1
@@ -67,7 +67,7 @@ class CocoFile:
         try:
             if keep:
                 self._begin()
-                self._output.write(f'\n],\n"images": {line(self._images)}}}\n')
+                self._output.write(f'\n],\n"images": [{", ".join(self._images)}]}}\n')
         except BaseException:
             self._output.close(keep=False)
             raise

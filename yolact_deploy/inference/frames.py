@@ -38,6 +38,14 @@ class Result:
     drawn: Image | None  # None where no sink shows pictures
 
 
+class ByteStream(Protocol):
+    """The part of a binary file that is used."""
+
+    def read(self, size: int, /) -> bytes | None:
+        """At most `size` bytes, none at the end."""
+        ...
+
+
 class Source(Protocol):
     """Where frames come from. `frames` runs in a thread of its own, once."""
 

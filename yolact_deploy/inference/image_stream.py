@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import BinaryIO
+
+from .frames import ByteStream
 
 JPEG_START = b"\xff\xd8\xff"
 PNG_START = b"\x89PNG\r\n\x1a\n"
@@ -27,7 +28,7 @@ class _EndOfStreamError(Exception):
 class _Reader:
     """The stream with a view of its next bytes."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: ByteStream) -> None:
         self._file = file
         self.data = bytearray()
 
@@ -35,7 +36,7 @@ class _Reader:
         """Read more; False at the end of the stream."""
         read = getattr(self._file, "read1", self._file.read)  # what is there: a slow stream is not waited for
         more = read(_READ_BYTES)
-        self.data += more
+        self.data += more or b""
         return bool(more)
 
     def need(self, count: int) -> None:
@@ -50,7 +51,7 @@ class _Reader:
         return taken
 
 
-def split_images(file: BinaryIO) -> Iterator[tuple[bytes, bool]]:
+def split_images(file: ByteStream) -> Iterator[tuple[bytes, bool]]:
     """The pictures in `file`, each as the bytes of a JPEG or PNG file and whether they are whole.
 
     Bytes that belong to neither are yielded as not whole, up to the next picture.

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 
 from ..errors import OutputError
 from ..files import check_distinct
 from ..images import MAX_PIXELS
+from ..types import ImageSize
 from .json_sink import STDOUT
+from .region import Region
 from .selection import Selection
 
 
@@ -23,10 +26,18 @@ class InferOptions:
     results: Path | None = None  # COCO results; - is standard output
     cutouts: Path | None = None  # folder
     show: bool = False
+    shards: Path | None = None  # folder that keeps the results of a job of many workers
     selection: Selection = field(default_factory=Selection)
     color_by: str = "class"  # one of draw.COLOUR_BY
     codec: str | None = None  # FFmpeg's name
     annotations: Path | None = None  # COCO instances that ids are taken from
+    region: Region | None = None  # that is looked at; None: the whole frame
+    every: int = 1  # of a video or a stream: one frame in so many
+    listing: Path | None = (
+        None  # a list of pictures, relative to `source`, or to the current folder where that is empty
+    )
+    raw_size: ImageSize | None = None  # of BGR frames one after the other; None: the source tells what it is
+    rate: Fraction | None = None  # of uncompressed video, frames per second; None: what it tells
     is_live: bool = False  # a URL without an end, although it does not say so
     max_pixels: int = MAX_PIXELS  # of a picture
     other_inputs: tuple[Path, ...] = ()  # files that are read besides the source, such as the model
@@ -38,7 +49,7 @@ class InferOptions:
             raise OutputError(
                 "--output -: name a folder or a video; only --json, --polygons and --results go to standard output"
             )
-        if self.output is None and not (self.files or self.cutouts or self.show):
+        if self.output is None and not (self.files or self.cutouts or self.show or self.shards):
             raise OutputError("nothing to write: pass --output, --json, --polygons, --results, --cutouts or --show")
         check_distinct(self.places)
 

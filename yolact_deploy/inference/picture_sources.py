@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
 
 from ..errors import ImageError
 from ..images import IMAGE_SUFFIXES, MAX_PIXELS, decode_image, is_image_file, read_image
 from ..types import Image
-from .frames import Failure, Frame, Note
+from .frames import ByteStream, Failure, Frame, Note
 from .image_ids import image_id
 from .image_stream import PNG_START, split_images
 
@@ -26,6 +25,7 @@ class FoundPictures:
 
     paths: tuple[Path, ...]
     names: tuple[str, ...]  # of each: its path inside the source, which tells pictures of several folders apart
+    root: Path  # that names are relative to
     passed_over: tuple[str, ...] = ()  # what else lies there, by name
 
 
@@ -37,7 +37,7 @@ def find_pictures(source: str | Path, outputs: Sequence[Path] = ()) -> FoundPict
     """
     path = Path(source)
     if path.is_file():
-        return FoundPictures((path,), (path.name,))
+        return FoundPictures((path,), (path.name,), path.parent)
     is_folder = path.is_dir()
     if not is_folder and not glob.has_magic(str(source)):
         if path.is_symlink():
@@ -46,9 +46,9 @@ def find_pictures(source: str | Path, outputs: Sequence[Path] = ()) -> FoundPict
     root = path if is_folder else _glob_root(path)
     candidates = path.iterdir() if is_folder else map(Path, glob.glob(str(source), recursive=True))
     inner = {output.resolve() for output in outputs if root.resolve() in output.resolve().parents}
-    found = sorted(item for item in candidates if inner.isdisjoint(item.resolve().parents))
+    found = sorted(item for item in candidates if not inner or inner.isdisjoint(item.resolve().parents))
     images = [item for item in found if _is_picture(item)]
-    others = sorted(set(found).difference(images))
+    others = sorted(set(found).difference(images)) if len(images) < len(found) else []
     passed_over = [
         f"{item.relative_to(root)}{_kind(item)}"
         for item in others
@@ -57,7 +57,7 @@ def find_pictures(source: str | Path, outputs: Sequence[Path] = ()) -> FoundPict
     if not images:
         what = f"; it holds {listed(passed_over)}" if passed_over else ""
         raise ImageError(f"no images in {source}: looked for {', '.join(IMAGE_SUFFIXES)} and for their content{what}")
-    return FoundPictures(tuple(images), tuple(str(item.relative_to(root)) for item in images), tuple(passed_over))
+    return FoundPictures(tuple(images), tuple(str(item.relative_to(root)) for item in images), root, tuple(passed_over))
 
 
 def _is_picture(path: Path) -> bool:
@@ -104,14 +104,16 @@ class PictureFiles:
 
     is_live = False
 
-    def __init__(self, found: FoundPictures, note: Note, max_pixels: int = MAX_PIXELS) -> None:
+    def __init__(self, found: FoundPictures, note: Note, max_pixels: int = MAX_PIXELS, first: int = 0) -> None:
+        """first: the index of the first picture, where these are part of more."""
+        self._first = first
         self._found, self._note, self._max_pixels = found, note, max_pixels
         self.total: int | None = len(found.paths)
 
     def frames(self) -> Iterator[Frame | Failure]:
         """Every picture, decoded."""
         told: list[str] = []
-        for index, (path, name) in enumerate(zip(self._found.paths, self._found.names, strict=True)):
+        for index, (path, name) in enumerate(zip(self._found.paths, self._found.names, strict=True), self._first):
             read = partial(read_image, path, max_pixels=self._max_pixels, note=told.append)
             yield _frame_or_failure(read, index, image_id(name), name)
         _tell(told, self._note)
@@ -126,7 +128,7 @@ class PictureStream:
     is_live = False
     total: int | None = None
 
-    def __init__(self, file: BinaryIO, note: Note, max_pixels: int = MAX_PIXELS) -> None:
+    def __init__(self, file: ByteStream, note: Note, max_pixels: int = MAX_PIXELS) -> None:
         self._file, self._note, self._max_pixels = file, note, max_pixels
 
     def frames(self) -> Iterator[Frame | Failure]:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..ops.masks import window_of
 from ..types import IntArray, MaskWindow
 
 _GROUP_BITS = 5
 _SIGN_BIT = 1 << (_GROUP_BITS - 1)
 _MORE_BIT = 1 << _GROUP_BITS
 _FIRST_CHARACTER = 48
+_MAX_GROUPS = 10  # of a number: more do not fit 64 bits
 
 
 def run_lengths(mask: MaskWindow, height: int, width: int) -> IntArray:
@@ -52,3 +54,37 @@ def encode_rle(mask: MaskWindow, height: int, width: int) -> str:
         is_open &= needs_more
     text = np.stack(groups, axis=1).astype(np.uint8) if groups else np.zeros((0, 0), np.uint8)
     return text[text != 0].tobytes().decode("ascii")
+
+
+def decode_rle(counts: str, height: int, width: int) -> MaskWindow:
+    """The inverse of `encode_rle`. Raises ValueError for what is no mask of height x width px."""
+    values = np.frombuffer(counts.encode("ascii"), np.uint8).astype(np.int64) - _FIRST_CHARACTER
+    ends = np.flatnonzero((values & _MORE_BIT) == 0)
+    if values.size == 0 or ends.size == 0 or ends[-1] != values.size - 1 or values.min() < 0 or values.max() > 63:
+        raise ValueError("not run lengths in COCO's compressed form")
+    starts = np.concatenate(([0], ends[:-1] + 1))
+    place = np.arange(values.size) - np.repeat(starts, ends - starts + 1)  # of each group in its number
+    if place.max() > _MAX_GROUPS:
+        raise ValueError("a run length is too long")
+    lengths = np.add.reduceat((values & (_MORE_BIT - 1)) << (_GROUP_BITS * place), starts)
+    is_negative = (values[ends] & _SIGN_BIT) != 0
+    lengths -= np.where(is_negative, np.int64(1) << (_GROUP_BITS * (ends - starts + 1)), 0)
+    for first in (1, 2):  # each is the difference to the one two before it, from the fourth on
+        lengths[first::2] = lengths[first::2].cumsum()
+    if lengths.min() < 0 or int(lengths.sum()) != height * width:
+        raise ValueError(f"run lengths of another size than {width}x{height} px")
+    return _window(lengths, height)
+
+
+def _window(lengths: IntArray, height: int) -> MaskWindow:
+    """The smallest rectangle that holds the ones of run lengths (zeros first)."""
+    edges = lengths.cumsum()
+    begins, ends = edges[: edges.size - 1 : 2], edges[1::2]
+    begins, ends = begins[ends > begins], ends[ends > begins]
+    left = int(begins[0]) // height if begins.size else 0
+    right = (int(ends[-1]) - 1) // height + 1 if begins.size else 0
+    steps = np.zeros((right - left) * height + 1, np.int8)
+    np.add.at(steps, begins - left * height, 1)
+    np.add.at(steps, ends - left * height, -1)
+    columns = steps[:-1].cumsum(dtype=np.int8).astype(np.bool_).reshape(right - left, height)
+    return window_of(columns.T, 0, left)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..config.model import ModelConfig
 from ..errors import ConfigError
 from ..types import NetworkDetections
 
@@ -30,6 +31,14 @@ class Selection:
             keep &= np.isin(found.classes, sorted(self.classes))
         at = np.flatnonzero(keep)[: self.max_detections]
         return found[at]
+
+
+def select(
+    config: ModelConfig, score: float = 0.0, classes: str | None = None, max_detections: int | None = None
+) -> Selection:
+    """What is asked for of the detections of a model. classes: see `parse_classes`; None: all. Raises ConfigError."""
+    wanted = None if classes is None else parse_classes(classes, config.class_names)
+    return Selection(score, wanted, max_detections)
 
 
 def parse_classes(text: str, class_names: Sequence[str]) -> frozenset[int]:

@@ -16,6 +16,7 @@ from .picture_sources import PictureBytes
 from .video_source import VideoSource
 
 TIMEOUT_S = 10  # of an address: to answer, and between two answers
+_AVIF_BRAND = "avif"  # of a single picture; sequences have another
 _PICTURE_FORMATS = ("image2", "_pipe")  # how FFmpeg's names for single pictures end
 
 
@@ -29,7 +30,11 @@ def open_video(
     """
     require("av", "reading a video")
     container = _open(source, source, max_pixels)
-    if is_url(source) and container.format.name.endswith(_PICTURE_FORMATS):
+    is_avif = container.metadata.get("major_brand") == _AVIF_BRAND
+    if is_url(source) and (is_avif or container.format.name.endswith(_PICTURE_FORMATS)):
+        if is_avif:  # for FFmpeg a video of one frame: its file is fetched as bytes of no known kind
+            container.close()
+            container = _open(source, source, max_pixels, "data")
         data = _all_bytes(container, source)
         if pixel_size(io.BytesIO(data)) != (-1, -1):
             return PictureBytes(data, url_file_name(source) or "picture.jpg", note, max_pixels)
@@ -41,8 +46,9 @@ def open_video(
         raise
 
 
-def _open(what: str | io.BytesIO, source: str, max_pixels: int) -> Any:
-    """An av.InputContainer. Behind an address, neither opening nor reading waits for ever."""
+def _open(what: str | io.BytesIO, source: str, max_pixels: int, kind: str | None = None) -> Any:
+    """An av.InputContainer. Behind an address, neither opening nor reading waits for ever. kind: FFmpeg's name of the
+    format, None where it is to be found out."""
     import av
 
     av.logging.set_level(av.logging.PANIC)  # errors are counted, not printed
@@ -51,7 +57,7 @@ def _open(what: str | io.BytesIO, source: str, max_pixels: int) -> Any:
     place = f"file:{what}" if isinstance(what, str) and not is_url(what) else what
     start = time.monotonic()
     try:
-        return av.open(place, options=options, timeout=limit, **_lenient_metadata(av.__version__))
+        return av.open(place, format=kind, options=options, timeout=limit, **_lenient_metadata(av.__version__))
     except (av.FFmpegError, OSError, ValueError) as error:
         raise ImageError(_cannot_open(source, error, time.monotonic() - start)) from None
 
@@ -81,6 +87,6 @@ def _all_bytes(container: Any, source: str) -> bytes:
 
     try:
         with container:
-            return b"".join(bytes(packet) for packet in container.demux(video=0))
+            return b"".join(bytes(packet) for packet in container.demux())
     except (av.FFmpegError, OSError) as error:
         raise ImageError(_cannot_open(source, error)) from None

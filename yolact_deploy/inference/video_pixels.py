@@ -12,6 +12,25 @@ from ..images import checked_image
 from ..types import Image
 
 _QUARTER_TURN = 90  # degrees
+_BITS = 8  # per channel, that are kept
+
+
+def unusual_pixels(aspect: Fraction | None, width: int, height: int, is_interlaced: bool, bits: int) -> str:
+    """What a reader of the results should know of the frames of a video, in words; empty where it is as usual.
+
+    aspect: width by height of a pixel, None for square ones. width, height: px as they are stored. bits: per channel.
+    """
+    facts = []
+    if aspect is not None:
+        facts.append(
+            f"pixels are not square ({aspect.numerator}:{aspect.denominator}): boxes and masks count the stored "
+            f"pixels, {width}x{height}"
+        )
+    if is_interlaced:
+        facts.append("interlaced: both fields of a frame are taken as one picture")
+    if bits > _BITS:
+        facts.append(f"{bits} bits per channel are reduced to {_BITS}")
+    return "; ".join(facts)
 
 
 class VideoPixels:

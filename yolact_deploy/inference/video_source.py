@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ImageError
+from ..images import check_pixels
 from .addresses import is_url, shown_url, url_file_name
 from .frames import Failure, Frame, Note
 from .video_clock import VideoClock
 from .video_form import DEFAULT_RATE, Sound, VideoForm
 from .video_health import VideoHealth
-from .video_pixels import VideoPixels
+from .video_pixels import VideoPixels, unusual_pixels
 
 # Addresses that have no end, unless they say how long they are.
 LIVE_SCHEMES = ("rtsp", "rtsps", "rtmp", "rtmps", "rtp", "srtp", "udp", "srt")
@@ -23,7 +24,6 @@ MAX_RATE = 1000  # frames per second
 _MAX_FAULTS = 32  # of the container, one after the other: then it is given up
 _NO_TIMESTAMPS = 0x0080  # AVFMT_NOTIMESTAMPS, of raw streams
 _ATTACHED_PICTURE = 0x0400  # AV_DISPOSITION_ATTACHED_PIC: the cover of a piece of music
-_BITS = 8  # per channel, that are kept
 
 
 class VideoSource:
@@ -174,19 +174,12 @@ class VideoSource:
 
     def _tell_about(self, picture: Any) -> None:
         """What a reader of the results should know of the frames, from the first av.VideoFrame."""
-        facts = []
-        if (aspect := self.form.pixel_aspect) is not None:
-            facts.append(
-                f"pixels are not square ({aspect.numerator}:{aspect.denominator}): boxes and masks count the stored "
-                f"pixels, {picture.width}x{picture.height}"
-            )
-        if picture.interlaced_frame:
-            facts.append("interlaced: both fields of a frame are taken as one picture")
         bits = max(component.bits for component in picture.format.components)
-        if bits > _BITS:
-            facts.append(f"{bits} bits per channel are reduced to {_BITS}")
+        facts = unusual_pixels(
+            self.form.pixel_aspect, picture.width, picture.height, bool(picture.interlaced_frame), bits
+        )
         if facts:
-            self._note(f"{self._shown}: {'; '.join(facts)}")
+            self._note(f"{self._shown}: {facts}")
 
     def _shortfall(self, count: int) -> str:
         """What is wrong with an end after `count` frames, empty when nothing is."""
@@ -218,9 +211,5 @@ def _video_in(container: Any, shown: str, max_pixels: int) -> Any:
     context = video.codec_context
     if context is None:
         raise ImageError(f"cannot read {shown}: this FFmpeg has no decoder for its video")
-    if context.width * context.height > max_pixels:
-        raise ImageError(
-            f"{shown} has {context.width}x{context.height} px, more than the limit of {max_pixels} pixels: scale it "
-            "down, or raise --max-pixels"
-        )
+    check_pixels(context.width, context.height, max_pixels, shown)
     return video
