@@ -21,9 +21,13 @@ LINKED = (
 # Rooms, lowest first: a room imports rooms of earlier lines and itself.
 ORDER = (
     ("_version", "errors"),
+    ("dependencies",),
+    ("config",),
+    ("formats",),
+    ("detections",),
     ("machine", "types"),
-    ("dependencies", "files", "images", "telemetry"),
-    ("config", "console"),
+    ("files", "images", "telemetry"),
+    ("console",),
     ("ops",),
     ("draw", "models"),
     ("artifacts", "checkpoints"),

@@ -95,7 +95,7 @@ def test_grey_and_alpha_images(nano_onnx: Path, nano_image: Image) -> None:
         (np.zeros((4, 4, 3), np.float32), "scale to 0..255"),
         (np.zeros((4, 4, 2), np.uint8), r"shape \[4, 4, 2\]"),
         (np.zeros((0, 4, 3), np.uint8), "with pixels"),
-        ("photo.jpg", "not str"),
+        ("photo.jpg", "photo.jpg: No such file"),
     ],
 )
 def test_other_images_are_refused(nano_onnx: Path, image: object, message: str) -> None:

@@ -10,7 +10,7 @@ import typer
 
 from .. import console
 from ..errors import GateError
-from .options import Config, Device, Json, Plugins, Trust, Verbose, read_config
+from .options import ClassNames, Config, Device, Json, Plugins, Trust, Verbose, read_class_names, read_config
 
 if TYPE_CHECKING:
     from ..diagnosis.walk import Comparison, StageResult
@@ -32,6 +32,7 @@ def run(
     ] = None,
     device: Device = "cpu",
     config: Config = None,
+    class_names: ClassNames = None,
     trust: Trust = False,
     plugins: Plugins = None,
     json: Json = None,
@@ -41,9 +42,9 @@ def run(
     from ..diagnosis.compare import CompareOptions, compare_models
     from ..images import read_image, sample_image
 
-    console.check_target(json, [reference, suspect, image, config, plugins])
+    console.check_target(json, [reference, suspect, image, config, class_names, plugins])
     picture = read_image(image) if image is not None else sample_image()
-    options = CompareOptions(device, tolerance, read_config(config), trust, plugins)
+    options = CompareOptions(device, tolerance, read_config(config), trust, plugins, read_class_names(class_names))
     comparison = compare_models(reference, suspect, picture, options)
     if json is not None:
         console.emit_json(_plain(comparison), json)

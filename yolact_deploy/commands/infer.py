@@ -16,7 +16,20 @@ import typer
 
 from .. import console
 from ..errors import ConfigError
-from .options import Config, Device, Force, Plugins, Threads, Trust, Verbose, read_config
+from . import infer_outputs as outputs
+from .options import (
+    ClassNames,
+    Config,
+    Device,
+    Force,
+    Plugins,
+    Threads,
+    Thresholds,
+    Trust,
+    Verbose,
+    read_class_names,
+    read_config,
+)
 
 if TYPE_CHECKING:
     from ..inference.options import InferOptions
@@ -65,6 +78,8 @@ def run(
             metavar="FILE", help="Write detections in COCO's results format, for pycocotools' loadRes (- for stdout)."
         ),
     ] = None,
+    label_studio: outputs.LabelStudio = None,
+    label_studio_prefix: outputs.LabelStudioPrefix = None,
     annotations: Annotated[
         Path | None,
         typer.Option(
@@ -85,6 +100,7 @@ def run(
             help=f"Leave out detections that score less, 0..1 (default: {SCORE}; 0 if --results is the only output).",
         ),
     ] = None,
+    thresholds: Thresholds = None,
     classes: Annotated[
         str | None,
         typer.Option(metavar="LIST", help="Keep these classes: names or indices, with commas (default: all)."),
@@ -123,6 +139,7 @@ def run(
     device: Device = "auto",
     threads: Threads = None,
     config: Config = None,
+    class_names: ClassNames = None,
     trust: Trust = False,
     plugins: Plugins = None,
     force: Force = False,
@@ -135,6 +152,7 @@ def run(
     """
     import cv2
 
+    from ..config.thresholds import given_thresholds, thresholds_files
     from ..draw import COLOUR_BY
     from ..images import MAX_PIXELS
     from ..inference.options import InferOptions
@@ -148,19 +166,24 @@ def run(
     _silence_opencv()
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # PyTorch's idle threads sleep; read when it is loaded
     cv2.setNumThreads(1)  # each stage has its thread; OpenCV's own pool only takes the cores from the model
-    read = [model, *(path for path in (annotations, Path(config) if config else None, plugins) if path is not None)]
+    settings = (Path(value) for value in (annotations, config, plugins, class_names) if value is not None)
+    read = [model, *settings, *thresholds_files(thresholds or ())]
     options = InferOptions(
         source, output, json, polygons, results, cutouts, show, color_by=color_by, codec=codec, annotations=annotations,
+        label_studio=outputs.label_studio_target(label_studio, label_studio_prefix),
         is_live=live, max_pixels=max_pixels or MAX_PIXELS, other_inputs=tuple(read), force=force,
     )  # fmt: skip
     is_only_results = options.places == (results,)
-    lowest = (0.0 if is_only_results else SCORE) if score is None else score
+    default = 0.0 if is_only_results or score is not None else SCORE
     notes: list[str] = []
     opened = open_source(options, notes.append)
     with Predictor.open(
         model,
         device=device,
         threads=threads,
+        score_threshold=score or 0.0,
+        thresholds=given_thresholds(thresholds),
+        class_names=read_class_names(class_names),
         config=read_config(config),
         trust=trust,
         plugins=plugins,
@@ -169,7 +192,8 @@ def run(
         precision=precision,
     ) as predictor:
         wanted = None if classes is None else parse_classes(classes, predictor.metadata.config.class_names)
-        options = replace(options, selection=Selection(lowest, wanted, max_detections))
+        options = replace(options, selection=Selection(predictor.lowest_scores(default), wanted, max_detections))
+        lost = outputs.lost_scores(options, predictor, default)
         noun = "images" if opened.video_name is None else "frames"
         job = InferRun(predictor, options, opened, notes.append)
         with _signals_stop(job.stop) as received, console.progress(noun) as advance:
@@ -178,7 +202,9 @@ def run(
     with redirect_stdout(sys.stderr) if is_stdout_taken else nullcontext():
         console.explain(predictor.description)
         _tell(report, options, noun, len(opened.picture_names) or None)
-        if options.files and annotations is None:
+        if lost is not None:
+            console.say(lost)
+        if options.files_with_ids and annotations is None:
             console.say("ids in JSON are the model's: categories by class, images by name; --annotations takes yours")
     for text in notes:
         console.warn(text)
@@ -200,8 +226,6 @@ def _tell(report: PipelineReport, options: InferOptions, noun: str, total: int |
         console.say(f"FPS of each stage: {stages}; all together {report.frames / report.seconds:.1f}")
     if report.dropped:
         console.say(f"{report.dropped} live frames came faster than the model and were left out")
-    if options.results is not None and options.selection.score > 0:
-        console.say(f"{options.results} holds detections from score {options.selection.score:g}: AP needs --score 0")
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from ..inspection.engine import EngineInfo
 from ..inspection.model_file import CheckpointInfo, OnnxInfo, TensorInfo, inspect_file
 from .engine_facts import engine_facts
 from .model_facts import Facts, model_facts, names_text, plus_facts
-from .options import Config, Json, Verbose, read_config
+from .options import ClassNames, Config, Json, Verbose, read_class_names, read_config
 
 MAX_OPERATORS = 8
 KINDS = {CheckpointInfo: "checkpoint", OnnxInfo: "onnx", EngineInfo: "engine"}
@@ -23,11 +23,12 @@ def run(
         Path, typer.Argument(help="Checkpoint (.pth, .pt, .safetensors), .onnx file, or engine (.engine, .plan, .trt).")
     ],
     config: Config = None,
+    class_names: ClassNames = None,
     json: Json = None,
     verbose: Verbose = False,
 ) -> None:
     """Say what a checkpoint, an ONNX file or an engine is. Loads and runs nothing of it."""
-    info = inspect_file(file, read_config(config))
+    info = inspect_file(file, read_config(config), read_class_names(class_names))
     if json is not None:
         console.emit_json({"kind": KINDS[type(info)], "file": info}, json)
     if json == console.STDOUT:

@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from ..config.class_names import close_names
 from ..errors import ConfigError
-from ..types import NetworkDetections
-
-_NAMES_SHOWN = 12
+from ..types import FloatArray, NetworkDetections
 
 
 @dataclass(frozen=True)
 class Selection:
     """What is asked for, of an image's detections."""
 
-    score: float = 0.0  # lowest box score
+    score: float | FloatArray = 0.0  # lowest box score, of all classes or of each [C]
     classes: frozenset[int] | None = None  # indices; None: all
     max_detections: int | None = None  # the best of those; None: all
 
     def of(self, found: NetworkDetections) -> NetworkDetections:
         """The detections of `found` that count, still best first."""
-        keep = found.scores >= self.score
+        found = found.above(self.score)
         if self.classes is not None:
-            keep &= np.isin(found.classes, sorted(self.classes))
-        at = np.flatnonzero(keep)[: self.max_detections]
-        return found[at]
+            found = found[np.isin(found.classes, sorted(self.classes))]
+        return found[: self.max_detections]
 
 
 def parse_classes(text: str, class_names: Sequence[str]) -> frozenset[int]:
@@ -56,11 +53,7 @@ def parse_classes(text: str, class_names: Sequence[str]) -> frozenset[int]:
 def _class_index(word: str, class_names: Sequence[str]) -> int:
     if word.isascii() and word.isdigit() and int(word) < len(class_names):
         return int(word)
-    by_name = {name.casefold(): name for name in class_names}
-    close = [by_name[name] for name in difflib.get_close_matches(word.casefold(), by_name, 3)]
-    names = close or list(class_names[:_NAMES_SHOWN])
-    more = "" if len(class_names) <= len(names) else ", ..."
     raise ConfigError(
-        f"--classes: the model has no class {word!r}; use names such as {', '.join(names)}{more} "
+        f"--classes: the model has no class {word!r}; {close_names(word, class_names)} "
         f"or indices 0 to {len(class_names) - 1}"
     )

@@ -1,0 +1,55 @@
+"""Options of `infer` for labelling programs, and what it says of thresholds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import ConfigError
+
+if TYPE_CHECKING:
+    from ..inference.label_studio_file import LabelStudioTarget
+    from ..inference.options import InferOptions
+    from ..predictor import Predictor
+
+LabelStudio = Annotated[
+    Path | None,
+    typer.Option(
+        "--label-studio",
+        metavar="FILE",
+        help="Write pictures as tasks of Label Studio with the detections as predictions, masks as brush labels (- for "
+        "stdout).",
+    ),
+]
+LabelStudioPrefix = Annotated[
+    str | None,
+    typer.Option(
+        "--label-studio-prefix",
+        metavar="TEXT",
+        help="With --label-studio: put TEXT before each file name, such as /data/local-files/?d=photos/ (default: the "
+        "name alone).",
+    ),
+]
+
+
+def label_studio_target(path: Path | None, prefix: str | None) -> LabelStudioTarget | None:
+    """Where tasks go, None for nowhere. Raises ConfigError for a prefix of nothing."""
+    from ..inference.label_studio_file import LabelStudioTarget
+
+    if path is None and prefix is not None:
+        raise ConfigError("--label-studio-prefix is for --label-studio FILE: name the file, or leave it out")
+    return None if path is None else LabelStudioTarget(path, prefix)
+
+
+def lost_scores(options: InferOptions, predictor: Predictor, default: float) -> str | None:
+    """Why AP of the results would be too low, where detections are left out of them by their score."""
+    if options.results is None:
+        return None
+    named = {name: score for name, score in predictor.thresholds.items() if score > 0}
+    if named:
+        zeros = " ".join(f"--thresholds '{name}=0'" for name in named)
+        return f"{options.results} lacks what is below the thresholds of the classes: AP needs {zeros}"
+    lowest = max(predictor.score_threshold, default)
+    return f"{options.results} holds detections from score {lowest:g}: AP needs --score 0" if lowest > 0 else None
