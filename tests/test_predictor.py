@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import pickle
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import pytest
 import torch
 
+from tests.conftest import NANO
 from yolact_deploy.config.model import ModelConfig, PostprocessConfig
 from yolact_deploy.errors import CheckpointError, ImageError, ModelFileError, YolactDeployError
 from yolact_deploy.ops.boxes import make_priors
@@ -235,3 +239,69 @@ def test_a_forked_process_is_told_to_open_its_own(nano_onnx: Path, nano_weights:
                 finally:
                     os._exit(status)
             assert os.waitpid(process, 0)[1] == 0
+
+
+def test_a_pickled_predictor_opens_its_file_again(
+    model_path: Path, nano_image: Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From another folder, too."""
+    monkeypatch.chdir(model_path.parent)
+    names = ("a", "b", "c", "d", "e", "f")
+    options: dict[str, Any] = {"device": "cpu", "threads": 1, "score_threshold": 0.3, "thresholds": {"a": 0.5}}
+    with Predictor.open(model_path.name, class_names=names, **options) as predictor:
+        predictor.score_threshold = 0.4
+        expected, data = predictor(nano_image), pickle.dumps(predictor)
+    monkeypatch.chdir(tmp_path)
+    with pickle.loads(data) as again:
+        assert again(nano_image) == expected
+        assert (again.score_threshold, again.thresholds) == (0.4, {"a": 0.5})
+        assert again.description == predictor.description
+    with pytest.raises(YolactDeployError, match=r"Predictor\.open"):
+        pickle.dumps(Predictor(predictor.runtime))
+
+
+def test_it_says_what_it_is(nano_onnx: Path) -> None:
+    with Predictor.open(nano_onnx, device="cpu", threads=1) as predictor:
+        shown = repr(predictor)
+        assert nano_onnx.name in shown
+        assert "yolact_nano, 6 classes, fp32, ONNX Runtime" in shown
+    assert "closed" in repr(predictor)
+
+
+def test_a_picture_by_its_path_as_an_array_or_from_pil(nano_onnx: Path, nano_image: Image) -> None:
+    pil = pytest.importorskip("PIL.Image")
+    path = NANO / "images/000000001000.jpg"
+    with Predictor.open(nano_onnx, device="cpu", score_threshold=0.3) as predictor:
+        expected = predictor(nano_image)
+        assert expected.names[0] == "disk"
+        assert predictor(path) == predictor(str(path)) == predictor(pil.open(path)) == expected
+        assert predictor.batch([path, nano_image]) == [expected, expected]
+        with pytest.raises(ImageError, match="put a single image into a list"):
+            predictor.batch(nano_image)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"config": "yolact_base"}, "ModelConfig.named"),
+        ({"postprocess": {"top_k": 3}}, "PostprocessConfig"),
+        ({"threads": "2"}, "threads '2'"),
+        ({"device": 0}, "unknown device 0"),
+        ({"class_names": "a,b"}, "a list of texts"),
+        ({"class_names": ["a", "b"]}, "6 classes"),
+        ({"class_names": ["a", "", "c", "d", "e", "f"]}, "name 2 is empty"),
+        ({"score_threshold": "0.3"}, "'0.3'"),
+        ({"score_threshold": None}, "None"),
+        ({"thresholds": 0.3}, "by class name"),
+    ],
+)
+def test_values_of_another_kind(nano_onnx: Path, options: dict[str, Any], words: str) -> None:
+    with pytest.raises(YolactDeployError, match=re.escape(words)):
+        Predictor.open(nano_onnx, **options)
+
+
+def test_no_path_at_all(nano_onnx: Path) -> None:
+    with pytest.raises(YolactDeployError, match=re.escape(f"Predictor.open({str(nano_onnx)!r})")):
+        Predictor(str(nano_onnx))  # type: ignore[arg-type]
+    with pytest.raises(YolactDeployError, match="by its path, not from None"):
+        Predictor.open(None)  # type: ignore[arg-type]

@@ -85,7 +85,7 @@ def _check_size(data: bytes, source: object, max_pixels: int) -> None:
     _check_pixels(width, height, source, max_pixels)
 
 
-def _check_pixels(width: int, height: int, source: object, max_pixels: int = MAX_PIXELS) -> None:
+def _check_pixels(width: int, height: int, source: object, max_pixels: int) -> None:
     if width * height > max_pixels:
         raise ImageError(
             f"image {source} has {width}x{height} px, more than the limit of {max_pixels} pixels: scale it down, or "
@@ -169,7 +169,7 @@ def _from_pil(image: Any) -> Image:
     from PIL import ImageOps
 
     name = f"PIL image {getattr(image, 'filename', '')}".rstrip()
-    _check_pixels(image.width, image.height, name)
+    _check_pixels(image.width, image.height, name, MAX_PIXELS)
     try:
         image = ImageOps.exif_transpose(image)
         if image.mode.startswith("I"):

@@ -84,16 +84,8 @@ def test_supervision_takes_detections() -> None:
 @pytest.mark.filterwarnings("ignore")
 def test_supervision_reads_a_data_set_of_run_lengths(folder: Path) -> None:
     supervision = pytest.importorskip("supervision")
-    content = json.loads((folder / "runs.json").read_text())
-    for annotation in content["annotations"]:  # it takes only uncompressed run lengths, of crowds
-        mask = found_rings().masks[annotation["id"] - 1]
-        flat = mask.ravel(order="F")
-        changes = np.flatnonzero(np.diff(flat, prepend=False))
-        counts = np.diff(changes, prepend=0, append=flat.size).tolist()
-        annotation["segmentation"] = {"size": list(SIZE), "counts": counts}
-        annotation["iscrowd"] = 1
-    (folder / "crowds.json").write_text(json.dumps(content))
-    read = supervision.DetectionDataset.from_coco(str(folder / "images"), str(folder / "crowds.json"), force_masks=True)
+    annotations = str(folder / "runs.json")
+    read = supervision.DetectionDataset.from_coco(str(folder / "images"), annotations, force_masks=True)
     ((_, _, taken),) = list(read)
     assert read.classes == list(NAMES)
     np.testing.assert_array_equal(np.asarray(taken.mask), found_rings().masks)
