@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from yolact_deploy.artifacts.metadata import (
 )
 from yolact_deploy.checkpoints.reader import Checkpoint, read_checkpoint
 from yolact_deploy.config.model import ModelConfig, PostprocessConfig
+from yolact_deploy.config.thresholds import GivenThresholds
 from yolact_deploy.dependencies import require
 from yolact_deploy.errors import ConfigError, warn_assumed
 from yolact_deploy.export.steps import check_export as check_steps
@@ -40,7 +41,7 @@ class ExportOptions:
     mask_size: str = PROTOTYPE_SIZE_MASKS  # one of metadata.MASK_SIZES
     batch: int | None = 1  # None: dynamic
     postprocess: PostprocessConfig = field(default_factory=PostprocessConfig)
-    thresholds: Mapping[str, float] = field(default_factory=dict)  # lowest score by class name, for who runs the file
+    thresholds: GivenThresholds | None = None  # lowest scores by class name, for whoever runs the file
     deform_conv: str = "gridsample"  # one of deform_conv.FORM_CHOICES; matters to YOLACT++ alone
     inline: bool = False  # standard operators only, no domain nodes and no functions
     check_image: Path | None = None  # None: a bundled picture

@@ -103,19 +103,18 @@ from datumaro.components.annotation import AnnotationType
 masks = [each for each in item.annotations if each.type == AnnotationType.mask]
 polygons = [each for each in item.annotations if each.type == AnnotationType.polygon]
 print(json.dumps([
-    [each.attributes["score"] for each in item.annotations if "score" in each.attributes],
-    [np.flatnonzero(each.image).tolist() for each in masks],
+    sorted({each.attributes["score"] for each in item.annotations}, reverse=True),
+    {each.attributes["score"]: np.flatnonzero(each.image).tolist() for each in masks},
     [each.points for each in polygons],
 ]))
 """
     found = found_rings()
     scores, masks, polygons = _read_by_datumaro(script, folder / f"{name}.json")
+    assert scores == SCORES
     if name == "runs":
-        assert scores == SCORES
-        assert masks == [np.flatnonzero(mask).tolist() for mask in found.masks]
-        assert polygons == []
+        expected = {str(score): np.flatnonzero(mask).tolist() for score, mask in zip(SCORES, found.masks, strict=True)}
+        assert (masks, polygons) == (expected, [])
     else:
-        assert set(scores) == set(SCORES)
         assert len(polygons) == sum(map(len, found.polygons()))
 
 

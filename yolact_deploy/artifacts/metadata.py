@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from ..config.model import ModelConfig, PostprocessConfig
 from ..config.plain_values import parse_json
-from ..config.thresholds import Thresholds, by_name, class_thresholds, merged
+from ..config.thresholds import GivenThresholds, Thresholds, by_name, class_thresholds, given_thresholds, merged
 from ..errors import ConfigError, ModelFileError, warn_assumed
 from .quantization import Quantization
 
@@ -63,9 +63,9 @@ class ModelMetadata:
             return self
         return replace(self, config=self.config.with_class_names(tuple(class_names)))
 
-    def with_thresholds(self, given: Mapping[str, float] | None) -> ModelMetadata:
-        """The same with the thresholds of the classes that `given` names. Raises as `class_thresholds`."""
-        new = class_thresholds(given or {}, self.config.class_names)
+    def with_thresholds(self, given: GivenThresholds | None) -> ModelMetadata:
+        """The same with the thresholds of the classes that `given` names. Raises ConfigError for what is none."""
+        new = class_thresholds(given_thresholds(given), self.config.class_names)
         return replace(self, thresholds=merged(self.thresholds, new))
 
     def to_props(self) -> dict[str, str]:

@@ -193,7 +193,7 @@ def run(
     ) as predictor:
         wanted = None if classes is None else parse_classes(classes, predictor.metadata.config.class_names)
         options = replace(options, selection=Selection(predictor.lowest_scores(default), wanted, max_detections))
-        lost = outputs.lost_scores(options, predictor, default)
+        scores = outputs.score_lines(options, predictor, default)
         noun = "images" if opened.video_name is None else "frames"
         job = InferRun(predictor, options, opened, notes.append)
         with _signals_stop(job.stop) as received, console.progress(noun) as advance:
@@ -202,8 +202,8 @@ def run(
     with redirect_stdout(sys.stderr) if is_stdout_taken else nullcontext():
         console.explain(predictor.description)
         _tell(report, options, noun, len(opened.picture_names) or None)
-        if lost is not None:
-            console.say(lost)
+        for text in scores:
+            console.say(text)
         if options.files_with_ids and annotations is None:
             console.say("ids in JSON are the model's: categories by class, images by name; --annotations takes yours")
     for text in notes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -43,13 +44,17 @@ def label_studio_target(path: Path | None, prefix: str | None) -> LabelStudioTar
     return None if path is None else LabelStudioTarget(path, prefix)
 
 
-def lost_scores(options: InferOptions, predictor: Predictor, default: float) -> str | None:
-    """Why AP of the results would be too low, where detections are left out of them by their score."""
+def score_lines(options: InferOptions, predictor: Predictor, default: float) -> list[str]:
+    """Which thresholds hold, and why AP of the results would be too low where detections are left out of them."""
+    lines = []
+    if predictor.thresholds:
+        shown = ", ".join(f"{name} {score:g}" for name, score in predictor.thresholds.items())
+        lines.append(f"lowest scores of classes: {shown}")
     if options.results is None:
-        return None
-    named = {name: score for name, score in predictor.thresholds.items() if score > 0}
-    if named:
-        zeros = " ".join(f"--thresholds '{name}=0'" for name in named)
-        return f"{options.results} lacks what is below the thresholds of the classes: AP needs {zeros}"
+        return lines
     lowest = max(predictor.score_threshold, default)
-    return f"{options.results} holds detections from score {lowest:g}: AP needs --score 0" if lowest > 0 else None
+    named = [f"--thresholds {shlex.quote(f'{name}=0')}" for name, score in predictor.thresholds.items() if score > 0]
+    needed = [*(["--score 0"] if lowest > 0 else []), *named]
+    if needed:
+        lines.append(f"{options.results} leaves out detections by their score: AP needs {' '.join(needed)}")
+    return lines
