@@ -42,7 +42,7 @@ class BenchOptions:
     config: ModelConfig | None = None  # of checkpoints and trusted engines; None: found from each
     trust: bool = False  # open engines without a manifest
     plugins: Path | None = None  # the plugin library for engines that use one; None: see `Predictor.open`
-    class_names: tuple[str, ...] | None = None  # for models whose classes are only numbered
+    class_names: tuple[str, ...] | None = None  # in place of those of the models
     compare: Path | None = None  # JSON of an older run
     max_slowdown: float | None = None  # share: 0.05 allows 5 % slower than that run; None: no gate
     draws_differences: bool = False  # pictures of the images that differ most from the reference

@@ -95,6 +95,7 @@ def open_model(path: Path, options: BenchOptions, threads: int | None = None) ->
         path,
         device=options.device,
         threads=threads or options.threads,
+        class_names=options.class_names,
         config=config_of(path, options),
         trust=options.trust,
         plugins=plugins_of(path, options),

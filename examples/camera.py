@@ -5,26 +5,23 @@ import sys
 
 import cv2
 
-from yolact_deploy import Predictor, YolactDeployError
-from yolact_deploy.draw import class_name, draw_detections
-from yolact_deploy.images import checked_image
+from yolact_deploy import Predictor, YolactDeployError, draw_detections
 
 
 def main(model: str, camera: str = "0") -> None:
     has_display = bool(cv2.currentUIFramework() and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")))
     with Predictor.open(model, score_threshold=0.3) as predictor:
-        names = predictor.metadata.config.class_names
         capture = cv2.VideoCapture(int(camera) if camera.isdecimal() else camera)
         if not capture.isOpened():
             raise YolactDeployError(f"cannot open camera {camera}: is it connected, free, and may you read it?")
         while (frame := capture.read()[1]) is not None:
-            found = predictor(image := checked_image(frame))
+            found = predictor(frame)
             if has_display:
-                cv2.imshow("q ends", draw_detections(image, found, names))
+                cv2.imshow("q ends", draw_detections(frame, found))
                 if cv2.waitKey(1) & 0xFF == ord("q"):
                     break
             else:
-                print(*(class_name(names, index) for index in found.classes), sep=", ", flush=True)
+                print(*found.names, sep=", ", flush=True)
         capture.release()
 
 

@@ -52,7 +52,7 @@ def main() -> None:
     options = InferOptions("", shards=given.shards)
     order = WorkOrder(
         given.shards.resolve(), found.root, found.names, options, given.model.resolve(),
-        {"threads": 1, "device": "cuda" if given.gpus else "cpu"}, lambda config: Selection(given.score),
+        {"threads": 1, "device": "cuda" if given.gpus else "cpu"}, lambda predictor: Selection(given.score),
         given.shard_size,
     )  # fmt: skip
     total = -(-len(found.names) // given.shard_size)

@@ -20,7 +20,7 @@ from yolact_deploy.draw import (
     text_colour,
 )
 from yolact_deploy.errors import ImageError
-from yolact_deploy.ops.masks import window_of
+from yolact_deploy.formats.window import window_of
 from yolact_deploy.types import Detections, WindowedDetections
 
 

@@ -141,7 +141,7 @@ def test_arrays_of_every_accepted_shape() -> None:
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
-        (None, "numpy array"),
+        (None, "cv2.imread"),
         ([[1, 2, 3]], "not list"),
         (COLOUR.astype(np.float32), "scale to 0..255"),
         (COLOUR.astype(np.uint16), "divide by 257"),

@@ -21,10 +21,14 @@ LINKED = (
 # Rooms, lowest first: a room imports rooms of earlier lines and itself.
 ORDER = (
     ("_version", "errors"),
+    ("dependencies",),
+    ("config",),
+    ("formats",),
+    ("detections",),
     ("machine", "types"),
-    ("dependencies", "files", "image_frames", "launch", "telemetry"),
+    ("files", "image_frames", "launch", "telemetry"),
     ("images",),
-    ("config", "console"),
+    ("console",),
     ("ops",),
     ("draw", "models"),
     ("artifacts", "checkpoints"),

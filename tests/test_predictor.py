@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -95,7 +97,7 @@ def test_grey_and_alpha_images(nano_onnx: Path, nano_image: Image) -> None:
         (np.zeros((4, 4, 3), np.float32), "scale to 0..255"),
         (np.zeros((4, 4, 2), np.uint8), r"shape \[4, 4, 2\]"),
         (np.zeros((0, 4, 3), np.uint8), "with pixels"),
-        ("photo.jpg", "not str"),
+        ("photo.jpg", "photo.jpg: No such file"),
     ],
 )
 def test_other_images_are_refused(nano_onnx: Path, image: object, message: str) -> None:
@@ -235,3 +237,22 @@ def test_a_forked_process_is_told_to_open_its_own(nano_onnx: Path, nano_weights:
                 finally:
                     os._exit(status)
             assert os.waitpid(process, 0)[1] == 0
+
+
+def test_a_pickled_predictor_opens_its_file_again(
+    model_path: Path, nano_image: Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From another folder, too."""
+    monkeypatch.chdir(model_path.parent)
+    names = ("a", "b", "c", "d", "e", "f")
+    options: dict[str, Any] = {"device": "cpu", "threads": 1, "score_threshold": 0.3, "thresholds": {"a": 0.5}}
+    with Predictor.open(model_path.name, class_names=names, **options) as predictor:
+        predictor.score_threshold = 0.4
+        expected, data = predictor(nano_image), pickle.dumps(predictor)
+    monkeypatch.chdir(tmp_path)
+    with pickle.loads(data) as again:
+        assert again(nano_image) == expected
+        assert (again.score_threshold, again.thresholds) == (0.4, {"a": 0.5})
+        assert again.description == predictor.description
+    with pytest.raises(YolactDeployError, match=r"Predictor\.open"):
+        pickle.dumps(Predictor(predictor.runtime))

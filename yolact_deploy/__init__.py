@@ -13,12 +13,17 @@ from ._version import __version__
 if TYPE_CHECKING:
     from .checkpoints.reader import load_checkpoint
     from .config.model import ModelConfig, PostprocessConfig
+    from .detections import Detection, Detections
+    from .draw import draw_detections
     from .errors import YolactDeployError
+    from .images import read_image
+    from .inference.instances import coco_instances
     from .models.yolact import Yolact
     from .predictor import Predictor
-    from .types import Detections, RawOutputs
+    from .types import RawOutputs
 
 __all__ = [
+    "Detection",
     "Detections",
     "ModelConfig",
     "PostprocessConfig",
@@ -27,18 +32,25 @@ __all__ = [
     "Yolact",
     "YolactDeployError",
     "__version__",
+    "coco_instances",
+    "draw_detections",
     "load_checkpoint",
+    "read_image",
 ]
 
 _HOMES = {
-    "Detections": "types",
+    "Detection": "detections",
+    "Detections": "detections",
     "ModelConfig": "config.model",
     "PostprocessConfig": "config.model",
     "Predictor": "predictor",
     "RawOutputs": "types",
     "Yolact": "models.yolact",
     "YolactDeployError": "errors",
+    "coco_instances": "inference.instances",
+    "draw_detections": "draw",
     "load_checkpoint": "checkpoints.reader",
+    "read_image": "images",
 }
 
 
@@ -50,3 +62,7 @@ def __getattr__(name: str) -> Any:
     if name in ("Yolact", "load_checkpoint"):
         require("torch", f"yolact_deploy.{name}")
     return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -97,8 +97,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             sys.stdout.flush()
         except BrokenPipeError:
             status = status or STATUS_CLOSED_PIPE
-        for number, handler in before.items():  # the work is done: from here on a signal ends the process at once
-            signal.signal(number, handler)
+        for received, handler in before.items():  # the work is done: from here on a signal ends the process at once
+            signal.signal(received, handler)
     except KeyboardInterrupt:  # before or after what `run` looks after
         console.fail(INTERRUPTS[interrupts.signal])
         status = interrupts.status

@@ -24,6 +24,7 @@ INSTALL_LINES = {  # import name -> the smallest line that is enough
     "pycocotools": 'pip install "yolact-deploy[bench]"',
     "matplotlib": 'pip install "yolact-deploy[bench]"',
     "av": "pip install av",
+    "supervision": "pip install supervision",
     "jinja2": 'pip install "yolact-deploy[bench]"',
     "markupsafe": 'pip install "yolact-deploy[bench]"',
 }

@@ -5,13 +5,15 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 
-from .images import checked_image
-from .ops.masks import window_of
-from .types import Detections, Image, MaskWindow, WindowedDetections
+from .config.class_names import class_name
+from .formats.window import MaskWindow, window_of
+from .images import as_image
+from .types import Detections, Image, WindowedDetections
 
 Colour = tuple[int, int, int]  # BGR
 
@@ -84,20 +86,21 @@ def detection_colours(detections: Detections | WindowedDetections, color_by: str
     return tuple(class_colour(key) for key in keys)
 
 
-def class_name(class_names: Sequence[str], index: int) -> str:
-    """The name of a class, "class 7" where it has none."""
-    return (class_names[index] if index < len(class_names) else "") or f"class {index}"
-
-
 def draw_detections(
-    image: Image, detections: Detections | WindowedDetections, class_names: Sequence[str], color_by: str = "class"
+    image: Any,
+    detections: Detections | WindowedDetections,
+    class_names: Sequence[str] | None = None,
+    color_by: str = "class",
 ) -> Image:
-    """A copy of `image` (uint8 [H,W,3] BGR) with `detections` of that image drawn onto it, the best on top.
+    """A copy of `image` with `detections` of that image drawn onto it, the best on top: uint8 [H,W,3] BGR.
 
+    image: uint8 [H,W,3] BGR, the path of a picture, or a PIL image. class_names: None for those that `detections` have.
     color_by: one of COLOUR_BY. Raises ImageError for another kind of image, ValueError when the masks have another
     size than the image.
     """
-    canvas = checked_image(image).copy()
+    canvas = as_image(image).copy()
+    if class_names is None:
+        class_names = getattr(detections, "class_names", ())
     height, width = canvas.shape[:2]
     if (detections.height, detections.width) != (height, width):
         raise ValueError(f"masks of {detections.width}x{detections.height} px on an image of {width}x{height} px")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import sys
 import warnings
 from collections.abc import Callable
 from importlib import resources
@@ -50,8 +52,8 @@ def read_image(
     path = Path(path)
     try:
         data = path.read_bytes()  # cv2.imread cannot say why it failed
-    except OSError as error:
-        raise ImageError(f"cannot read image {path}: {error.strerror or error}") from None
+    except (OSError, ValueError) as error:  # ValueError: a path with a zero byte
+        raise ImageError(f"cannot read image {path}: {getattr(error, 'strerror', None) or error}") from None
     return decode_image(data, path, apply_orientation, max_pixels, note)
 
 
@@ -139,21 +141,90 @@ def _tell_unused_bits(image: Any, source: object, note: Callable[[str], object])
         )
 
 
+def as_image(image: Any) -> Image:
+    """`image` as contiguous uint8 [H,W,3] BGR: an array as `checked_image` takes it, the path of a picture, or a PIL
+    image, which becomes what `read_image` makes of its file: EXIF orientation applied, grey repeated, alpha dropped.
+
+    Raises ImageError for anything else.
+    """
+    if isinstance(image, str) and "://" in image:
+        raise ImageError(f"{image} is an address: download the picture first, or pass it to `yolact-deploy infer`")
+    if isinstance(image, (str, os.PathLike)):
+        return read_image(Path(image))
+    pil = sys.modules.get("PIL.Image")  # who has a PIL image has imported it
+    if pil is not None and isinstance(image, pil.Image):
+        return _from_pil(image)
+    return checked_image(image)
+
+
+def several_images(images: Any) -> list[Any]:
+    """The items of a list of images or of an array [N,H,W,3]. Raises ImageError for one image."""
+    is_one = isinstance(images, (str, bytes, os.PathLike)) or (isinstance(images, np.ndarray) and images.ndim != 4)
+    if not is_one:
+        try:
+            return list(images)
+        except TypeError:
+            pass
+    raise ImageError("a batch is a list of images, or an array [N,H,W,3]: put a single image into a list")
+
+
+def _from_pil(image: Any) -> Image:
+    """See `as_image`."""
+    from PIL import ImageOps
+
+    name = f"PIL image {getattr(image, 'filename', '')}".rstrip()
+    check_pixels(image.width, image.height, MAX_PIXELS, name)
+    try:
+        image = ImageOps.exif_transpose(image)
+        if image.mode.startswith("I"):
+            return checked_image(_upper_byte(np.asarray(image), name))
+        if image.mode == "F":
+            raise ImageError(f"{name} has mode F: scale it to 0..255 and convert it to L or RGB")
+        # By RGBA, which keeps the colours of transparent pixels and does not warn of them.
+        has_alpha = image.mode in ("P", "PA", "LA", "RGBA")
+        pixels = np.asarray(image.convert("RGBA" if has_alpha else "RGB"))
+    except (OSError, SyntaxError, ValueError) as error:  # cut off, closed, or a mode that has no RGB
+        raise ImageError(f"cannot read {name}: {error}") from None
+    return checked_image(pixels[:, :, 2::-1])
+
+
+def _upper_byte(values: Any, name: str) -> Any:
+    """16-bit grey values in 8 bits. Raises ImageError for values beyond 16 bits."""
+    if values.size and not 0 <= values.min() <= values.max() < 1 << 16:
+        raise ImageError(f"{name} has values from {values.min()} to {values.max()}: scale it to 0..255, mode L")
+    if values.size:
+        _tell_unused_bits(values, name, _warn)
+    return (values >> 8).astype(np.uint8)
+
+
 def checked_image(image: Any) -> Image:
     """`image` as contiguous uint8 [H,W,3] BGR.
 
     Grey [H,W] or [H,W,1] is repeated, alpha [H,W,4] is dropped. Raises ImageError for any other shape, an image
     without pixels, or another type than uint8: its value range is not known here.
     """
+    if image is None:
+        raise ImageError("the image is None, as cv2.imread gives it for a file that it cannot read: check the path")
     if not isinstance(image, np.ndarray):
-        raise ImageError(f"an image is a numpy array uint8 [H,W,3] in BGR order, not {type(image).__name__}")
+        advice = "; for several images use batch" if isinstance(image, (list, tuple)) else ""
+        kind = type(image).__name__
+        raise ImageError(f"an image is an array uint8 [H,W,3] in BGR order, a path or a PIL image, not {kind}{advice}")
     if image.dtype != np.uint8:
         advice = "divide by 257 and convert to uint8" if image.dtype == np.uint16 else "scale to 0..255 and convert"
         raise ImageError(f"image of type {image.dtype}: only uint8 is accepted; {advice}")
     if image.ndim == 2:
         image = image[:, :, None]
     if image.ndim != 3 or image.shape[2] not in (1, 3, 4) or 0 in image.shape:
-        raise ImageError(f"image of shape {list(image.shape)}: expected [H,W,3] BGR (or grey, or BGRA) with pixels")
+        raise ImageError(f"image of shape {list(image.shape)}: expected {_expected(image)}")
     if image.shape[2] == 1:
         image = np.repeat(image, 3, axis=2)
     return np.ascontiguousarray(image[:, :, :3])
+
+
+def _expected(image: Any) -> str:
+    """What an array of a wrong shape should be."""
+    if image.ndim == 3 and image.shape[0] in (1, 3, 4) and 0 not in image.shape:
+        return "channels last, [H,W,3]: use image.transpose(1, 2, 0)"
+    if image.ndim == 4:
+        return "one image, [H,W,3]: use batch for several"
+    return "[H,W,3] BGR (or grey, or BGRA) with pixels"

@@ -11,15 +11,31 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from .detections import BoolArray, Detection, Detections, FloatArray, IntArray
 from .errors import ConfigError
+from .formats.window import MaskWindow
 
 if TYPE_CHECKING:
     import torch
 
 Image = npt.NDArray[np.uint8]  # [H,W,3] BGR
-BoolArray = npt.NDArray[np.bool_]
-FloatArray = npt.NDArray[np.float32]
-IntArray = npt.NDArray[np.int64]
+
+__all__ = [
+    "Advance",
+    "BoolArray",
+    "Detection",
+    "Detections",
+    "FloatArray",
+    "Image",
+    "ImageSize",
+    "IntArray",
+    "KeptDetections",
+    "MaskWindow",
+    "NetworkDetections",
+    "PackedMasks",
+    "RawOutputs",
+    "WindowedDetections",
+]
 
 Advance = Callable[[int, "int | None"], object]  # progress: how much is done, of how much where that is known
 
@@ -97,58 +113,16 @@ class NetworkDetections:
     def __len__(self) -> int:
         return len(self.scores)
 
-    def above(self, score_threshold: float) -> NetworkDetections:
-        """Only the detections that score at least `score_threshold`; they are a prefix, best first."""
-        return self[: int(np.count_nonzero(self.scores >= score_threshold))]
+    def above(self, lowest: float | FloatArray) -> NetworkDetections:
+        """Only the detections that score at least `lowest`, for all classes or for each [C]; still best first."""
+        if isinstance(lowest, np.ndarray):  # compared as float32: a threshold that is a score keeps its detection
+            return self[self.scores >= lowest.astype(np.float32).take(self.classes, mode="clip")]
+        return self[: int(np.count_nonzero(self.scores >= np.float32(lowest)))]
 
     def __getitem__(self, keep: slice | BoolArray | IntArray) -> NetworkDetections:
         return NetworkDetections(
             self.boxes[keep], self.scores[keep], self.classes[keep], self.masks[keep], self.mask_scores[keep]
         )
-
-
-@dataclass(frozen=True)
-class Detections:
-    """The detections of one image, best score first. No detections is an ordinary result with D = 0."""
-
-    boxes: IntArray  # [D,4] x1 y1 x2 y2 in image pixels
-    scores: FloatArray  # [D] box scores
-    mask_scores: FloatArray  # [D] equal to `scores` except for YOLACT++
-    classes: IntArray  # [D] 0-based class index, background not counted
-    masks: BoolArray  # [D,H,W] at image size
-
-    def __len__(self) -> int:
-        return len(self.scores)
-
-    @property
-    def height(self) -> int:
-        """Image height, px."""
-        return int(self.masks.shape[1])
-
-    @property
-    def width(self) -> int:
-        """Image width, px."""
-        return int(self.masks.shape[2])
-
-    @classmethod
-    def empty(cls, height: int, width: int) -> Detections:
-        """The result for an image of `height` x `width` px in which nothing was found."""
-        return cls(
-            boxes=np.zeros((0, 4), np.int64),
-            scores=np.zeros(0, np.float32),
-            mask_scores=np.zeros(0, np.float32),
-            classes=np.zeros(0, np.int64),
-            masks=np.zeros((0, height, width), np.bool_),
-        )
-
-
-@dataclass(frozen=True)
-class MaskWindow:
-    """A mask at image size, of which only the smallest rectangle that holds all of it is kept."""
-
-    rows: slice  # of the image
-    columns: slice
-    inside: BoolArray  # [rows, columns]
 
 
 @dataclass(frozen=True)

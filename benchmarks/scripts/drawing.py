@@ -24,7 +24,7 @@ from yolact_deploy.config.class_names import COCO
 from yolact_deploy.draw import draw_detections
 from yolact_deploy.errors import YolactDeployError
 from yolact_deploy.files import write_json
-from yolact_deploy.ops.masks import window_of
+from yolact_deploy.formats.window import window_of
 from yolact_deploy.types import Detections, ImageSize, WindowedDetections
 
 MASKS = 20

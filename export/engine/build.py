@@ -20,6 +20,7 @@ from yolact_deploy.errors import ModelFileError, YolactDeployError
 from yolact_deploy.export.engine.build_monitor import BuildListener, SilentListener
 from yolact_deploy.export.engine.options import EngineOptions
 from yolact_deploy.export.engine.plugin_limits import beyond_plugins
+from yolact_deploy.export.steps import check_build
 from yolact_deploy.files import atomic_path, check_output_path, check_outputs, sha256_of
 from yolact_deploy.machine import GpuInfo, Machine, gpu_from_driver, jetpack_version
 from yolact_deploy.trt.cuda import open_backend
@@ -152,7 +153,8 @@ def describe_machine(library: TensorRTLibrary) -> Machine:
 
 
 def _check_outputs(source: Path, options: EngineOptions) -> Path:
-    """Both files can be written; raises OutputError."""
+    """Both files can be written, and the source can become an engine; raises YolactDeployError."""
+    check_build(source, options.output)
     if options.output.suffix.lower() not in ENGINE_SUFFIXES:
         raise YolactDeployError(f"{options.output}: an engine's name ends in {', '.join(ENGINE_SUFFIXES)}")
     outputs, inputs = [options.output, manifest_path(options.output), options.timing_cache], [source, options.plugins]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,8 +17,10 @@ from yolact_deploy.artifacts.metadata import (
 )
 from yolact_deploy.checkpoints.reader import Checkpoint, read_checkpoint
 from yolact_deploy.config.model import ModelConfig, PostprocessConfig
+from yolact_deploy.config.thresholds import GivenThresholds
 from yolact_deploy.dependencies import require
 from yolact_deploy.errors import ConfigError, warn_assumed
+from yolact_deploy.export.steps import check_export as check_steps
 from yolact_deploy.files import check_no_input, check_output_path, write_bytes
 from yolact_deploy.images import read_image, sample_image
 from yolact_deploy.types import Image
@@ -38,6 +41,7 @@ class ExportOptions:
     mask_size: str = PROTOTYPE_SIZE_MASKS  # one of metadata.MASK_SIZES
     batch: int | None = 1  # None: dynamic
     postprocess: PostprocessConfig = field(default_factory=PostprocessConfig)
+    thresholds: GivenThresholds | None = None  # lowest scores by class name, for whoever runs the file
     deform_conv: str = "gridsample"  # one of deform_conv.FORM_CHOICES; matters to YOLACT++ alone
     inline: bool = False  # standard operators only, no domain nodes and no functions
     check_image: Path | None = None  # None: a bundled picture
@@ -67,15 +71,19 @@ class ExportResult:
     check: ExportCheck
 
 
-def export_onnx(weights: Path, options: ExportOptions) -> ExportResult:
+Tell = Callable[[str], object]  # takes one line about what begins now
+
+
+def export_onnx(weights: Path, options: ExportOptions, tell: Tell = lambda text: None) -> ExportResult:
     """Export a checkpoint to `options.output`.
 
     The file is written whole, after PyTorch and ONNX Runtime have run on an image; when they differ by more than the
-    tolerances it is kept as NAME.failed-check.onnx and `result.check.passed` is False.
+    tolerances it is kept as NAME.failed-check.onnx and `result.check.passed` is False. tell: hears of each step.
 
     Raises YolactDeployError for bad options, an unusable checkpoint or image, or an output that cannot be written.
     """
     options.check()
+    check_steps(weights, options.output)
     check_no_input(options.output, [weights, options.check_image])
     output = check_output_path(options.output, options.force)
     for package in ("onnx", "onnxscript", "onnxruntime"):
@@ -84,19 +92,18 @@ def export_onnx(weights: Path, options: ExportOptions) -> ExportResult:
 
     options = replace(options, deform_conv=chosen_form(options.deform_conv))
     image = read_image(options.check_image) if options.check_image is not None else sample_image()
-    checkpoint = read_checkpoint(weights, options.config, options.num_classes)
-    return _export(checkpoint, options, output, image)
+    tell(f"reading {weights}")
+    checkpoint = read_checkpoint(weights, options.config, options.num_classes, options.class_names)
+    return _export(checkpoint, options, output, image, tell)
 
 
-def _export(checkpoint: Checkpoint, options: ExportOptions, output: Path, image: Image) -> ExportResult:
+def _export(checkpoint: Checkpoint, options: ExportOptions, output: Path, image: Image, tell: Tell) -> ExportResult:
     from yolact_deploy.export.graph.assemble import PROTOTYPE_MASKS, build_model, with_standard_operators
     from yolact_deploy.export.graph.check import check_export  # these need the packages that were asked for above
     from yolact_deploy.export.graph.mask_scores import export_mask_scores
     from yolact_deploy.export.graph.network import export_network
 
     config, batch = checkpoint.config, options.batch
-    if options.class_names is not None:
-        config = config.with_class_names(options.class_names)
     metadata = ModelMetadata(
         config=config,
         postprocess=options.postprocess,
@@ -107,8 +114,9 @@ def _export(checkpoint: Checkpoint, options: ExportOptions, output: Path, image:
         tool_version=__version__,
         deform_conv=options.deform_conv if config.backbone.deformable_blocks else "none",
         mask_size=options.mask_size,
-    )
-    model = replace(checkpoint, config=config).build()
+    ).with_thresholds(options.thresholds)
+    model = checkpoint.build()
+    tell(f"exporting {config.name}, {config.num_classes} classes, {config.image_size} px")
     network = export_network(model, batch, metadata.deform_conv)
     mask_scores = None
     if model.maskiou_net is not None:
@@ -118,6 +126,7 @@ def _export(checkpoint: Checkpoint, options: ExportOptions, output: Path, image:
     if options.inline:
         exported = with_standard_operators(exported)
         warn_assumed("standard operators only: TensorRT plugins have nothing to attach to in this file")
+    tell("checking that ONNX Runtime finds what PyTorch finds")
     check = check_export(model, exported, options.postprocess, image, batch)
     path = output if check.passed else output.with_name(f"{output.stem}.failed-check{output.suffix}")
     write_bytes(path, exported.SerializeToString())

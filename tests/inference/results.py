@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from yolact_deploy.formats.window import window_of
 from yolact_deploy.inference.frames import Frame, Result
-from yolact_deploy.ops.masks import window_of
 from yolact_deploy.types import BoolArray, Image, WindowedDetections
 
 

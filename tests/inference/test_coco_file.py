@@ -15,9 +15,9 @@ from tests.inference.results import grey, mask_of, result
 from yolact_deploy.config import class_names
 from yolact_deploy.config.model import ModelConfig
 from yolact_deploy.errors import DataError, OutputError
+from yolact_deploy.formats.window import window_of
 from yolact_deploy.inference.coco_file import CocoFile, ResultsFile, SizeCheck
 from yolact_deploy.inference.coco_ids import CocoIds, annotation_ids, model_ids
-from yolact_deploy.ops.masks import window_of
 
 COCO = pytest.importorskip("pycocotools.coco").COCO
 

@@ -13,8 +13,8 @@ import pytest
 from tests.inference.results import grey, mask_of, result
 from yolact_deploy.errors import OutputError
 from yolact_deploy.files import MAX_NAME_BYTES, file_name
+from yolact_deploy.formats.window import window_of
 from yolact_deploy.inference.picture_sinks import CutoutFolder, PictureFolder
-from yolact_deploy.ops.masks import window_of
 
 
 def test_cutouts(tmp_path: Path) -> None:

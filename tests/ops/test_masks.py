@@ -9,17 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from yolact_deploy.errors import ImageError
+from yolact_deploy.formats.window import MaskWindow, mask_window
 from yolact_deploy.ops.masks import (
     boolean_masks,
-    mask_window,
     mask_windows,
     masks_at_image_size,
     unpack_masks,
-    window_of,
     words_of_row,
 )
 from yolact_deploy.ops.postprocess import crop, full_size_masks
-from yolact_deploy.types import FloatArray, MaskWindow, NetworkDetections, PackedMasks
+from yolact_deploy.types import FloatArray, NetworkDetections, PackedMasks
 
 
 def cropped_masks(seed: int, count: int, height: int, width: int) -> tuple[torch.Tensor, np.ndarray]:
@@ -92,13 +91,6 @@ def test_too_many_packed_pixels_are_the_same_error(monkeypatch: pytest.MonkeyPat
         unpack_masks(PackedMasks(np.zeros((2, 10, 2), np.int32)), 10, 64)
 
 
-def test_the_window_of_a_mask_is_tight() -> None:
-    mask = np.zeros((20, 30), np.bool_)
-    assert mask[mask_window(mask)].size == 0
-    mask[3:9, 5] = mask[4, 7:12] = True
-    assert mask_window(mask) == (slice(3, 9), slice(5, 12))
-
-
 def whole(window: MaskWindow, height: int, width: int) -> np.ndarray:
     mask = np.zeros((height, width), np.bool_)
     mask[window.rows, window.columns] = window.inside
@@ -132,11 +124,3 @@ def test_mask_windows_are_the_masks(
         np.testing.assert_array_equal(whole(window, height, width), mask)
         assert (window.rows, window.columns) == mask_window(mask)
         assert window.inside.flags.c_contiguous
-
-
-def test_a_window_knows_its_place() -> None:
-    mask = np.zeros((5, 6), np.bool_)
-    assert window_of(mask, 7, 9).inside.size == 0
-    mask[1:3, 4] = True
-    window = window_of(mask, 7, 9)
-    assert (window.rows, window.columns, window.inside.shape) == (slice(8, 10), slice(13, 14), (2, 1))

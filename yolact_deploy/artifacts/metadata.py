@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ..config.model import ModelConfig, PostprocessConfig
 from ..config.plain_values import parse_json
+from ..config.thresholds import GivenThresholds, Thresholds, by_name, class_thresholds, given_thresholds, merged
 from ..errors import ConfigError, ModelFileError, warn_assumed
 from .quantization import Quantization
 
 FORMAT_KEY = "yolact_deploy.format"
 QUANTIZATION_KEY = "yolact_deploy.quantization"
-FORMATS = ("1", "2")  # the newest grows when a reader of this version could misread a file
+THRESHOLDS_KEY = "yolact_deploy.thresholds"
+FORMATS = ("1", "2", "3")  # the newest grows when a reader of this version could misread a file
 INPUT_KINDS = ("image", "tensor")
 PROTOTYPE_SIZE_MASKS, IMAGE_SIZE_MASKS = MASK_SIZES = ("prototype", "image")
 MAX_WORD_LENGTH = 255  # characters of a name, a hash, a version: what a file name may have
@@ -37,15 +39,40 @@ class ModelMetadata:
     # "prototype": float32 [B,D,Hp,Wp], soft; "image": int32 [B,D,H,ceil(W/32)], see types.PackedMasks
     mask_size: str = PROTOTYPE_SIZE_MASKS
     quantization: Quantization | None = None  # of an int8 file that this project made
+    thresholds: Thresholds = ()  # lowest score of each class; whoever runs the model leaves out what is below
 
     @property
     def format(self) -> str:
-        """The oldest of FORMATS that can say this: format 1 knows masks at prototype size only."""
+        """The oldest of FORMATS that can say this: 1 knows masks at prototype size only, 2 knows no thresholds."""
+        if self.thresholds:
+            return FORMATS[2]
         return FORMATS[0] if self.mask_size == PROTOTYPE_SIZE_MASKS else FORMATS[1]
+
+    @property
+    def named_thresholds(self) -> dict[str, float]:
+        """`thresholds` by class name, of the classes that have one."""
+        return by_name(self.thresholds, self.config.class_names)
+
+    def describe_thresholds(self) -> str:
+        """For people: bolt 0.43, nut 0.51."""
+        return ", ".join(f"{name} {score:g}" for name, score in self.named_thresholds.items()) or "none"
+
+    def with_class_names(self, class_names: Sequence[str] | None) -> ModelMetadata:
+        """The same with its classes named; None: as they are. Raises ConfigError for another number of names."""
+        if class_names is None:
+            return self
+        return replace(self, config=self.config.with_class_names(tuple(class_names)))
+
+    def with_thresholds(self, given: GivenThresholds | None) -> ModelMetadata:
+        """The same with the thresholds of the classes that `given` names. Raises ConfigError for what is none."""
+        new = class_thresholds(given_thresholds(given), self.config.class_names)
+        return replace(self, thresholds=merged(self.thresholds, new))
 
     def to_props(self) -> dict[str, str]:
         """Entries for ONNX `metadata_props`."""
-        quantization = {} if self.quantization is None else {QUANTIZATION_KEY: self.quantization.to_json()}
+        optional = {} if self.quantization is None else {QUANTIZATION_KEY: self.quantization.to_json()}
+        if self.thresholds:
+            optional[THRESHOLDS_KEY] = json.dumps(self.named_thresholds)
         return {
             FORMAT_KEY: self.format,
             "yolact_deploy.version": self.tool_version,
@@ -58,7 +85,7 @@ class ModelMetadata:
             "yolact_deploy.masks": self.mask_size,
             "yolact_deploy.checkpoint": self.checkpoint_name,
             "yolact_deploy.checkpoint_sha256": self.checkpoint_sha256,
-            **quantization,
+            **optional,
         }
 
     @classmethod
@@ -74,12 +101,13 @@ class ModelMetadata:
             )
         if props[FORMAT_KEY] not in FORMATS:
             raise ModelFileError(
-                f"{source} has format {str(props[FORMAT_KEY])[:20]}, this version reads {' and '.join(FORMATS)}: "
+                f"{source} has format {str(props[FORMAT_KEY])[:20]}, this version reads {', '.join(FORMATS)}: "
                 "update yolact-deploy, or export again"
             )
         try:
+            config = ModelConfig.from_dict(parse_json(props["yolact_deploy.config"]))
             return cls(
-                config=ModelConfig.from_dict(parse_json(props["yolact_deploy.config"])),
+                config=config,
                 postprocess=PostprocessConfig.from_dict(parse_json(props["yolact_deploy.postprocess"])),
                 input_kind=_word(props, "input", INPUT_KINDS),
                 precision=_word(props, "precision"),
@@ -89,6 +117,7 @@ class ModelMetadata:
                 deform_conv=_word(props, "deform_conv", ("none", *DEFORM_CONV_FORMS), default="none"),
                 mask_size=_word(props, "masks", MASK_SIZES, default=PROTOTYPE_SIZE_MASKS),
                 quantization=_quantization(props.get(QUANTIZATION_KEY)),
+                thresholds=class_thresholds(parse_json(props.get(THRESHOLDS_KEY, "{}")), config.class_names),
             )
         except KeyError as error:
             reason = f"it lacks {error.args[0]}"

@@ -44,22 +44,31 @@ class Checkpoint:
 
 
 def load_checkpoint(
-    path: str | Path, config: ModelConfig | None = None, num_classes: int | None = None
+    path: str | Path,
+    config: ModelConfig | None = None,
+    num_classes: int | None = None,
+    class_names: tuple[str, ...] | None = None,
 ) -> tuple[Yolact, ModelConfig]:
     """The model in a checkpoint file, ready for inference, and its configuration; see `read_checkpoint`."""
-    checkpoint = read_checkpoint(path, config, num_classes)
+    checkpoint = read_checkpoint(path, config, num_classes, class_names)
     return checkpoint.build(), checkpoint.config
 
 
-def read_checkpoint(path: str | Path, config: ModelConfig | None = None, num_classes: int | None = None) -> Checkpoint:
+def read_checkpoint(
+    path: str | Path,
+    config: ModelConfig | None = None,
+    num_classes: int | None = None,
+    class_names: tuple[str, ...] | None = None,
+) -> Checkpoint:
     """Read a .pth (torch's zip or legacy format) or .safetensors file, without running code from it.
 
     The family of code that wrote it is found from its keys, which become the official ones. The configuration is found
     from the file name (`yolact_base_54_800000.pth`) and the tensors' shapes unless `config` is given; the class count
-    comes from the tensors, and `num_classes`, where given, must agree with it. What had to be assumed or was left out
-    is said by an AssumptionWarning.
+    comes from the tensors, and `num_classes`, where given, must agree with it. class_names: in place of the
+    configuration's. What had to be assumed or was left out is said by an AssumptionWarning.
 
-    Raises CheckpointError for a file that is missing, damaged, of another architecture, or does not fit.
+    Raises CheckpointError for a file that is missing, damaged, of another architecture, or does not fit, ConfigError
+    for another number of class names.
     """
     path = Path(path)
     stored, file_format = read_tensors(path)
@@ -82,7 +91,9 @@ def read_checkpoint(path: str | Path, config: ModelConfig | None = None, num_cla
         config = _find_config(path, found, family, notes)
     else:
         _check_structure(found, config, f"{config.name} was asked for")
-    config = _fit_classes(config, found, notes)
+    config = _fit_classes(config, found, notes if class_names is None else [])
+    if class_names is not None:
+        config = config.with_class_names(class_names)
     if found.num_downsample > config.num_downsample:
         notes.append(
             f"{path.name} has {found.num_downsample} extra FPN levels, {config.name} has {config.num_downsample}: the "

@@ -10,7 +10,18 @@ import typer
 
 from .. import console
 from ..errors import GateError
-from .options import Config, Device, Json, MaxPixels, Plugins, Trust, Verbose, read_config
+from .options import (
+    ClassNames,
+    Config,
+    Device,
+    Json,
+    MaxPixels,
+    Plugins,
+    Trust,
+    Verbose,
+    read_class_names,
+    read_config,
+)
 
 if TYPE_CHECKING:
     from ..diagnosis.walk import Comparison, StageResult
@@ -33,6 +44,7 @@ def run(
     max_pixels: MaxPixels = None,
     device: Device = "cpu",
     config: Config = None,
+    class_names: ClassNames = None,
     trust: Trust = False,
     plugins: Plugins = None,
     json: Json = None,
@@ -42,9 +54,9 @@ def run(
     from ..diagnosis.compare import CompareOptions, compare_models
     from ..images import MAX_PIXELS, read_image, sample_image
 
-    console.check_target(json, [reference, suspect, image, config, plugins])
+    console.check_target(json, [reference, suspect, image, config, class_names, plugins])
     picture = sample_image() if image is None else read_image(image, max_pixels=max_pixels or MAX_PIXELS)
-    options = CompareOptions(device, tolerance, read_config(config), trust, plugins)
+    options = CompareOptions(device, tolerance, read_config(config), trust, plugins, read_class_names(class_names))
     comparison = compare_models(reference, suspect, picture, options)
     if json is not None:
         console.emit_json(_plain(comparison), json)

@@ -10,10 +10,11 @@ import typer
 from .. import console
 from ..artifacts.metadata import INPUT_KINDS, PROTOTYPE_SIZE_MASKS
 from ..config.model import PostprocessConfig
+from ..config.thresholds import given_thresholds, thresholds_files
 from ..dependencies import require
 from ..errors import ConfigError, GateError
 from ..files import check_no_input
-from .options import ClassNames, Config, Force, Verbose, read_batch, read_class_names, read_config
+from .options import ClassNames, Config, Force, Thresholds, Verbose, read_batch, read_class_names, read_config
 
 if TYPE_CHECKING:
     from ..export.graph.torch_to_onnx import ExportResult
@@ -62,6 +63,7 @@ def run(
     cross_class: Annotated[
         bool, typer.Option("--cross-class", help="Suppress across classes (default: within each class).")
     ] = False,
+    thresholds: Thresholds = None,
     deform_conv: Annotated[
         str,
         typer.Option(
@@ -87,7 +89,7 @@ def run(
     """Export a checkpoint to one ONNX file, then run both on a picture and compare every output."""
     if input_kind not in INPUT_KINDS:
         raise ConfigError(f"--input {input_kind}: use one of {', '.join(INPUT_KINDS)}")
-    check_no_input(output, [config, class_names])
+    check_no_input(output, [config, class_names, *thresholds_files(thresholds or ())])
     require("torch", "exporting")
     from ..export.graph.torch_to_onnx import ExportOptions, export_onnx
 
@@ -100,12 +102,13 @@ def run(
         mask_size=masks,
         batch=read_batch(batch),
         postprocess=PostprocessConfig(score_threshold, iou_threshold, top_k, max_detections, cross_class),
+        thresholds=given_thresholds(thresholds),
         deform_conv=deform_conv,
         inline=inline,
         check_image=image,
         force=force,
     )
-    _show(export_onnx(weights, options))
+    _show(export_onnx(weights, options, console.say))
 
 
 def _show(result: ExportResult) -> None:
@@ -123,6 +126,8 @@ def _show(result: ExportResult) -> None:
     config = result.metadata.config
     kinds = f"input {result.metadata.input_kind}, masks at {result.metadata.mask_size} size"
     console.say(f"{result.path}: {config.name}, {config.num_classes} classes, {kinds}")
+    if result.metadata.thresholds:
+        console.say(f"thresholds: {result.metadata.describe_thresholds()}")
     if not check.passed:
         raise GateError(
             f"the ONNX file differs from the checkpoint by more than the tolerance; it is kept as {result.path}"

@@ -14,6 +14,7 @@ import typer
 
 from .. import console
 from ..errors import ConfigError
+from . import infer_outputs as outputs
 from .infer_options import (
     Every,
     Listing,
@@ -28,7 +29,20 @@ from .infer_options import (
     read_rate,
 )
 from .infer_setup import prepare_libraries, signals_stop, tell_ids
-from .options import Config, Device, Force, MaxPixels, Plugins, Threads, Trust, Verbose, read_config
+from .options import (
+    ClassNames,
+    Config,
+    Device,
+    Force,
+    MaxPixels,
+    Plugins,
+    Threads,
+    Thresholds,
+    Trust,
+    Verbose,
+    read_class_names,
+    read_config,
+)
 
 if TYPE_CHECKING:
     from ..inference.options import InferOptions
@@ -78,6 +92,8 @@ def run(
             metavar="FILE", help="Write detections in COCO's results format, for pycocotools' loadRes (- for stdout)."
         ),
     ] = None,
+    label_studio: outputs.LabelStudio = None,
+    label_studio_prefix: outputs.LabelStudioPrefix = None,
     annotations: Annotated[
         Path | None,
         typer.Option(
@@ -98,6 +114,7 @@ def run(
             help=f"Leave out detections that score less, 0..1 (default: {SCORE}; 0 if --results is the only output).",
         ),
     ] = None,
+    thresholds: Thresholds = None,
     classes: Annotated[
         str | None,
         typer.Option(metavar="LIST", help="Keep these classes: names or indices, with commas (default: all)."),
@@ -143,6 +160,7 @@ def run(
     device: Device = "auto",
     threads: Threads = None,
     config: Config = None,
+    class_names: ClassNames = None,
     trust: Trust = False,
     plugins: Plugins = None,
     force: Force = False,
@@ -153,6 +171,7 @@ def run(
     Videos keep the time of each frame, and their sound where the output can hold it. Ctrl-C stops and closes the output
     files. Exit status 1: some of the source could not be read.
     """
+    from ..config.thresholds import given_thresholds, thresholds_files
     from ..draw import COLOUR_BY
     from ..images import MAX_PIXELS
     from ..inference.options import InferOptions
@@ -168,21 +187,26 @@ def run(
         raise ConfigError(f"unknown --color-by {color_by!r}: use one of {', '.join(COLOUR_BY)}")
     check_together(source, model, listing, shards, workers, shard_size, merge)
     prepare_libraries()
-    read = (model, annotations, Path(config) if config else None, plugins, listing)
+    settings = (
+        Path(value) for value in (model, annotations, config, plugins, class_names, listing) if value is not None
+    )
+    read = (*settings, *thresholds_files(thresholds or ()))
     options = InferOptions(
         source or "", output, json, polygons, results, cutouts, show, shards, color_by=color_by, codec=codec,
         annotations=annotations, region=Region.parse(roi) if roi is not None else None, every=every or 1,
         listing=listing, raw_size=None if raw is None else ImageSize.parse(raw), rate=read_rate(rate), is_live=live,
-        max_pixels=max_pixels or MAX_PIXELS, other_inputs=tuple(path for path in read if path is not None), force=force,
+        label_studio=outputs.label_studio_target(label_studio, label_studio_prefix),
+        max_pixels=max_pixels or MAX_PIXELS, other_inputs=read, force=force,
     )  # fmt: skip
     if merge is not None:
         return run_merge(merge, options)
     is_only_results = options.places == (results,)
-    lowest = (0.0 if is_only_results else SCORE) if score is None else score
-    choose = partial(select, score=lowest, classes=classes, max_detections=max_detections)
+    default = 0.0 if is_only_results or score is not None else SCORE
+    choose = partial(select, default=default, classes=classes, max_detections=max_detections)
     opening: dict[str, Any] = {
         "device": device, "threads": threads, "config": read_config(config), "trust": trust, "plugins": plugins,
-        "shares_cores": True, "runtime": runtime, "precision": precision,
+        "shares_cores": True, "runtime": runtime, "precision": precision, "score_threshold": score or 0.0,
+        "thresholds": given_thresholds(thresholds), "class_names": read_class_names(class_names),
     }  # fmt: skip
     assert model is not None
     if shards is not None:
@@ -190,7 +214,8 @@ def run(
     notes: list[str] = []
     opened = open_source(options, notes.append)
     with Predictor.open(model, **opening) as predictor:
-        options = replace(options, selection=choose(predictor.metadata.config))
+        options = replace(options, selection=choose(predictor))
+        scores = outputs.score_lines(options, predictor, default)
         noun = "images" if opened.video_name is None else "frames"
         job = InferRun(predictor, options, opened, notes.append)
         with signals_stop(job.stop) as received, console.progress(noun) as advance:
@@ -200,6 +225,8 @@ def run(
         console.explain(predictor.description)
         _tell(report, options, noun, len(opened.picture_names) or None)
         tell_ids(options)
+        for text in scores:
+            console.say(text)
     for text in notes:
         console.warn(text)
     for failure in report.failures:
@@ -220,5 +247,3 @@ def _tell(report: PipelineReport, options: InferOptions, noun: str, total: int |
         console.say(f"FPS of each stage: {stages}; all together {report.frames / report.seconds:.1f}")
     if report.dropped:
         console.say(f"{report.dropped} live frames came faster than the model and were left out")
-    if options.results is not None and options.selection.score > 0:
-        console.say(f"{options.results} holds detections from score {options.selection.score:g}: AP needs --score 0")

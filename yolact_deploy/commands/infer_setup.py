@@ -40,7 +40,7 @@ def signals_stop(stop: Callable[[], None]) -> Iterator[list[signal.Signals]]:
 
 def tell_ids(options: InferOptions) -> None:
     """A line where the JSON files have ids that no data set of the user has."""
-    if options.files and options.annotations is None:
+    if options.files_with_ids and options.annotations is None:
         console.say("ids in JSON are the model's: categories by class, images by name; --annotations takes yours")
 
 

@@ -16,12 +16,12 @@ from ..errors import ConfigError, YolactDeployError
 from .infer_setup import signals_stop, tell_ids
 
 if TYPE_CHECKING:
-    from ..config.model import ModelConfig
     from ..inference.options import InferOptions
     from ..inference.selection import Selection
     from ..inference.shards.job import ShardJob
     from ..inference.shards.order import WorkOrder
     from ..inference.shards.worker import WorkReport
+    from ..predictor import Predictor
 
 _MAX_TOLD = 20  # pictures that could not be used; --merge names them all
 
@@ -33,7 +33,7 @@ def run_shards(
     options: InferOptions,
     model: Path,
     opening: dict[str, Any],
-    select: Callable[[ModelConfig], Selection],
+    select: Callable[[Predictor], Selection],
 ) -> int:
     """Take part in the job of `folder` until it is done; returns the exit status.
 

@@ -27,6 +27,7 @@ def model_facts(metadata: ModelMetadata, verbose: bool) -> Facts:
             f"score > {limits.score_threshold:g}, IoU {limits.iou_threshold:g}, best {limits.top_k} a class, "
             f"{limits.max_detections} an image{', across classes' if limits.cross_class else ''}",
         ),
+        *([("class thresholds", metadata.describe_thresholds())] if metadata.thresholds else []),
     ]
 
 

@@ -69,6 +69,15 @@ ClassNames = Annotated[
         "model).",
     ),
 ]
+Thresholds = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--thresholds",
+        metavar="FILE_OR_NAME=SCORE",
+        help="Lowest score of each class, 0..1: a JSON file such as bench --write-thresholds writes, or bolt=0.43; may "
+        "be repeated. Of the classes that it names it decides alone (default: those in the model's file).",
+    ),
+]
 Json = Annotated[
     str | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON to FILE (- for stdout).")
 ]

@@ -17,6 +17,7 @@ from .backbone import BackboneConfig, Normalization
 from .layers import MAX_CHANNELS, Layer, default_head_net, default_proto_net, output_channels, output_sizes
 from .named import NAMED_FIELDS
 from .nets import check_head, check_mask_iou_net, check_proto_net, plain_fields, prepared_fields
+from .thresholds import checked_score
 from .values import checked_fields, read_mapping
 
 # Far beyond what anybody trains, and little enough that no file takes the memory.
@@ -262,11 +263,10 @@ class PostprocessConfig:
 
     def __post_init__(self) -> None:
         for field in ("score_threshold", "iou_threshold"):
-            if not 0.0 <= getattr(self, field) <= 1.0:
-                raise ConfigError(f"{field} {getattr(self, field)}: between 0 and 1")
+            checked_score(getattr(self, field), field)
         for field in ("top_k", "max_detections"):
-            if not 1 <= getattr(self, field) <= 1024:
-                raise ConfigError(f"{field} {getattr(self, field)}: between 1 and 1024")
+            if not isinstance(getattr(self, field), int) or not 1 <= getattr(self, field) <= 1024:
+                raise ConfigError(f"{field} {reprlib.repr(getattr(self, field))}: a whole number between 1 and 1024")
 
     @property
     def output_count(self) -> int:

@@ -10,10 +10,13 @@ MAX_DEPTH = 32  # levels of lists and mappings
 MAX_INTEGER = 1 << 63  # numbers of 64 bits
 
 
-def parse_json(text: str) -> Any:
-    """The value of a JSON text. Raises ValueError for bad JSON, and as `check_plain`."""
+def parse_json(text: str, as_pairs: bool = False) -> Any:
+    """The value of a JSON text. as_pairs: objects as tuples of (name, value), so that no name is lost.
+
+    Raises ValueError for bad JSON, and as `check_plain`.
+    """
     try:
-        value = json.loads(text, parse_constant=_refuse_constant)
+        value = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=tuple if as_pairs else None)
     except RecursionError:
         raise ValueError(f"nested more than {MAX_DEPTH} levels deep") from None
     check_plain(value)
@@ -30,7 +33,7 @@ def check_plain(value: Any) -> None:
         for item in level:
             if isinstance(item, dict):
                 inner += [*item.keys(), *item.values()]
-            elif isinstance(item, list):
+            elif isinstance(item, (list, tuple)):
                 inner += item
             else:
                 _check_scalar(item)

@@ -14,6 +14,7 @@ from ..errors import ConfigError, ModelFileError, YolactDeployError
 from ..predictor import DEVICES
 from ..types import Image
 from .opening import open_probe
+from .probes import Probe
 from .walk import Comparison, Walk, field_differences
 
 NAMES_ALONE = ("name", "class_names")  # fields of a configuration that change no number
@@ -28,6 +29,7 @@ class CompareOptions:
     config: ModelConfig | None = None  # of a checkpoint or a trusted engine that brings none
     trust: bool = False  # open engines without a manifest
     plugins: Path | None = None  # the plugin library for engines that use one; None: see `Predictor.open`
+    class_names: tuple[str, ...] | None = None  # of both models, which change no number; None: their own
 
 
 def compare_models(reference: Path, suspect: Path, image: Image, options: CompareOptions) -> Comparison:
@@ -44,11 +46,16 @@ def compare_models(reference: Path, suspect: Path, image: Image, options: Compar
     with ExitStack() as stack:
         probes = []
         for path in (reference, suspect):
-            probes.append(open_probe(path, options.device, options.config, options.trust, options.plugins))
+            probes.append(_opened(path, options))
             stack.callback(probes[-1].close)
+            probes[-1].metadata.with_class_names(options.class_names)  # raises for another number of classes
         _check_config_is_used((reference, suspect), options)
         _check_same_model(reference, probes[0].metadata, suspect, probes[1].metadata)
         return Walk((reference, suspect), (probes[0], probes[1]), image, options.tolerance).result()
+
+
+def _opened(path: Path, options: CompareOptions) -> Probe:
+    return open_probe(path, options.device, options.config, options.trust, options.plugins, options.class_names)
 
 
 def _check_config_is_used(paths: tuple[Path, Path], options: CompareOptions) -> None:

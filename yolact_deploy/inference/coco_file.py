@@ -6,15 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..types import MaskWindow, WindowedDetections
+from ..formats.coco import corner_and_size, exact, segmentation
+from ..types import WindowedDetections
 from .coco_ids import CocoIds
 from .frames import Note, Result
 from .json_sink import JsonOutput, line
 from .picture_sources import listed
-from .polygons import mask_polygons
-from .rle import encode_rle
-
-_NO_AREA = [0.0] * 6  # a triangle without a pixel, for masks without one: pycocotools takes no empty list of polygons
 
 
 class CocoFile:
@@ -51,11 +48,8 @@ class CocoFile:
             mask = found.masks[index]
             annotation = {"id": self._count, **entry, "area": int(mask.inside.sum()), "iscrowd": 0}
             if self._has_mask_scores:
-                annotation["mask_score"] = _exact(found.mask_scores[index])
-            if self._as_polygons:
-                annotation["segmentation"] = mask_polygons(mask) or [_NO_AREA]
-            else:
-                annotation["segmentation"] = _run_lengths(mask, found)
+                annotation["mask_score"] = exact(found.mask_scores[index])
+            annotation["segmentation"] = segmentation(mask, found.height, found.width, self._as_polygons)
             self._output.write(("," if self._count > 1 else "") + "\n" + line(annotation))
 
     def _begin(self) -> None:
@@ -96,7 +90,7 @@ class ResultsFile:
         for index, entry in _entries(found, self._ids, image_id):
             if min(entry["bbox"][2:]) <= 0:
                 continue
-            entry["segmentation"] = _run_lengths(found.masks[index], found)
+            entry["segmentation"] = segmentation(found.masks[index], found.height, found.width)
             self._output.write(f"{self._separator}\n{line(entry)}")
             self._separator = ","
 
@@ -143,22 +137,12 @@ def _entries(found: WindowedDetections, ids: CocoIds, image_id: int) -> Iterator
         category_id = ids.category_ids[int(found.classes[index])]
         if category_id is None:
             continue
-        x1, y1, x2, y2 = found.boxes[index].tolist()
         yield (
             index,
             {
                 "image_id": image_id,
                 "category_id": category_id,
-                "bbox": [x1, y1, x2 - x1, y2 - y1],
-                "score": _exact(found.scores[index]),
+                "bbox": corner_and_size(found.boxes[index]),
+                "score": exact(found.scores[index]),
             },
         )
-
-
-def _exact(score: Any) -> float:
-    """A float32 in the fewest digits that still are that float32: rounding would make ties."""
-    return float(str(score))
-
-
-def _run_lengths(mask: MaskWindow, found: WindowedDetections) -> dict[str, Any]:
-    return {"size": [found.height, found.width], "counts": encode_rle(mask, found.height, found.width)}

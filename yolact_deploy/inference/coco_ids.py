@@ -8,15 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
 
-from ..config import class_names as data_sets
 from ..config.model import ModelConfig
 from ..errors import DataError
+from ..formats.coco import category_ids
 from .frames import Frame
 from .image_ids import check_distinct
 from .picture_sources import listed
-
-# COCO numbers its 80 categories 1 to 90; these are not in use.
-_UNUSED_COCO_IDS = frozenset((12, 26, 29, 30, 45, 66, 68, 69, 71, 83))
 
 
 @dataclass(frozen=True)
@@ -62,10 +59,7 @@ class CocoIds:
 
 def model_ids(config: ModelConfig) -> CocoIds:
     """Ids without annotations: COCO's own for COCO's classes, else 1, 2, 3 in the order of the classes."""
-    if tuple(config.class_names) == data_sets.COCO:
-        ids = tuple(number for number in range(1, 91) if number not in _UNUSED_COCO_IDS)
-    else:
-        ids = tuple(range(1, len(config.class_names) + 1))
+    ids = category_ids(config.class_names)
     pairs = zip(ids, config.class_names, strict=True)
     return CocoIds(tuple({"id": number, "name": name} for number, name in pairs), ids)
 

@@ -11,6 +11,7 @@ from ..files import check_distinct
 from ..images import MAX_PIXELS
 from ..types import ImageSize
 from .json_sink import STDOUT
+from .label_studio_file import LabelStudioTarget
 from .region import Region
 from .selection import Selection
 
@@ -40,6 +41,7 @@ class InferOptions:
     rate: Fraction | None = None  # of uncompressed video, frames per second; None: what it tells
     is_live: bool = False  # a URL without an end, although it does not say so
     max_pixels: int = MAX_PIXELS  # of a picture
+    label_studio: LabelStudioTarget | None = None
     other_inputs: tuple[Path, ...] = ()  # files that are read besides the source, such as the model
     force: bool = False
 
@@ -47,10 +49,13 @@ class InferOptions:
         """Raises OutputError when nothing is asked for, or two outputs are one file."""
         if self.output is not None and str(self.output) == STDOUT:
             raise OutputError(
-                "--output -: name a folder or a video; only --json, --polygons and --results go to standard output"
+                "--output -: name a folder or a video; only --json, --polygons, --results and --label-studio go to "
+                "standard output"
             )
         if self.output is None and not (self.files or self.cutouts or self.show or self.shards):
-            raise OutputError("nothing to write: pass --output, --json, --polygons, --results, --cutouts or --show")
+            raise OutputError(
+                "nothing to write: pass --output, --json, --polygons, --results, --label-studio, --cutouts or --show"
+            )
         check_distinct(self.places)
 
     @property
@@ -61,4 +66,10 @@ class InferOptions:
     @property
     def files(self) -> tuple[Path, ...]:
         """The JSON files that are asked for."""
-        return tuple(path for path in (self.json, self.polygons, self.results) if path is not None)
+        tasks = None if self.label_studio is None else self.label_studio.path
+        return tuple(path for path in (self.json, self.polygons, self.results, tasks) if path is not None)
+
+    @property
+    def files_with_ids(self) -> bool:
+        """Whether any file has ids of categories and images."""
+        return any((self.json, self.polygons, self.results))

@@ -2,43 +2,45 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..config.model import ModelConfig
+from ..config.class_names import close_names
 from ..errors import ConfigError
-from ..types import NetworkDetections
+from ..types import FloatArray, NetworkDetections
+
+if TYPE_CHECKING:
+    from ..predictor import Predictor
 
 _INDEX_DIGITS = 10  # of an index; more cannot be one
-_NAMES_SHOWN = 12
 
 
 @dataclass(frozen=True)
 class Selection:
     """What is asked for, of an image's detections."""
 
-    score: float = 0.0  # lowest box score
+    score: float | FloatArray = 0.0  # lowest box score, of all classes or of each [C]
     classes: frozenset[int] | None = None  # indices; None: all
     max_detections: int | None = None  # the best of those; None: all
 
     def of(self, found: NetworkDetections) -> NetworkDetections:
         """The detections of `found` that count, still best first."""
-        keep = found.scores >= self.score
+        found = found.above(self.score)
         if self.classes is not None:
-            keep &= np.isin(found.classes, sorted(self.classes))
-        at = np.flatnonzero(keep)[: self.max_detections]
-        return found[at]
+            found = found[np.isin(found.classes, sorted(self.classes))]
+        return found[: self.max_detections]
 
 
 def select(
-    config: ModelConfig, score: float = 0.0, classes: str | None = None, max_detections: int | None = None
+    predictor: Predictor, default: float = 0.0, classes: str | None = None, max_detections: int | None = None
 ) -> Selection:
-    """What is asked for of the detections of a model. classes: see `parse_classes`; None: all. Raises ConfigError."""
-    wanted = None if classes is None else parse_classes(classes, config.class_names)
-    return Selection(score, wanted, max_detections)
+    """What is asked for of the detections of a model. default: see `Predictor.lowest_scores`; classes: see
+    `parse_classes`; None: all. Raises ConfigError."""
+    wanted = None if classes is None else parse_classes(classes, predictor.metadata.config.class_names)
+    return Selection(predictor.lowest_scores(default), wanted, max_detections)
 
 
 def parse_classes(text: str, class_names: Sequence[str]) -> frozenset[int]:
@@ -66,11 +68,7 @@ def parse_classes(text: str, class_names: Sequence[str]) -> frozenset[int]:
 def _class_index(word: str, class_names: Sequence[str]) -> int:
     if word.isascii() and word.isdigit() and len(word) < _INDEX_DIGITS and int(word) < len(class_names):
         return int(word)
-    by_name = {name.casefold(): name for name in class_names}
-    close = [by_name[name] for name in difflib.get_close_matches(word.casefold(), by_name, 3)]
-    names = close or list(class_names[:_NAMES_SHOWN])
-    more = "" if len(class_names) <= len(names) else ", ..."
     raise ConfigError(
-        f"--classes: the model has no class {word!r}; use names such as {', '.join(names)}{more} "
+        f"--classes: the model has no class {word!r}; {close_names(word, class_names)} "
         f"or indices 0 to {len(class_names) - 1}"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from ..config.model import ModelConfig
@@ -15,6 +16,7 @@ from .coco_file import CocoFile, ResultsFile, SizeCheck
 from .coco_ids import CocoIds, annotation_ids, model_ids
 from .frames import Note, Sink
 from .json_sink import STDOUT
+from .label_studio_file import LabelStudioFile
 from .options import InferOptions
 from .picture_sinks import CutoutFolder, PictureFolder, plan_outputs
 from .sources import OpenedSource
@@ -41,7 +43,7 @@ def open_sinks(
     stop: ends the run, for the window. Raises OutputError, and DataError for annotations that do not fit.
     """
     inputs = _inputs(options, opened)
-    plans = _json_plans(options, opened, config, note)
+    plans = [*_json_plans(options, opened, config, note), *_label_studio_plans(options, opened, config, note)]
     if options.output is not None:
         plans.insert(0, _main_plan(options.output, options, opened, note))
     if (folder := options.cutouts) is not None:
@@ -75,7 +77,7 @@ def _inputs(options: InferOptions, opened: OpenedSource) -> dict[tuple[int, int]
 
 
 def _json_plans(options: InferOptions, opened: OpenedSource, config: ModelConfig, note: Note) -> list[_Plan]:
-    if not options.files:
+    if not options.files_with_ids:
         return []
     ids = model_ids(config) if options.annotations is None else annotation_ids(options.annotations, config)
     ids.check_pictures(opened.picture_names)
@@ -88,6 +90,18 @@ def _json_plans(options: InferOptions, opened: OpenedSource, config: ModelConfig
     if (path := options.results) is not None:
         plans.append(_json_plan(path, lambda p=path: ResultsFile(p, ids, options.force)))  # type: ignore[misc]
     return plans
+
+
+def _label_studio_plans(options: InferOptions, opened: OpenedSource, config: ModelConfig, note: Note) -> list[_Plan]:
+    if (target := options.label_studio) is None:
+        return []
+    if not opened.picture_names:
+        raise OutputError(
+            f"{target.path}: a task of Label Studio is a picture file, and the source gives frames: write them as "
+            "pictures first, as with ffmpeg -i VIDEO frames/%06d.jpg"
+        )
+    opening = partial(LabelStudioFile, target, config.class_names, config.name, note, options.force)
+    return [_json_plan(target.path, opening)]
 
 
 def _coco(path: Path, ids: CocoIds, config: ModelConfig, as_polygons: bool, force: bool) -> Sink:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import collections
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -86,28 +86,39 @@ class OnnxInfo:
     notes: tuple[str, ...]
 
 
-def inspect_file(path: str | Path, config: ModelConfig | None = None) -> CheckpointInfo | OnnxInfo | EngineInfo:
-    """Say what `path` is. `config`: for a checkpoint that no named configuration fits.
+def inspect_file(
+    path: str | Path, config: ModelConfig | None = None, class_names: tuple[str, ...] | None = None
+) -> CheckpointInfo | OnnxInfo | EngineInfo:
+    """Say what `path` is. config: for a checkpoint that no named configuration fits. class_names: in place of its own.
 
-    Raises CheckpointError or ModelFileError when it is missing, damaged or of an unknown kind,
-    MissingDependencyError when torch or onnx is needed and not installed.
+    Raises CheckpointError or ModelFileError when it is missing, damaged or of an unknown kind, ConfigError for another
+    number of class names, MissingDependencyError when torch or onnx is needed and not installed.
     """
     path = Path(path)
     if not path.is_file():
         raise ModelFileError(f"{path} is a folder: name a file" if path.is_dir() else f"no such file: {path}")
     kind = kind_of(path)
     if kind is Kind.CHECKPOINT:
-        return inspect_checkpoint(path, config)
-    return inspect_onnx(path) if kind is Kind.ONNX else inspect_engine(path)
+        return inspect_checkpoint(path, config, class_names)
+    if kind is Kind.ONNX:
+        onnx_info = inspect_onnx(path)
+        named = None if onnx_info.metadata is None else onnx_info.metadata.with_class_names(class_names)
+        return replace(onnx_info, metadata=named)
+    info = inspect_engine(path)
+    if info.manifest is None:
+        return info
+    return replace(info, manifest=replace(info.manifest, metadata=info.manifest.metadata.with_class_names(class_names)))
 
 
-def inspect_checkpoint(path: str | Path, config: ModelConfig | None = None) -> CheckpointInfo:
+def inspect_checkpoint(
+    path: str | Path, config: ModelConfig | None = None, class_names: tuple[str, ...] | None = None
+) -> CheckpointInfo:
     """Read a checkpoint. Raises CheckpointError when it is damaged or of another architecture."""
     require("torch", "reading a checkpoint")
     from ..checkpoints.reader import read_checkpoint
 
     path = Path(path)
-    checkpoint = read_checkpoint(path, config)
+    checkpoint = read_checkpoint(path, config, class_names=class_names)
     config = checkpoint.config
     return CheckpointInfo(
         path=path,

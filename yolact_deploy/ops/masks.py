@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import ImageError
-from ..types import WORD_BITS, BoolArray, FloatArray, IntArray, MaskWindow, NetworkDetections, PackedMasks
+from ..formats.window import NO_PIXEL, MaskWindow, mask_window, window_of
+from ..types import WORD_BITS, BoolArray, FloatArray, IntArray, NetworkDetections, PackedMasks
 from .boxes import crop_windows
 
 MASK_THRESHOLD = 0.5  # a pixel of a soft mask above it belongs to the instance
-_NOTHING = MaskWindow(slice(0, 0), slice(0, 0), np.zeros((0, 0), np.bool_))
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def boolean_masks(found: NetworkDetections, height: int, width: int) -> BoolArra
 
 def mask_windows(found: NetworkDetections, height: int, width: int) -> tuple[MaskWindow, ...]:
     """The masks of `found` as `boolean_masks` gives them, each only where it is set."""
-    windows = [_NOTHING] * len(found)
+    windows = [NO_PIXEL] * len(found)
     if isinstance(found.masks, PackedMasks):
         for index, words in enumerate(found.masks.words):
             high, wide = mask_window(words != 0)
@@ -145,23 +145,3 @@ def _mix(source: FloatArray, axis: _Axis, outputs: slice, first: int, dim: int) 
     right *= axis.right_weight[outputs].reshape(shape)
     mixed += right
     return mixed
-
-
-def mask_window(mask: BoolArray) -> tuple[slice, slice]:
-    """Rows and columns of the smallest rectangle that holds all of a mask [H,W]; empty slices when nothing is set."""
-    rows = np.flatnonzero(mask.any(axis=1))
-    if rows.size == 0:
-        return slice(0, 0), slice(0, 0)
-    high = slice(int(rows[0]), int(rows[-1]) + 1)
-    columns = np.flatnonzero(mask[high].any(axis=0))
-    return high, slice(int(columns[0]), int(columns[-1]) + 1)
-
-
-def window_of(mask: BoolArray, top: int = 0, left: int = 0) -> MaskWindow:
-    """The smallest window that holds all of `mask`, whose own first pixel is the image's (`top`, `left`)."""
-    high, wide = mask_window(mask)
-    inside = mask[high, wide]
-    if inside.size == 0:
-        return _NOTHING
-    rows, columns = slice(top + high.start, top + high.stop), slice(left + wide.start, left + wide.stop)
-    return MaskWindow(rows, columns, np.ascontiguousarray(inside))

@@ -30,6 +30,7 @@ class PyTorchRuntime:
         threads: int | None,
         config: ModelConfig | None = None,
         postprocess: PostprocessConfig | None = None,
+        class_names: tuple[str, ...] | None = None,
     ) -> None:
         """device: auto, cpu or cuda. threads: of the whole process, because PyTorch has no other; None: its default.
 
@@ -43,7 +44,7 @@ class PyTorchRuntime:
         self.device = "cuda" if has_cuda and device != "cpu" else "cpu"
         if threads is not None:
             torch.set_num_threads(threads)
-        checkpoint = read_checkpoint(path, config)
+        checkpoint = read_checkpoint(path, config, class_names=class_names)
         self.model: Yolact | None = checkpoint.build().to(self.device)
         self.metadata = ModelMetadata(
             config=checkpoint.config,

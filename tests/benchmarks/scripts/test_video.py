@@ -22,7 +22,7 @@ from yolact_deploy.benchmarks.scripts.video import (
     to_json,
 )
 from yolact_deploy.errors import DataError
-from yolact_deploy.ops.masks import mask_window
+from yolact_deploy.formats.window import mask_window
 
 
 def frames_in(path: Path) -> int:

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ...artifacts.runtime_choice import RuntimeChoice
-from ...config.model import ModelConfig
 from ...files import sha256_of
 from ...predictor import Predictor
 from ...types import Advance
@@ -31,7 +32,7 @@ class WorkOrder:
     options: InferOptions  # its selection is made by `select`
     model: Path
     opening: dict[str, Any] = field(default_factory=dict)  # what Predictor.open is given besides
-    select: Callable[[ModelConfig], Selection] = lambda config: Selection()
+    select: Callable[[Predictor], Selection] = lambda predictor: Selection()
     shard_size: int = SHARD_SIZE
     timing: Timing = field(default_factory=Timing)
 
@@ -45,7 +46,7 @@ class WorkOrder:
         Raises ConfigError for a selection that the model does not have, OutputError for a folder of another job.
         """
         config = predictor.metadata.config
-        options = dataclasses.replace(self.options, selection=self.select(config))
+        options = dataclasses.replace(self.options, selection=self.select(predictor))
         facts = _facts(options, self.model, self.opening)
         return JobDescription(self.names, self.shard_size, config, facts).join(self.folder), options
 
@@ -67,7 +68,8 @@ def _facts(options: InferOptions, model: Path, opening: dict[str, Any]) -> Facts
     }
     for entry in dataclasses.fields(options.selection):
         value = getattr(options.selection, entry.name)
-        facts[f"--{entry.name.replace('_', '-')}"] = sorted(value) if isinstance(value, frozenset) else value
+        value = sorted(value) if isinstance(value, frozenset) else value
+        facts[f"--{entry.name.replace('_', '-')}"] = value.tolist() if isinstance(value, np.ndarray) else value
     return {name: str(value) for name, value in facts.items() if value is not None}
 
 

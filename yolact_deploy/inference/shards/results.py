@@ -12,9 +12,9 @@ import numpy as np
 
 from ...errors import DataError, OutputError
 from ...files import Draft
+from ...formats.rle import decode_rle, encode_rle
 from ...types import WindowedDetections
 from ..frames import Result
-from ..rle import decode_rle, encode_rle
 from .job import ShardJob
 
 _MAX_SIDE = 1 << 20  # px, of a picture

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis.extra import numpy as arrays
 
-from yolact_deploy.inference.rle import decode_rle, encode_rle
-from yolact_deploy.ops.masks import window_of
-from yolact_deploy.types import BoolArray, MaskWindow
+from yolact_deploy.formats.rle import decode_rle, encode_rle
+from yolact_deploy.formats.window import MaskWindow, window_of
+from yolact_deploy.types import BoolArray
 
 coding = pytest.importorskip("pycocotools.mask")
 

@@ -8,9 +8,11 @@ each group with a bit that says whether another follows, as the character with t
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
-from ..ops.masks import window_of
-from ..types import IntArray, MaskWindow
+from .window import MaskWindow, window_of
+
+IntArray = npt.NDArray[np.int64]
 
 _GROUP_BITS = 5
 _SIGN_BIT = 1 << (_GROUP_BITS - 1)

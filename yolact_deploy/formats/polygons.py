@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
-from ..types import IntArray, MaskWindow
+from .window import MaskWindow
+
+IntArray = npt.NDArray[np.int64]
 
 # How far an outline may be off to need fewer corners: a share of the mask's side, within limits, px.
 _TOLERANCE_SHARE, _TOLERANCE_MIN, _TOLERANCE_MAX = 0.01, 0.5, 1.0

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis.extra import numpy as arrays
 
-from yolact_deploy.inference.polygons import mask_polygons
-from yolact_deploy.ops.masks import window_of
+from yolact_deploy.formats.polygons import mask_polygons
+from yolact_deploy.formats.window import window_of
 from yolact_deploy.types import BoolArray
 
 coding = pytest.importorskip("pycocotools.mask")

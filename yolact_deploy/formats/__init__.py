@@ -1,0 +1,1 @@
+"""Detections in the words of other programs: run lengths, polygons, COCO and Label Studio."""
