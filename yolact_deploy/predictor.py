@@ -47,6 +47,7 @@ class Predictor:
         shares_cores: bool = False,
         runtime: str | None = None,
         precision: str | None = None,
+        family: str | None = None,
     ) -> Predictor:
         """Open a checkpoint (.pth, .pt, .safetensors) in PyTorch, an exported .onnx file in ONNX Runtime, or an engine
         (.engine, .plan, .trt) in TensorRT or TensorRT for RTX, whichever built it.
@@ -59,7 +60,7 @@ class Predictor:
         shares_cores: other threads have work for the CPU while the model runs, so ONNX Runtime's threads sleep when
         they wait; spinning, which is a little faster alone, would take the cores from the others. runtime: openvino, or
         onnxruntime, the default, for an ONNX file; precision: bf16 or fp32, the default, in OpenVINO. A path such as
-        model.onnx@openvino-bf16 says both.
+        model.onnx@openvino-bf16 says both. family: the code that wrote a checkpoint, where its tensors do not tell.
 
         Raises ModelFileError or CheckpointError for a file that cannot be used, MissingDependencyError.
         """
@@ -76,11 +77,13 @@ class Predictor:
             raise YolactDeployError(f"{path} is no engine, and only engines use plugins: leave out the plugin library")
         if chosen.runtime is not None and kind is not Kind.ONNX:
             raise YolactDeployError(f"{path} is no ONNX file, and a runtime is chosen for those alone")
+        if family is not None and kind is not Kind.CHECKPOINT:
+            raise YolactDeployError(f"{path} is no checkpoint, and only those are of a family: leave out the family")
         if kind is Kind.CHECKPOINT:
             require("torch", "running a checkpoint")
             from .runtimes.pytorch import PyTorchRuntime
 
-            return cls(PyTorchRuntime(path, device, threads, config, postprocess), score_threshold)
+            return cls(PyTorchRuntime(path, device, threads, config, postprocess, family), score_threshold)
         if kind is Kind.ONNX:
             if config is not None or postprocess is not None:
                 raise YolactDeployError(f"{path} brings its own configuration: export it again to change that")

@@ -32,6 +32,7 @@ class ExportOptions:
 
     output: Path
     config: ModelConfig | None = None  # None: found from the checkpoint
+    family: str | None = None  # the code that wrote the checkpoint; None: found from its tensors
     num_classes: int | None = None  # None: from the checkpoint
     class_names: tuple[str, ...] | None = None  # None: the configuration's
     input_kind: str = "image"  # one of metadata.INPUT_KINDS
@@ -84,7 +85,7 @@ def export_onnx(weights: Path, options: ExportOptions) -> ExportResult:
 
     options = replace(options, deform_conv=chosen_form(options.deform_conv))
     image = read_image(options.check_image) if options.check_image is not None else sample_image()
-    checkpoint = read_checkpoint(weights, options.config, options.num_classes)
+    checkpoint = read_checkpoint(weights, options.config, options.num_classes, options.family)
     return _export(checkpoint, options, output, image)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from ..config.model import MAX_IMAGE_SIZE, MIN_IMAGE_SIZE, NAMED_CONFIGS, ModelConfig
+from ..config.model import MAX_IMAGE_SIZE, MIN_IMAGE_SIZE, NAMED_CONFIGS, ModelConfig, PostprocessConfig
 from ..errors import CheckpointError, warn_assumed
 from ..files import sha256_of
 from ..models.yolact import Yolact
@@ -30,6 +30,7 @@ class Checkpoint:
     path: Path
     state_dict: dict[str, torch.Tensor]  # official keys, float32, without `dropped_keys`
     config: ModelConfig
+    postprocess: PostprocessConfig  # the rules of the family
     family: str  # the code base that wrote it, for people
     sha256: str  # of the file
     file_format: str  # "zip", "legacy" or "safetensors"
@@ -44,17 +45,26 @@ class Checkpoint:
 
 
 def load_checkpoint(
-    path: str | Path, config: ModelConfig | None = None, num_classes: int | None = None
+    path: str | Path,
+    config: ModelConfig | None = None,
+    num_classes: int | None = None,
+    family: str | None = None,
 ) -> tuple[Yolact, ModelConfig]:
     """The model in a checkpoint file, ready for inference, and its configuration; see `read_checkpoint`."""
-    checkpoint = read_checkpoint(path, config, num_classes)
+    checkpoint = read_checkpoint(path, config, num_classes, family)
     return checkpoint.build(), checkpoint.config
 
 
-def read_checkpoint(path: str | Path, config: ModelConfig | None = None, num_classes: int | None = None) -> Checkpoint:
+def read_checkpoint(
+    path: str | Path,
+    config: ModelConfig | None = None,
+    num_classes: int | None = None,
+    family: str | None = None,
+) -> Checkpoint:
     """Read a .pth (torch's zip or legacy format) or .safetensors file, without running code from it.
 
-    The family of code that wrote it is found from its keys, which become the official ones. The configuration is found
+    The family of code that wrote it is found from its keys, which become the official ones; `family`, one of
+    families.names.FAMILY_NAMES, decides where keys fit several. The configuration is found
     from the file name (`yolact_base_54_800000.pth`) and the tensors' shapes unless `config` is given; the class count
     comes from the tensors, and `num_classes`, where given, must agree with it. What had to be assumed or was left out
     is said by an AssumptionWarning.
@@ -63,11 +73,14 @@ def read_checkpoint(path: str | Path, config: ModelConfig | None = None, num_cla
     """
     path = Path(path)
     stored, file_format = read_tensors(path)
-    family = family_of(stored)
-    translation = family.translate(stored, path)
-    if family.lacks:
+    try:
+        origin = family_of(stored, family)
+    except CheckpointError as error:
+        raise CheckpointError(f"{path.name}: {error}") from None
+    translation = origin.translate(stored, path)
+    if origin.lacks:
         raise CheckpointError(
-            f"{path.name} is a YOLACT of {family.name}, which this version does not export: it lacks {family.lacks}, "
+            f"{path.name} is a YOLACT of {origin.name}, which this version does not export: it lacks {origin.lacks}, "
             "and without them detections would differ; use the code that trained it"
         )
     tensors = translation.tensors
@@ -79,7 +92,7 @@ def read_checkpoint(path: str | Path, config: ModelConfig | None = None, num_cla
         )
     notes = list(translation.notes)
     if config is None:
-        config = _find_config(path, found, family, notes)
+        config = _find_config(path, found, origin, notes)
     else:
         _check_structure(found, config, f"{config.name} was asked for")
     config = _fit_classes(config, found, notes)
@@ -99,7 +112,8 @@ def read_checkpoint(path: str | Path, config: ModelConfig | None = None, num_cla
         path=path,
         state_dict=state_dict,
         config=config,
-        family=family.name,
+        postprocess=translation.postprocess,
+        family=origin.name,
         sha256=sha256_of(path),
         file_format=file_format,
         dropped_keys=(*translation.dropped_keys, *dropped),

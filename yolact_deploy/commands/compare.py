@@ -10,7 +10,7 @@ import typer
 
 from .. import console
 from ..errors import GateError
-from .options import Config, Device, Json, Plugins, Trust, Verbose, read_config
+from .options import Config, Device, Family, Json, Plugins, Trust, Verbose, read_config
 
 if TYPE_CHECKING:
     from ..diagnosis.walk import Comparison, StageResult
@@ -32,6 +32,7 @@ def run(
     ] = None,
     device: Device = "cpu",
     config: Config = None,
+    family: Family = None,
     trust: Trust = False,
     plugins: Plugins = None,
     json: Json = None,
@@ -43,7 +44,7 @@ def run(
 
     console.check_target(json, [reference, suspect, image, config, plugins])
     picture = read_image(image) if image is not None else sample_image()
-    options = CompareOptions(device, tolerance, read_config(config), trust, plugins)
+    options = CompareOptions(device, tolerance, read_config(config), trust, plugins, family)
     comparison = compare_models(reference, suspect, picture, options)
     if json is not None:
         console.emit_json(_plain(comparison), json)

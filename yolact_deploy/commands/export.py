@@ -13,7 +13,7 @@ from ..config.model import PostprocessConfig
 from ..dependencies import require
 from ..errors import ConfigError, GateError
 from ..files import check_no_input
-from .options import ClassNames, Config, Force, Verbose, read_batch, read_class_names, read_config
+from .options import ClassNames, Config, Family, Force, Verbose, read_batch, read_class_names, read_config
 
 if TYPE_CHECKING:
     from ..export.graph.torch_to_onnx import ExportResult
@@ -27,6 +27,7 @@ def run(
     ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="ONNX file to write.")],
     config: Config = None,
+    family: Family = None,
     num_classes: Annotated[
         int | None,
         typer.Option(
@@ -94,6 +95,7 @@ def run(
     options = ExportOptions(
         output=output,
         config=read_config(config),
+        family=family,
         num_classes=num_classes,
         class_names=read_class_names(class_names),
         input_kind=input_kind,

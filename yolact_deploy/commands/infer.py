@@ -16,7 +16,7 @@ import typer
 
 from .. import console
 from ..errors import ConfigError
-from .options import Config, Device, Force, Plugins, Threads, Trust, Verbose, read_config
+from .options import Config, Device, Family, Force, Plugins, Threads, Trust, Verbose, read_config
 
 if TYPE_CHECKING:
     from ..inference.options import InferOptions
@@ -123,6 +123,7 @@ def run(
     device: Device = "auto",
     threads: Threads = None,
     config: Config = None,
+    family: Family = None,
     trust: Trust = False,
     plugins: Plugins = None,
     force: Force = False,
@@ -162,6 +163,7 @@ def run(
         device=device,
         threads=threads,
         config=read_config(config),
+        family=family,
         trust=trust,
         plugins=plugins,
         shares_cores=True,

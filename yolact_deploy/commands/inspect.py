@@ -13,7 +13,7 @@ from ..inspection.engine import EngineInfo
 from ..inspection.model_file import CheckpointInfo, OnnxInfo, TensorInfo, inspect_file
 from .engine_facts import engine_facts
 from .model_facts import Facts, model_facts, names_text, plus_facts
-from .options import Config, Json, Verbose, read_config
+from .options import Config, Family, Json, Verbose, read_config
 
 MAX_OPERATORS = 8
 KINDS = {CheckpointInfo: "checkpoint", OnnxInfo: "onnx", EngineInfo: "engine"}
@@ -24,12 +24,13 @@ def run(
         Path, typer.Argument(help="Checkpoint (.pth, .pt, .safetensors), .onnx file, or engine (.engine, .plan, .trt).")
     ],
     config: Config = None,
+    family: Family = None,
     json: Json = None,
     verbose: Verbose = False,
 ) -> None:
     """Say what a checkpoint, an ONNX file or an engine is. Loads and runs nothing of it."""
     console.check_target(json, [file, manifest_path(file), config])
-    info = inspect_file(file, read_config(config))
+    info = inspect_file(file, read_config(config), family)
     if json is not None:
         console.emit_json({"kind": KINDS[type(info)], "file": info}, json)
     if json == console.STDOUT:

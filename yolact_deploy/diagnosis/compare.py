@@ -14,6 +14,7 @@ from ..errors import ConfigError, ModelFileError, YolactDeployError
 from ..predictor import DEVICES
 from ..types import Image
 from .opening import open_probe
+from .probes import Probe
 from .walk import Comparison, Walk, field_differences
 
 NAMES_ALONE = ("name", "class_names")  # fields of a configuration that change no number
@@ -28,6 +29,7 @@ class CompareOptions:
     config: ModelConfig | None = None  # of a checkpoint or a trusted engine that brings none
     trust: bool = False  # open engines without a manifest
     plugins: Path | None = None  # the plugin library for engines that use one; None: see `Predictor.open`
+    family: str | None = None  # the code that wrote the checkpoints; None: found from their tensors
 
 
 def compare_models(reference: Path, suspect: Path, image: Image, options: CompareOptions) -> Comparison:
@@ -41,14 +43,20 @@ def compare_models(reference: Path, suspect: Path, image: Image, options: Compar
         raise ConfigError(f"unknown device {options.device!r}: use one of {', '.join(DEVICES)}")
     if options.plugins is not None and Kind.ENGINE not in (kind_of(reference), kind_of(suspect)):
         raise YolactDeployError("--plugins is for engines, and neither file is one: leave it out")
+    if options.family is not None and Kind.CHECKPOINT not in (kind_of(reference), kind_of(suspect)):
+        raise YolactDeployError("--family is for checkpoints, and neither file is one: leave it out")
     with ExitStack() as stack:
         probes = []
         for path in (reference, suspect):
-            probes.append(open_probe(path, options.device, options.config, options.trust, options.plugins))
+            probes.append(_open(path, options))
             stack.callback(probes[-1].close)
         _check_config_is_used((reference, suspect), options)
         _check_same_model(reference, probes[0].metadata, suspect, probes[1].metadata)
         return Walk((reference, suspect), (probes[0], probes[1]), image, options.tolerance).result()
+
+
+def _open(path: Path, options: CompareOptions) -> Probe:
+    return open_probe(path, options.device, options.config, options.trust, options.plugins, options.family)
 
 
 def _check_config_is_used(paths: tuple[Path, Path], options: CompareOptions) -> None:

@@ -9,17 +9,24 @@ from ..config.model import ModelConfig
 from .probes import Probe
 
 
-def open_probe(path: Path, device: str, config: ModelConfig | None, trust: bool, plugins: Path | None = None) -> Probe:
+def open_probe(
+    path: Path,
+    device: str,
+    config: ModelConfig | None,
+    trust: bool,
+    plugins: Path | None = None,
+    family: str | None = None,
+) -> Probe:
     """Open a checkpoint, an exported .onnx file or an engine.
 
-    config: for a checkpoint or an engine that brings none. trust, plugins: of an engine, see
+    config: for a checkpoint or an engine that brings none. trust, plugins: of an engine, family: of a checkpoint; see
     `Predictor.open`. Raises YolactDeployError for a file that cannot be used.
     """
     kind = kind_of(path)
     if kind is Kind.CHECKPOINT:
         from .pytorch_probe import PyTorchProbe
 
-        return PyTorchProbe(path, device, config)
+        return PyTorchProbe(path, device, config, family)
     if kind is Kind.ONNX:
         from .onnx_probe import OnnxProbe
 

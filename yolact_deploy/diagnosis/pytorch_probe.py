@@ -26,10 +26,10 @@ class PyTorchProbe:
 
     brings_postprocess = False
 
-    def __init__(self, path: Path, device: str, config: ModelConfig | None) -> None:
+    def __init__(self, path: Path, device: str, config: ModelConfig | None, family: str | None = None) -> None:
         """Raises CheckpointError, MissingDependencyError."""
         require("torch", "running a checkpoint")
-        self._runtime = PyTorchRuntime(path, device, None, config)
+        self._runtime = PyTorchRuntime(path, device, None, config, family=family)
         self.metadata = self._runtime.metadata
         self.description = self._runtime.description
         self.precision = effective_precision("fp32", self._runtime.device == "cuda" and torch.backends.cudnn.allow_tf32)

@@ -86,8 +86,10 @@ class OnnxInfo:
     notes: tuple[str, ...]
 
 
-def inspect_file(path: str | Path, config: ModelConfig | None = None) -> CheckpointInfo | OnnxInfo | EngineInfo:
-    """Say what `path` is. `config`: for a checkpoint that no named configuration fits.
+def inspect_file(
+    path: str | Path, config: ModelConfig | None = None, family: str | None = None
+) -> CheckpointInfo | OnnxInfo | EngineInfo:
+    """Say what `path` is. `config`, `family`: for a checkpoint whose tensors do not tell them.
 
     Raises CheckpointError or ModelFileError when it is missing, damaged or of an unknown kind,
     MissingDependencyError when torch or onnx is needed and not installed.
@@ -97,17 +99,21 @@ def inspect_file(path: str | Path, config: ModelConfig | None = None) -> Checkpo
         raise ModelFileError(f"{path} is a folder: name a file" if path.is_dir() else f"no such file: {path}")
     kind = kind_of(path)
     if kind is Kind.CHECKPOINT:
-        return inspect_checkpoint(path, config)
+        return inspect_checkpoint(path, config, family)
+    if family is not None:
+        raise ModelFileError(f"{path} is no checkpoint, and only those are of a family: leave out --family")
     return inspect_onnx(path) if kind is Kind.ONNX else inspect_engine(path)
 
 
-def inspect_checkpoint(path: str | Path, config: ModelConfig | None = None) -> CheckpointInfo:
+def inspect_checkpoint(
+    path: str | Path, config: ModelConfig | None = None, family: str | None = None
+) -> CheckpointInfo:
     """Read a checkpoint. Raises CheckpointError when it is damaged or of another architecture."""
     require("torch", "reading a checkpoint")
     from ..checkpoints.reader import read_checkpoint
 
     path = Path(path)
-    checkpoint = read_checkpoint(path, config)
+    checkpoint = read_checkpoint(path, config, family=family)
     config = checkpoint.config
     return CheckpointInfo(
         path=path,

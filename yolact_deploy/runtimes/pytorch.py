@@ -30,8 +30,10 @@ class PyTorchRuntime:
         threads: int | None,
         config: ModelConfig | None = None,
         postprocess: PostprocessConfig | None = None,
+        family: str | None = None,
     ) -> None:
         """device: auto, cpu or cuda. threads: of the whole process, because PyTorch has no other; None: its default.
+        postprocess: instead of the rules of the family. family: see `read_checkpoint`.
 
         Raises CheckpointError, or YolactDeployError when CUDA is asked for and absent.
         """
@@ -43,11 +45,11 @@ class PyTorchRuntime:
         self.device = "cuda" if has_cuda and device != "cpu" else "cpu"
         if threads is not None:
             torch.set_num_threads(threads)
-        checkpoint = read_checkpoint(path, config)
+        checkpoint = read_checkpoint(path, config, family=family)
         self.model: Yolact | None = checkpoint.build().to(self.device)
         self.metadata = ModelMetadata(
             config=checkpoint.config,
-            postprocess=postprocess or PostprocessConfig(),
+            postprocess=postprocess or checkpoint.postprocess,
             input_kind="image",
             precision="fp32",
             checkpoint_name=path.name,

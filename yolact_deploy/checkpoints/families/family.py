@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
+from ...config.model import ModelConfig, PostprocessConfig
 from ...errors import CheckpointError
 
 Tensors = Mapping[str, torch.Tensor]
@@ -21,6 +22,9 @@ class Translation:
     tensors: dict[str, torch.Tensor]
     dropped_keys: tuple[str, ...]  # the file's keys that inference does not need
     notes: tuple[str, ...]  # what was left out or assumed, for people to read
+    # What the family or the file says of the network, where no tensor does. None: a named configuration that fits.
+    config: ModelConfig | None = None
+    postprocess: PostprocessConfig = field(default_factory=PostprocessConfig)  # the family's rules
 
 
 @dataclass(frozen=True)
@@ -28,8 +32,11 @@ class Family:
     """A code base that writes YOLACT checkpoints."""
 
     name: str  # for people
+    option: str  # what `--family` calls it; one of names.FAMILY_NAMES
     configurations: tuple[str, ...]  # named ones that it trains, likeliest first
-    recognises: Callable[[Tensors], bool]  # by keys and shapes, never by the file's name
+    # By keys and shapes, never by the file's name. Where two families have the same tensors and another network, the
+    # first in recognition.FAMILIES is taken, unless `--family` says otherwise.
+    recognises: Callable[[Tensors], bool]
     # Of a recognised file; the path is for messages and hints. Raises CheckpointError.
     translate: Callable[[Tensors, Path], Translation]
     lacks: str = ""  # what of its rules this version does not have; its checkpoints are then refused

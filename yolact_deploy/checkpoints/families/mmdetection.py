@@ -8,6 +8,7 @@ import torch
 
 from ...config.model import ModelConfig
 from ...errors import CheckpointError
+from . import names
 from .family import Family, Tensors, Translation, has_key, renamed
 
 # What its configs/yolact have in common; the backbone and the classes are the file's. Its ratios are height / width.
@@ -81,6 +82,7 @@ def _background_first(layer: torch.Tensor) -> torch.Tensor:
 
 MMDETECTION = Family(
     name="mmdetection",
+    option=names.MMDETECTION,
     configurations=(),
     recognises=_recognises,
     translate=_translate,

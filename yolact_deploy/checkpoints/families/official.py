@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ...config.model import NAMED_CONFIGS
+from . import names
 from .family import Family, Tensors, Translation
 from .yolact_edge import YOLACT_EDGE
 
@@ -15,7 +16,8 @@ def _translate(tensors: Tensors, path: Path) -> Translation:
 
 OFFICIAL = Family(
     name="official YOLACT",
+    option=names.OFFICIAL,
     configurations=tuple(name for name in NAMED_CONFIGS if name not in YOLACT_EDGE.configurations),
-    recognises=lambda tensors: True,  # what it is not, `Architecture` names
+    recognises=lambda tensors: True,  # where no other does; what it is not, `Architecture` names
     translate=_translate,
 )
