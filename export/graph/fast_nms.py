@@ -13,6 +13,7 @@ import onnx
 from yolact_deploy.artifacts.operators import FAST_NMS
 from yolact_deploy.config.model import PostprocessConfig
 from yolact_deploy.export.graph.domain import PLUGIN_ATTRIBUTES, parse_function
+from yolact_deploy.export.graph.levels import best_of_levels
 from yolact_deploy.export.graph.overlap import worst_overlap
 from yolact_deploy.ops.boxes import CENTER_VARIANCE, FINITE_LIMIT, MIN_AREA, SIZE_VARIANCE
 
@@ -29,21 +30,33 @@ def fast_nms_attributes(config: PostprocessConfig) -> dict[str, Any]:
         "top_k": config.top_k,
         "max_detections": config.max_detections,
         "cross_class": int(config.cross_class),
+        **_added_attributes(config),
         **PLUGIN_ATTRIBUTES,
     }
+
+
+def _added_attributes(config: PostprocessConfig) -> dict[str, Any]:
+    """Those of rules that the official code does not have, only where they are used: plugins of before do not know
+    them."""
+    added: dict[str, Any] = {name: 1 for name in ("clip_boxes", "threshold_per_class") if getattr(config, name)}
+    if config.candidates_per_level:
+        added |= {"candidates_per_level": config.candidates_per_level, "level_priors": list(config.level_priors)}
+    return added
 
 
 def fast_nms_function(config: PostprocessConfig, num_priors: int, num_classes: int) -> onnx.FunctionProto:
     """`YolactFastNMS`: loc [B,N,4], conf [B,N,1+C], coef [B,N,K], priors [N,4] -> boxes [B,D,4], scores [B,D],
     classes [B,D] int32, coefs [B,D,K], num_detections [B] int32; rows past num_detections are zero."""
+    config.check_levels(num_priors)
     rows = 1 if config.cross_class else num_classes
-    best_first = _ranking(config)
+    ranking = _ranking(config)
     everything = _all_candidates(config) + _detections(config, num_priors, rows)
     if num_priors > FEW:
+        few_limit = min(FEW, config.candidates_per_level or FEW)  # so many in all are not too many in any level
         outputs = _results_of_branch(config)
         few = _few_candidates(config) + _detections(config, FEW, rows, is_few=True)
         everything = f"""
-  few_limit = Constant<value = int32 {{{FEW}}}>()
+  few_limit = Constant<value = int32 {{{few_limit}}}>()
   are_candidates = Cast<to: int = {onnx.TensorProto.INT32}>(is_candidate)
   candidate_counts = ReduceSum<keepdims: int = 0>(are_candidates, axis1)
   most_candidates = ReduceMax<keepdims: int = 0>(candidate_counts)
@@ -53,7 +66,8 @@ def fast_nms_function(config: PostprocessConfig, num_priors: int, num_classes: i
       else_branch: graph = every () => ({outputs}) {{ {_in_branch(everything)} }}
   >
 """
-    body = "\n".join((_CONSTANTS, _decode("x", "w"), _decode("y", "h"), best_first, everything))
+    decoded = (_decode("x", "w", config.clip_boxes), _decode("y", "h", config.clip_boxes))
+    body = "\n".join((_CONSTANTS, *decoded, ranking, everything))
     attributes = ", ".join(fast_nms_attributes(config))
     signature = f"<{attributes}> (loc, conf, coef, priors) => (boxes, scores, classes, coefs, num_detections)"
     return parse_function(FAST_NMS, signature, body)
@@ -92,6 +106,7 @@ _CONSTANTS = f"""
   axis2 = Constant<value = int64[1] {{2}}>()
   axis3 = Constant<value = int64[1] {{3}}>()
   zero = Constant<value = float {{0.0}}>()
+  one = Constant<value = float {{1.0}}>()
   two = Constant<value = float {{2.0}}>()
   center_variance = Constant<value = float {{{CENTER_VARIANCE}}}>()
   size_variance = Constant<value = float {{{SIZE_VARIANCE}}}>()
@@ -104,8 +119,17 @@ _CONSTANTS = f"""
 """
 
 
-def _decode(axis: str, size: str) -> str:
-    """boxes.decode along one axis, in its order of operations: {axis}1, {axis}2 [B,N]."""
+def _decode(axis: str, size: str, is_clipped: bool) -> str:
+    """boxes.decode along one axis, in its order of operations: {axis}1, {axis}2 [B,N], and their reach, which says
+    whether they are finite, before they are clipped."""
+    decoded = "decoded_" if is_clipped else ""
+    clipped = "".join(
+        f"""
+  {axis}{end}_from_0 = Max(decoded_{axis}{end}, zero)
+  {axis}{end} = Min({axis}{end}_from_0, one)"""
+        for end in (1, 2)
+        if is_clipped
+    )
     return f"""
   loc_{axis} = Squeeze(loc_columns_{axis}, axis2)
   loc_{size} = Squeeze(loc_columns_{size}, axis2)
@@ -118,11 +142,12 @@ def _decode(axis: str, size: str) -> str:
   factor_{size} = Exp(log_{size})
   extent_{size} = Mul(prior_{size}, factor_{size})
   half_{size} = Div(extent_{size}, two)
-  {axis}1 = Sub(center_{axis}, half_{size})
-  {axis}2 = Add(extent_{size}, {axis}1)
-  abs_{axis}1 = Abs({axis}1)
-  abs_{axis}2 = Abs({axis}2)
+  {decoded}{axis}1 = Sub(center_{axis}, half_{size})
+  {decoded}{axis}2 = Add(extent_{size}, {decoded}{axis}1)
+  abs_{axis}1 = Abs({decoded}{axis}1)
+  abs_{axis}2 = Abs({decoded}{axis}2)
   reach_{axis} = Add(abs_{axis}1, abs_{axis}2)
+{clipped}
 """
 
 
@@ -152,13 +177,21 @@ def _ranking(config: PostprocessConfig) -> str:
 
 def _all_candidates(config: PostprocessConfig) -> str:
     """Scores by class with dropped priors marked: candidate_scores [B,C',N]."""
+    is_limited = config.candidates_per_level > 0
+    best = best_of_levels(config) if is_limited else ""
+    is_kept = "is_kept_candidate" if is_limited else "is_candidate"
+    if config.cross_class and is_limited:
+        return f"""{best}
+  best_kept_score = Where({is_kept}, best_candidate_score, dropped)
+  candidate_scores = Unsqueeze(best_kept_score, axis1)
+"""
     if config.cross_class:
         return """
   candidate_scores = Unsqueeze(best_candidate_score, axis1)
 """
-    return """
+    return f"""{best}
   class_scores = Transpose<perm: ints = [0, 2, 1]>(class_columns)
-  is_candidate_row = Unsqueeze(is_candidate, axis1)
+  is_candidate_row = Unsqueeze({is_kept}, axis1)
   candidate_scores = Where(is_candidate_row, class_scores, dropped)
 """
 
@@ -226,10 +259,15 @@ def _best_of_all(config: PostprocessConfig, total: int, candidates: int) -> str:
   row_priors_padded = Pad(row_priors, padding, zero_index)
 """
     suffix = "_padded" if pad else ""
+    survives = "  survives = LessOrEqual(overlap, iou_threshold)"
+    if config.threshold_per_class:
+        survives = """  is_apart = LessOrEqual(overlap, iou_threshold)
+  is_above_itself = Greater(row_scores, score_threshold)
+  survives = And(is_apart, is_above_itself)"""
     return f"""
   iou_threshold = Constant<value = float {{{config.iou_threshold!r}}}>()
   output_count = Constant<value = int64[1] {{{count}}}>()
-  survives = LessOrEqual(overlap, iou_threshold)
+{survives}
   survivor_scores = Where(survives, row_scores, dropped)
   survivor_scores_flat = Reshape(survivor_scores, flat_shape)
 {pad}

@@ -14,7 +14,7 @@ from .quantization import Quantization
 
 FORMAT_KEY = "yolact_deploy.format"
 QUANTIZATION_KEY = "yolact_deploy.quantization"
-FORMATS = ("1", "2")  # the newest grows when a reader of this version could misread a file
+FORMATS = ("1", "2", "3")  # the newest grows when a reader of this version could misread a file
 INPUT_KINDS = ("image", "tensor")
 PROTOTYPE_SIZE_MASKS, IMAGE_SIZE_MASKS = MASK_SIZES = ("prototype", "image")
 MAX_WORD_LENGTH = 255  # characters of a name, a hash, a version: what a file name may have
@@ -40,7 +40,9 @@ class ModelMetadata:
 
     @property
     def format(self) -> str:
-        """The oldest of FORMATS that can say this: format 1 knows masks at prototype size only."""
+        """The oldest of FORMATS that can say this: 1 knows masks at prototype size only, 2 the official rules only."""
+        if not self.postprocess.is_official:
+            return FORMATS[2]
         return FORMATS[0] if self.mask_size == PROTOTYPE_SIZE_MASKS else FORMATS[1]
 
     def to_props(self) -> dict[str, str]:
@@ -74,7 +76,7 @@ class ModelMetadata:
             )
         if props[FORMAT_KEY] not in FORMATS:
             raise ModelFileError(
-                f"{source} has format {str(props[FORMAT_KEY])[:20]}, this version reads {' and '.join(FORMATS)}: "
+                f"{source} has format {str(props[FORMAT_KEY])[:20]}, this version reads up to {FORMATS[-1]}: "
                 "update yolact-deploy, or export again"
             )
         try:

@@ -25,6 +25,7 @@ MAX_SCALE = 100_000  # px
 MAX_LEVELS = 8  # of the FPN
 MAX_PRIORS = 4_000_000
 MAX_MASK_IOU_LAYERS = 8
+MAX_CANDIDATES_PER_LEVEL = 3840  # what TensorRT's TopK takes
 FPN_EXTRA_FROM = ("P5", "C5")  # the FPN's last level, or the backbone's
 
 _RESNET101 = BackboneConfig()
@@ -136,9 +137,14 @@ class ModelConfig:
         return tuple(sizes)
 
     @property
+    def level_priors(self) -> tuple[int, ...]:
+        """Anchors of each FPN level."""
+        return tuple(size * size * self.anchors_per_cell for size in self.level_sizes)
+
+    @property
     def num_priors(self) -> int:
         """N: anchors of all levels."""
-        return sum(size * size for size in self.level_sizes) * self.anchors_per_cell
+        return sum(self.level_priors)
 
     @property
     def proto_size(self) -> int:
@@ -248,6 +254,10 @@ class PostprocessConfig:
     top_k: int = 200  # candidates per class (cross-class: in all)
     max_detections: int = 100  # detections per image (cross-class: `top_k`, as in the official code)
     cross_class: bool = False  # suppress across classes, each prior by its best class only
+    clip_boxes: bool = False  # hold boxes within the image before suppression
+    threshold_per_class: bool = False  # drop detections whose own score is not above score_threshold, too
+    candidates_per_level: int = 0  # of each FPN level only so many priors take part, by their best class; 0: all
+    level_priors: tuple[int, ...] = ()  # priors of each level, finest first, where candidates_per_level counts them
 
     def __post_init__(self) -> None:
         for field in ("score_threshold", "iou_threshold"):
@@ -256,6 +266,24 @@ class PostprocessConfig:
         for field in ("top_k", "max_detections"):
             if not 1 <= getattr(self, field) <= 1024:
                 raise ConfigError(f"{field} {getattr(self, field)}: between 1 and 1024")
+        if not 0 <= self.candidates_per_level <= MAX_CANDIDATES_PER_LEVEL:
+            raise ConfigError(
+                f"candidates_per_level {self.candidates_per_level}: up to {MAX_CANDIDATES_PER_LEVEL}, or 0 for no limit"
+            )
+        if len(self.level_priors) > MAX_LEVELS or not all(1 <= count <= MAX_PRIORS for count in self.level_priors):
+            raise ConfigError(f"level_priors: up to {MAX_LEVELS} levels of 1 to {MAX_PRIORS} priors")
+
+    def for_model(self, config: ModelConfig) -> PostprocessConfig:
+        """The same with the level sizes of `config`, where they matter."""
+        return replace(self, level_priors=config.level_priors if self.candidates_per_level else ())
+
+    def check_levels(self, num_priors: int) -> None:
+        """Raises ConfigError unless the levels are those of `num_priors` priors, where they matter."""
+        if self.candidates_per_level and sum(self.level_priors) != num_priors:
+            raise ConfigError(
+                f"candidates_per_level needs the level sizes of the model: level_priors {list(self.level_priors)} are "
+                f"{sum(self.level_priors)} priors, not {num_priors}"
+            )
 
     @property
     def output_count(self) -> int:
@@ -267,9 +295,16 @@ class PostprocessConfig:
         """The inverse of `to_dict`; raises ConfigError for unknown fields."""
         return cls(**checked_fields(cls, values))
 
+    @property
+    def is_official(self) -> bool:
+        """Whether it has no rule that the official code does not have."""
+        return not (self.clip_boxes or self.threshold_per_class or self.candidates_per_level)
+
     def to_dict(self) -> dict[str, Any]:
-        """Plain values that `from_dict` reads back."""
-        return dataclasses.asdict(self)
+        """Plain values that `from_dict` reads back; rules of other families only where they are used."""
+        values = dataclasses.asdict(self)
+        added = ("clip_boxes", "threshold_per_class", "candidates_per_level", "level_priors")
+        return {name: value for name, value in values.items() if name not in added or value}
 
 
 def _check_num_classes(count: int) -> None:
