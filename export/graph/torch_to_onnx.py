@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from yolact_deploy._version import __version__
 from yolact_deploy.artifacts.metadata import (
@@ -38,7 +39,8 @@ class ExportOptions:
     input_kind: str = "image"  # one of metadata.INPUT_KINDS
     mask_size: str = PROTOTYPE_SIZE_MASKS  # one of metadata.MASK_SIZES
     batch: int | None = 1  # None: dynamic
-    postprocess: PostprocessConfig = field(default_factory=PostprocessConfig)
+    postprocess: PostprocessConfig | None = None  # None: the rules of the checkpoint's family
+    thresholds: Mapping[str, Any] = field(default_factory=dict)  # fields of PostprocessConfig to change in these rules
     deform_conv: str = "gridsample"  # one of deform_conv.FORM_CHOICES; matters to YOLACT++ alone
     inline: bool = False  # standard operators only, no domain nodes and no functions
     check_image: Path | None = None  # None: a bundled picture
@@ -98,9 +100,10 @@ def _export(checkpoint: Checkpoint, options: ExportOptions, output: Path, image:
     config, batch = checkpoint.config, options.batch
     if options.class_names is not None:
         config = config.with_class_names(options.class_names)
+    postprocess = replace(options.postprocess or checkpoint.postprocess, **options.thresholds).for_model(config)
     metadata = ModelMetadata(
         config=config,
-        postprocess=options.postprocess,
+        postprocess=postprocess,
         input_kind=options.input_kind,
         precision="fp32",
         checkpoint_name=checkpoint.path.name,
@@ -114,12 +117,12 @@ def _export(checkpoint: Checkpoint, options: ExportOptions, output: Path, image:
     mask_scores = None
     if model.maskiou_net is not None:
         masks = PROTOTYPE_MASKS if metadata.mask_size == IMAGE_SIZE_MASKS else "masks"
-        mask_scores = export_mask_scores(model.maskiou_net, config, options.postprocess, batch, masks)
+        mask_scores = export_mask_scores(model.maskiou_net, config, postprocess, batch, masks)
     exported = build_model(network, metadata, batch, mask_scores)
     if options.inline:
         exported = with_standard_operators(exported)
         warn_assumed("standard operators only: TensorRT plugins have nothing to attach to in this file")
-    check = check_export(model, exported, options.postprocess, image, batch)
+    check = check_export(model, exported, postprocess, image, batch)
     path = output if check.passed else output.with_name(f"{output.stem}.failed-check{output.suffix}")
     write_bytes(path, exported.SerializeToString())
     return ExportResult(path, metadata, check)

@@ -20,9 +20,21 @@ _OWN_PARTS = ("proto_net.", "prediction_layers.")  # that no other architecture 
 
 # Keys that give away what else a weights file may be.
 _OTHER_ARCHITECTURES = (
-    ("roi_heads.", "a torchvision R-CNN"),
-    ("bbox_head.", "an mmdetection model"),
+    ("roi_heads.mask_head.mask_fcn1.", "a detectron2 Mask R-CNN"),
     ("proposal_generator.", "a detectron2 model"),
+    ("roi_heads.", "a torchvision R-CNN"),
+    ("roi_head.mask_head.", "an mmdetection Mask R-CNN"),
+    ("roi_head.bbox_head.0.", "an mmdetection Cascade R-CNN"),
+    ("roi_head.", "an mmdetection R-CNN"),
+    ("bbox_head.retina_", "an mmdetection RetinaNet"),
+    ("bbox_head.conv_centerness.", "an mmdetection FCOS"),
+    ("bbox_head.atss_", "an mmdetection ATSS"),
+    ("bbox_head.multi_level_conv_", "an mmdetection YOLOX"),
+    ("bbox_head.convs_pred.", "an mmdetection YOLOv3"),
+    ("bbox_head.rtm_", "an mmdetection RTMDet"),
+    ("mask_head.mask_convs.", "an mmdetection SOLO"),
+    ("panoptic_head.", "an mmdetection MaskFormer or Mask2Former"),
+    ("bbox_head.", "an mmdetection model"),
     ("model.0.conv.", "an Ultralytics YOLO"),
     ("fc.weight", "an image classifier (backbone weights alone?)"),
     ("transformer.", "a transformer detector"),
@@ -50,7 +62,7 @@ class Architecture:
     anchors_per_cell: int  # A
     num_classes: int  # C
     num_downsample: int
-    extra_from: str  # of config.model.FPN_EXTRA_FROM; equal channels are taken for P5
+    extra_from: str | None  # of config.model.FPN_EXTRA_FROM; None: both have as many channels
     mask_iou_channels: tuple[int, ...]  # empty: no mask-IoU net
 
     @classmethod
@@ -121,6 +133,7 @@ class Architecture:
             (self.anchors_per_cell, config.anchors_per_cell, "{} anchors per cell"),
             (self.extra_from, config.fpn_extra_from, "extra FPN levels from {}"),
         ]
+        pairs = pairs[:-1] if self.extra_from is None else pairs
         found = [f"{words.format(here)}, not {there}" for here, there, words in pairs if here != there]
         if not found and self.backbone.depths != config.backbone.depths:  # as deep in all, but other stages
             found.append(f"backbone depths {list(self.backbone.depths)}, not {list(config.backbone.depths)}")
@@ -161,6 +174,19 @@ class Architecture:
             f"{self.num_prototypes} prototypes, {self.anchors_per_cell} anchors per cell, {self.num_classes} classes"
         )
 
+    def completed(self, config: ModelConfig) -> ModelConfig:
+        """`config` with what the tensors tell."""
+        return replace(
+            config,
+            backbone=self.backbone,
+            fpn_channels=self.fpn_channels,
+            fpn_extra_from=self.extra_from or config.fpn_extra_from,
+            proto_channels=self.proto_channels,
+            head_channels=self.head_channels,
+            num_prototypes=self.num_prototypes,
+            mask_iou_channels=self.mask_iou_channels,
+        )
+
     def config_hint(self) -> str:
         """The fields that a configuration file needs, as JSON; anchors and image size are for the user to add."""
         added = ("dcn_layers", "dcn_interval")
@@ -172,7 +198,7 @@ class Architecture:
             "head_channels": self.head_channels,
             "num_prototypes": self.num_prototypes,
         }
-        if self.extra_from != "P5":
+        if self.extra_from == "C5":
             fields["fpn_extra_from"] = self.extra_from
         if self.is_plus:
             fields["mask_iou_channels"] = self.mask_iou_channels
@@ -200,9 +226,11 @@ def _backbone(shapes: Mapping[str, tuple[int, ...]]) -> BackboneConfig:
     return _with_deformable(plain, deformable) if deformable else plain
 
 
-def _extra_from(shapes: Mapping[str, tuple[int, ...]]) -> str:
-    channels = shapes["fpn.lat_layers.0.weight"][0]
-    first = shapes.get("fpn.downsample_layers.0.weight", (channels, channels))
+def _extra_from(shapes: Mapping[str, tuple[int, ...]]) -> str | None:
+    channels, deepest = shapes["fpn.lat_layers.0.weight"][:2]
+    first = shapes.get("fpn.downsample_layers.0.weight")
+    if first is None or channels == deepest:
+        return None
     return "P5" if first[1] == channels else "C5"
 
 

@@ -72,17 +72,12 @@ def read_checkpoint(
     Raises CheckpointError for a file that is missing, damaged, of another architecture, or does not fit.
     """
     path = Path(path)
-    stored, file_format = read_tensors(path)
+    stored = read_tensors(path)
     try:
-        origin = family_of(stored, family)
+        origin = family_of(stored.tensors, family)
     except CheckpointError as error:
         raise CheckpointError(f"{path.name}: {error}") from None
-    translation = origin.translate(stored, path)
-    if origin.lacks:
-        raise CheckpointError(
-            f"{path.name} is a YOLACT of {origin.name}, which this version does not export: it lacks {origin.lacks}, "
-            "and without them detections would differ; use the code that trained it"
-        )
+    translation = origin.describe(origin.translate(stored.tensors, path), stored.meta, path)
     tensors = translation.tensors
     found = Architecture.of(tensors, path)
     if num_classes is not None and num_classes != found.num_classes:
@@ -91,11 +86,17 @@ def read_checkpoint(
             f"pass --num-classes {found.num_classes} or leave it out"
         )
     notes = list(translation.notes)
-    if config is None:
-        config = _find_config(path, found, origin, notes)
-    else:
+    if config is not None:
         _check_structure(found, config, f"{config.name} was asked for")
-    config = _fit_classes(config, found, notes)
+    elif translation.problem:
+        raise CheckpointError(f"{path.name}: {translation.problem}: pass --config FILE if you know that it fits")
+    elif translation.config is not None:
+        config = _with_tensors(translation.config, found, origin)
+        notes += [f"{translation.assumption}: pass --config to choose"] if translation.assumption else []
+        _check_structure(found, config, f"{path.name} is of {origin.name}")
+    else:
+        config = _find_config(path, found, origin, notes)
+    config = _fit_classes(config, found, notes, translation.config)
     if found.num_downsample > config.num_downsample:
         notes.append(
             f"{path.name} has {found.num_downsample} extra FPN levels, {config.name} has {config.num_downsample}: the "
@@ -115,7 +116,7 @@ def read_checkpoint(
         postprocess=translation.postprocess,
         family=origin.name,
         sha256=sha256_of(path),
-        file_format=file_format,
+        file_format=stored.file_format,
         dropped_keys=(*translation.dropped_keys, *dropped),
         notes=tuple(notes),
     )
@@ -173,6 +174,17 @@ def _likeliest(fitting: list[ModelConfig], name: str, num_classes: int) -> Model
     return next((config for config in fitting if replace(config, name=chosen.name) == resized), resized)
 
 
+def _with_tensors(config: ModelConfig, found: Architecture, family: Family) -> ModelConfig:
+    """What a file says of itself, completed by what its tensors tell; named where a named configuration is that."""
+    config = found.completed(config)
+    same = (
+        name
+        for name in family.configurations
+        if replace(NAMED_CONFIGS[name], name=config.name, class_names=config.class_names) == config
+    )
+    return replace(config, name=next(same, config.name))
+
+
 def _check_structure(found: Architecture, config: ModelConfig, claim: str) -> None:
     differences = found.differences(config)
     if not differences:
@@ -182,8 +194,11 @@ def _check_structure(found: Architecture, config: ModelConfig, claim: str) -> No
     raise CheckpointError(f"{claim}, but the checkpoint has {'; '.join(differences)}: {advice}")
 
 
-def _fit_classes(config: ModelConfig, found: Architecture, notes: list[str]) -> ModelConfig:
-    """`config` with the checkpoint's class count; names of our own are no claim, names that a user gave are."""
+def _fit_classes(
+    config: ModelConfig, found: Architecture, notes: list[str], own: ModelConfig | None = None
+) -> ModelConfig:
+    """`config` with the checkpoint's class count; names of our own are no claim, names that a user gave are. own: the
+    file's configuration, whose names are taken where they fit."""
     if config.num_classes == found.num_classes:
         return config
     if config.class_names not in [named.class_names for named in NAMED_CONFIGS.values()]:
@@ -191,6 +206,8 @@ def _fit_classes(config: ModelConfig, found: Architecture, notes: list[str]) -> 
             f"checkpoint has {found.num_classes} classes, {config.name} has {config.num_classes}: "
             f"set num_classes to {found.num_classes} or leave it out"
         )
+    if own is not None and own.num_classes == found.num_classes:
+        return replace(config, class_names=own.class_names)
     notes.append(
         f"checkpoint has {found.num_classes} classes, {config.name} has {config.num_classes}: "
         "classes are numbered; pass --class-names to name them"

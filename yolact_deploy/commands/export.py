@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from ..export.graph.torch_to_onnx import ExportResult
 
 DEFAULTS = PostprocessConfig()
+_RULE = "what the checkpoint says, else "
 
 
 def run(
     weights: Annotated[
-        Path, typer.Argument(help="Checkpoint of the official code or of YolactEdge: .pth, .pt or .safetensors.")
+        Path,
+        typer.Argument(help="Checkpoint of the official code, YolactEdge or mmdetection: .pth, .pt or .safetensors."),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="ONNX file to write.")],
     config: Config = None,
@@ -53,13 +55,25 @@ def run(
     ] = PROTOTYPE_SIZE_MASKS,
     batch: Annotated[str, typer.Option(metavar="N", help="Images per call: a number, or dynamic.")] = "1",
     score_threshold: Annotated[
-        float, typer.Option(help="Drop candidates whose best class scores at most this, 0..1.")
-    ] = DEFAULTS.score_threshold,
+        float | None,
+        typer.Option(
+            help="Drop candidates whose best class scores at most this, 0..1 "
+            f"(default: {_RULE}{DEFAULTS.score_threshold:g})."
+        ),
+    ] = None,
     iou_threshold: Annotated[
-        float, typer.Option(help="Suppress a detection whose IoU with a better one exceeds this, 0..1.")
-    ] = DEFAULTS.iou_threshold,
-    top_k: Annotated[int, typer.Option(help="Candidates per class that enter NMS.")] = DEFAULTS.top_k,
-    max_detections: Annotated[int, typer.Option(help="Detections per image to keep.")] = DEFAULTS.max_detections,
+        float | None,
+        typer.Option(
+            help="Suppress a detection whose IoU with a better one exceeds this, 0..1 "
+            f"(default: {_RULE}{DEFAULTS.iou_threshold:g})."
+        ),
+    ] = None,
+    top_k: Annotated[
+        int | None, typer.Option(help=f"Candidates per class that enter NMS (default: {_RULE}{DEFAULTS.top_k}).")
+    ] = None,
+    max_detections: Annotated[
+        int | None, typer.Option(help=f"Detections per image to keep (default: {_RULE}{DEFAULTS.max_detections}).")
+    ] = None,
     cross_class: Annotated[
         bool, typer.Option("--cross-class", help="Suppress across classes (default: within each class).")
     ] = False,
@@ -92,6 +106,12 @@ def run(
     require("torch", "exporting")
     from ..export.graph.torch_to_onnx import ExportOptions, export_onnx
 
+    thresholds = {
+        "score_threshold": score_threshold,
+        "iou_threshold": iou_threshold,
+        "top_k": top_k,
+        "max_detections": max_detections,
+    }
     options = ExportOptions(
         output=output,
         config=read_config(config),
@@ -101,7 +121,10 @@ def run(
         input_kind=input_kind,
         mask_size=masks,
         batch=read_batch(batch),
-        postprocess=PostprocessConfig(score_threshold, iou_threshold, top_k, max_detections, cross_class),
+        thresholds={
+            **{name: value for name, value in thresholds.items() if value is not None},
+            **({"cross_class": True} if cross_class else {}),
+        },
         deform_conv=deform_conv,
         inline=inline,
         check_image=image,

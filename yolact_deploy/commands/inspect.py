@@ -12,7 +12,7 @@ from ..artifacts.manifest import manifest_path
 from ..inspection.engine import EngineInfo
 from ..inspection.model_file import CheckpointInfo, OnnxInfo, TensorInfo, inspect_file
 from .engine_facts import engine_facts
-from .model_facts import Facts, model_facts, names_text, plus_facts
+from .model_facts import Facts, model_facts, names_text, plus_facts, rule_facts
 from .options import Config, Family, Json, Verbose, read_config
 
 MAX_OPERATORS = 8
@@ -62,6 +62,7 @@ def _checkpoint_facts(info: CheckpointInfo, verbose: bool) -> Facts:
         ("classes", names_text(info.config.class_names, verbose)),
         ("prototypes", f"{info.config.num_prototypes} of {info.proto_size} x {info.proto_size} px"),
         ("priors", f"{info.num_priors:,}"),
+        *rule_facts(info.postprocess),
         ("parameters", f"{info.parameters:,}"),
         *([("dropped keys", dropped)] if info.dropped_keys else []),
     ]

@@ -1,7 +1,7 @@
 """Fields of the named configurations: for each what differs from the official `yolact_base`.
 
-Names and values are those of the data/config.py of the official code and of YolactEdge (`yolact_edge*`); the two nano
-configurations are this project's own.
+Names and values are those of the data/config.py of the official code and of YolactEdge (`yolact_edge*`); values of
+`mmdet_yolact*` those of mmdetection's configs/yolact; the two nano configurations are this project's own.
 """
 
 from __future__ import annotations
@@ -32,6 +32,12 @@ _NANO: dict[str, Any] = {
     "proto_channels": 64,
     "head_channels": 64,
 }
+_MMDETECTION: dict[str, Any] = {
+    "aspect_ratios": (2, 1, 0.5),  # its ratios are height / width
+    "square_anchors": False,
+    "fpn_relu": False,
+    "fpn_extra_from": "C5",
+}
 _VIDEO: dict[str, Any] = {"class_names": names.YOUTUBE_VIS}
 
 NAMED_FIELDS: dict[str, dict[str, Any]] = {
@@ -61,6 +67,8 @@ NAMED_FIELDS: dict[str, dict[str, Any]] = {
         "scales": _three_scales((11, 22, 44, 89, 178)),
         "mask_iou_channels": _MASK_IOU_CHANNELS[:4],  # small masks: one layer fewer than officially
     },
+    "mmdet_yolact_r50": {**_MMDETECTION, "backbone": _RESNET50},
+    "mmdet_yolact_r101": _MMDETECTION,
     "yolact_edge": {},
     "yolact_edge_resnet50": {"backbone": _RESNET50},
     "yolact_edge_mobilenetv2": {"backbone": BackboneConfig("mobilenetv2", depths=(1, 2, 3, 4, 3, 3), width=32)},

@@ -10,7 +10,7 @@ from typing import Any
 from ..artifacts.kinds import Kind, kind_of
 from ..artifacts.metadata import ModelMetadata
 from ..artifacts.onnx_file import is_ours, load_onnx, read_metadata
-from ..config.model import ModelConfig
+from ..config.model import ModelConfig, PostprocessConfig
 from ..dependencies import require
 from ..errors import ModelFileError
 from ..files import sha256_of
@@ -29,6 +29,7 @@ class CheckpointInfo:
     family: str  # the code base that wrote it
     file_format: str  # "zip", "legacy" or "safetensors"
     config: ModelConfig
+    postprocess: PostprocessConfig  # the family's rules
     backbone: str  # such as "ResNet-50"
     num_priors: int  # N
     proto_size: int  # Hp = Wp, px
@@ -122,6 +123,7 @@ def inspect_checkpoint(
         family=checkpoint.family,
         file_format=checkpoint.file_format,
         config=config,
+        postprocess=checkpoint.postprocess,
         backbone=config.backbone.describe(),
         num_priors=config.num_priors,
         proto_size=config.proto_size,

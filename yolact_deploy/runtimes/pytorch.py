@@ -49,7 +49,7 @@ class PyTorchRuntime:
         self.model: Yolact | None = checkpoint.build().to(self.device)
         self.metadata = ModelMetadata(
             config=checkpoint.config,
-            postprocess=postprocess or checkpoint.postprocess,
+            postprocess=(postprocess or checkpoint.postprocess).for_model(checkpoint.config),
             input_kind="image",
             precision="fp32",
             checkpoint_name=path.name,

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -25,6 +26,12 @@ class Translation:
     # What the family or the file says of the network, where no tensor does. None: a named configuration that fits.
     config: ModelConfig | None = None
     postprocess: PostprocessConfig = field(default_factory=PostprocessConfig)  # the family's rules
+    assumption: str = ""  # what is assumed of `config`, for people to read, where no other is given
+    problem: str = ""  # why the file's own configuration is none that can be used: one has to be given then
+
+
+def _as_it_is(translation: Translation, meta: Mapping[str, Any], path: Path) -> Translation:
+    return translation
 
 
 @dataclass(frozen=True)
@@ -39,7 +46,8 @@ class Family:
     recognises: Callable[[Tensors], bool]
     # Of a recognised file; the path is for messages and hints. Raises CheckpointError.
     translate: Callable[[Tensors, Path], Translation]
-    lacks: str = ""  # what of its rules this version does not have; its checkpoints are then refused
+    # Adds what the file says of itself in its `meta`, plain values of strangers; the path is for messages.
+    describe: Callable[[Translation, Mapping[str, Any], Path], Translation] = _as_it_is
 
 
 def has_key(tensors: Tensors, *starts: str) -> bool:

@@ -7,7 +7,6 @@ from pathlib import Path
 from ...config.model import NAMED_CONFIGS
 from . import names
 from .family import Family, Tensors, Translation
-from .yolact_edge import YOLACT_EDGE
 
 
 def _translate(tensors: Tensors, path: Path) -> Translation:
@@ -17,7 +16,7 @@ def _translate(tensors: Tensors, path: Path) -> Translation:
 OFFICIAL = Family(
     name="official YOLACT",
     option=names.OFFICIAL,
-    configurations=tuple(name for name in NAMED_CONFIGS if name not in YOLACT_EDGE.configurations),
+    configurations=tuple(name for name in NAMED_CONFIGS if not name.startswith(("yolact_edge", "mmdet_"))),
     recognises=lambda tensors: True,  # where no other does; what it is not, `Architecture` names
     translate=_translate,
 )
