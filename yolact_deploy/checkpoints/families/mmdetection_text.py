@@ -138,9 +138,9 @@ def _anchors(model: Mapping[str, Any], values: Mapping[str, Any], base: ModelCon
     generator = _mapping(_at(model, "bbox_head.anchor_generator"))
     bases, ratios = _numbers(generator.get("base_sizes")), _numbers(generator.get("ratios"))
     factors = _numbers(generator.get("scales"))
-    octave, steps = generator.get("octave_base_scale"), generator.get("scales_per_octave")
-    if not factors and _numbers([octave, steps]) and isinstance(steps, int) and steps <= 16:
-        factors = [octave * 2 ** (step / steps) for step in range(steps)]
+    octave, steps = _numbers([generator.get("octave_base_scale")]), generator.get("scales_per_octave")
+    if not factors and octave and type(steps) is int and 1 <= steps <= 16:
+        factors = [octave[0] * 2 ** (step / steps) for step in range(steps)]
     strides = _numbers(generator.get("strides"))
     config = base
     if ratios:
@@ -156,7 +156,8 @@ def _anchors(model: Mapping[str, Any], values: Mapping[str, Any], base: ModelCon
 
 def _image_size(values: Mapping[str, Any], strides: list[float], config: ModelConfig) -> int:
     """The one size that the text names: as a variable, in the test pipeline, and by the strides."""
-    found = {values.get(name) for name in ("input_size", "img_size") if isinstance(values.get(name), int)}
+    named = (values.get(name) for name in ("input_size", "img_size"))
+    found: set[int] = {value for value in named if type(value) is int}
     for step in _steps(values.get("test_pipeline")):
         if step.get("keep_ratio") is True:
             raise UnreadError("keep_ratio=True in the test pipeline: only images that are resized to a square are read")

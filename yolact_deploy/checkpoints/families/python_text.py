@@ -64,17 +64,17 @@ def _value(node: ast.expr, names: dict[str, Any], depth: int) -> Any:
         values = [items.get(index) for index in range(len(node.elts))]
         return values if isinstance(node, ast.List) else tuple(values)
     if isinstance(node, ast.Dict):
-        pairs = [(key.value, value) for key, value in zip(node.keys, node.values, strict=True) if _is_text(key)]
+        pairs = [
+            (key.value, value)
+            for key, value in zip(node.keys, node.values, strict=True)
+            if isinstance(key, ast.Constant) and isinstance(key.value, str)
+        ]
         return _mapping(pairs, names, depth)
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "dict" and not node.args:
         return _mapping([(word.arg, word.value) for word in node.keywords if word.arg], names, depth)
     if isinstance(node, ast.Subscript):
         return _item(_value(node.value, names, depth - 1), _value(node.slice, names, depth - 1))
     raise _UnknownError
-
-
-def _is_text(key: Any) -> bool:
-    return isinstance(key, ast.Constant) and isinstance(key.value, str)
 
 
 def _mapping(pairs: list[tuple[str, ast.expr]], names: dict[str, Any], depth: int) -> dict[str, Any]:
