@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from ..errors import ConfigError
 
-BACKBONE_KINDS = ("resnet", "darknet", "mobilenetv2")
+BACKBONE_KINDS = ("resnet", "darknet", "mobilenetv2", "swin")
 MOBILENET_GROUPS = 6  # that a detector uses; the seventh and the last convolution only serve the classifier
+SWIN_STAGES = 4
+SWIN_HEAD_WIDTH = 32  # channels per attention head
 MAX_STAGES = 8
 MAX_BLOCKS = 256  # of a stage; ResNet-152 has 36
 MAX_WIDTH = 1024
@@ -26,6 +28,7 @@ _IMAGENET = Normalization(mean=(103.94, 116.78, 123.68), std=(57.38, 57.12, 58.4
 _NORMALIZATIONS = {  # official data/config.py, one a backbone family
     "resnet": _IMAGENET,
     "mobilenetv2": _IMAGENET,
+    "swin": _IMAGENET,
     "darknet": Normalization(mean=(0.0, 0.0, 0.0), std=(255.0, 255.0, 255.0)),
 }
 
@@ -37,7 +40,7 @@ class BackboneConfig:
 
     kind: str = "resnet"  # one of BACKBONE_KINDS
     depths: tuple[int, ...] = (3, 4, 23, 3)  # blocks per stage (MobileNetV2: per group)
-    width: int = 64  # channels: ResNet's or MobileNetV2's stem, DarkNet's first stage
+    width: int = 64  # channels: ResNet's or MobileNetV2's stem, DarkNet's or Swin's first stage
     dcn_layers: tuple[int, ...] = ()  # a stage: how many of its last blocks may be deformable; empty: none anywhere
     dcn_interval: int = 1  # of these only every so many blocks of the stage, the first counted as 0
 
@@ -56,6 +59,11 @@ class BackboneConfig:
             raise ConfigError(
                 f"a mobilenetv2 of depths {list(self.depths)} and width {self.width}: {MOBILENET_GROUPS} groups and a "
                 "multiple of 4 channels"
+            )
+        if self.kind == "swin" and (len(self.depths) != SWIN_STAGES or self.width % SWIN_HEAD_WIDTH):
+            raise ConfigError(
+                f"a swin of depths {list(self.depths)} and width {self.width}: {SWIN_STAGES} stages and a multiple of "
+                f"{SWIN_HEAD_WIDTH} channels"
             )
         self._check_deformable()
 
@@ -89,7 +97,8 @@ class BackboneConfig:
     @property
     def halvings(self) -> int:
         """Stride-2 layers before the finest of the three outputs and in it."""
-        return {"resnet": len(self.depths) - 1, "darknet": len(self.depths) - 2, "mobilenetv2": 3}[self.kind]
+        by_kind = {"resnet": len(self.depths) - 1, "darknet": len(self.depths) - 2, "mobilenetv2": 3, "swin": 3}
+        return by_kind[self.kind]
 
     @property
     def normalization(self) -> Normalization:
@@ -101,6 +110,9 @@ class BackboneConfig:
         if self.kind == "mobilenetv2":
             name = "MobileNetV2" if self.width == 32 else f"MobileNetV2 of width {self.width}"
             return name if self.depths == (1, 2, 3, 4, 3, 3) else f"{name} and depths {list(self.depths)}"
+        if self.kind == "swin":
+            name = {(2, 2, 6, 2): "Swin-Tiny", (2, 2, 18, 2): "Swin-Small"}.get(self.depths, f"Swin {list(self.depths)}")
+            return name if self.width == 96 else f"{name} of width {self.width}"
         if self.kind == "darknet":
             layers = 2 * sum(self.depths) + len(self.depths) + 2  # the stem, the downsamplings, the classifier
             name = f"DarkNet-{layers}"

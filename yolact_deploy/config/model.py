@@ -27,7 +27,16 @@ MAX_PRIORS = 4_000_000
 MAX_MASK_IOU_LAYERS = 8
 MAX_CANDIDATES_PER_LEVEL = 3840  # what TensorRT's TopK takes
 FPN_EXTRA_FROM = ("P5", "C5")  # the FPN's last level, or the backbone's
+FPN_UPSAMPLE = ("bilinear", "nearest")  # half-pixel centres
+PROTO_UPSAMPLE = ("bilinear", "align_corners", "nearest")  # the second is bilinear, too, from corner to corner
+STRETCH, KEEP_ASPECT = RESIZE = ("stretch", "keep_aspect")
 
+_CHOICES = {
+    "resize": RESIZE,
+    "fpn_extra_from": FPN_EXTRA_FROM,
+    "fpn_upsample": FPN_UPSAMPLE,
+    "proto_upsample": PROTO_UPSAMPLE,
+}
 _RESNET101 = BackboneConfig()
 
 
@@ -38,6 +47,9 @@ class ModelConfig:
     name: str = "yolact_base"
     backbone: BackboneConfig = _RESNET101
     image_size: int = 550  # network input side S, px
+    # One of RESIZE. "stretch": the whole image becomes the input, whatever its aspect ratio. "keep_aspect": a square of
+    # its longer side does, with the image at the top left and its mean colour elsewhere, see ops/square.py.
+    resize: str = STRETCH
     class_names: tuple[str, ...] = names.COCO  # one per class, background not counted
     scales: tuple[tuple[float, ...], ...] = ((24,), (48,), (96,), (192,), (384,))  # anchor sizes a level, px
     aspect_ratios: tuple[float, ...] = (1, 0.5, 2)  # width / height
@@ -45,7 +57,10 @@ class ModelConfig:
     fpn_channels: int = 256
     fpn_relu: bool = True  # after P3, P4 and P5
     fpn_extra_from: str = "P5"  # one of FPN_EXTRA_FROM: what the first extra level is computed from
+    fpn_extra_relu: bool = False  # after each extra level
+    fpn_upsample: str = "bilinear"  # one of FPN_UPSAMPLE: from a level to the finer one
     proto_channels: int = 256
+    proto_upsample: str = "bilinear"  # one of PROTO_UPSAMPLE: in the prototype net
     head_channels: int = 256
     num_prototypes: int = 32  # K
     # Of each stride-2 layer of the mask-IoU net (YOLACT++), which re-scores masks; empty: there is no such net.
@@ -67,10 +82,9 @@ class ModelConfig:
         for field in ("fpn_channels", "proto_channels", "head_channels", "num_prototypes"):
             if not 1 <= getattr(self, field) <= MAX_CHANNELS:
                 raise ConfigError(f"{field} {getattr(self, field)}: between 1 and {MAX_CHANNELS}")
-        if self.fpn_extra_from not in FPN_EXTRA_FROM:
-            raise ConfigError(
-                f"fpn_extra_from {reprlib.repr(self.fpn_extra_from)}: use one of {', '.join(FPN_EXTRA_FROM)}"
-            )
+        for field, choices in _CHOICES.items():
+            if getattr(self, field) not in choices:
+                raise ConfigError(f"{field} {reprlib.repr(getattr(self, field))}: use one of {', '.join(choices)}")
         self._check_names()
         self._check_mask_iou_net()
 

@@ -1,5 +1,5 @@
 """Backbones: ResNet (He et al. 2015), where asked for with deformable convolutions, DarkNet-53 (Redmon & Farhadi 2018)
-and MobileNetV2 (Sandler et al. 2018), with the key names of the official code and of YolactEdge."""
+and MobileNetV2 (Sandler et al. 2018), with the key names of the official code and of YolactEdge; Swin is in `swin`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from torch import nn
 
 from ..config.backbone import BackboneConfig
 from .deform_conv import ModulatedDeformConv
+from .swin import Swin
 
 _EXPANSION = 4  # output channels of a bottleneck over its inner ones
 
@@ -188,7 +189,9 @@ def stage_channels(config: BackboneConfig) -> list[int]:
     return [(config.width << stage) * expansion for stage in range(len(config.depths))][-3:]
 
 
-def make_backbone(config: BackboneConfig) -> nn.Module:
-    """The backbone that `config` describes, with random weights."""
+def make_backbone(config: BackboneConfig, image_size: int) -> nn.Module:
+    """The backbone that `config` describes, with random weights, for inputs of `image_size` px."""
+    if config.kind == "swin":
+        return Swin(config, image_size)
     kinds = {"resnet": ResNet, "darknet": DarkNet, "mobilenetv2": MobileNetV2}
     return kinds[config.kind](config)

@@ -6,6 +6,8 @@ adds: deformable convolutions in the backbone, and a mask-IoU net.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -23,6 +25,8 @@ class FPN(nn.Module):
         super().__init__()
         channels = config.fpn_channels
         self.has_relu = config.fpn_relu
+        self.has_extra_relu = config.fpn_extra_relu
+        self.upsample = config.fpn_upsample
         self.is_extra_from_backbone = config.fpn_extra_from == "C5"
         # Official order: the deepest level comes first.
         self.lat_layers = nn.ModuleList(nn.Conv2d(c, channels, 1) for c in reversed(in_channels))
@@ -45,25 +49,39 @@ class FPN(nn.Module):
         for stage, lateral, predict in zip(reversed(stages), self.lat_layers, self.pred_layers, strict=True):
             x = lateral(stage)
             if merged is not None:
-                x = x + F.interpolate(merged, size=stage.shape[-2:], mode="bilinear", align_corners=False)
+                x = x + _upsampled(merged, self.upsample, size=stage.shape[-2:])
             merged = x
             level = predict(x)
             levels.insert(0, F.relu(level) if self.has_relu else level)
         x = stages[-1] if self.is_extra_from_backbone else levels[-1]
         for downsample in self.downsample_layers:
             x = downsample(x)
+            if self.has_extra_relu:
+                x = F.relu(x)
             levels.append(x)
         return levels
 
 
+def _upsampled(x: torch.Tensor, kind: str, **size: Any) -> torch.Tensor:
+    """`F.interpolate` in one of config.model.PROTO_UPSAMPLE."""
+    if kind == "nearest":
+        return F.interpolate(x, mode="nearest", **size)
+    return F.interpolate(x, mode="bilinear", align_corners=kind == "align_corners", **size)
+
+
 class Upsample2x(nn.Module):
-    """Bilinear upsampling to twice the size, half-pixel centres."""
+    """Upsampling to twice the size."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.kind = kind
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+        return _upsampled(x, self.kind, scale_factor=2)
 
 
-def _proto_net(in_channels: int, channels: int, num_prototypes: int) -> nn.Sequential:
+def _proto_net(config: ModelConfig) -> nn.Sequential:
+    in_channels, channels, num_prototypes = config.fpn_channels, config.proto_channels, config.num_prototypes
     return nn.Sequential(
         nn.Conv2d(in_channels, channels, 3, padding=1),
         nn.ReLU(inplace=True),
@@ -71,7 +89,7 @@ def _proto_net(in_channels: int, channels: int, num_prototypes: int) -> nn.Seque
         nn.ReLU(inplace=True),
         nn.Conv2d(channels, channels, 3, padding=1),
         nn.ReLU(inplace=True),
-        Upsample2x(),
+        Upsample2x(config.proto_upsample),
         nn.ReLU(inplace=True),
         nn.Conv2d(channels, channels, 3, padding=1),
         nn.ReLU(inplace=True),
@@ -128,9 +146,9 @@ class Yolact(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        self.backbone = make_backbone(config.backbone)
+        self.backbone = make_backbone(config.backbone, config.image_size)
         self.fpn = FPN(stage_channels(config.backbone), config)
-        self.proto_net = _proto_net(config.fpn_channels, config.proto_channels, config.num_prototypes)
+        self.proto_net = _proto_net(config)
         self.prediction_layers = nn.ModuleList([PredictionHead(config)])
         # Not part of `forward`: it sees the masks of what was detected, see postprocess.rescore_masks.
         self.maskiou_net: MaskIoUNet | None = None
