@@ -15,8 +15,8 @@ from .config.model import ModelConfig, PostprocessConfig
 from .dependencies import require
 from .errors import YolactDeployError
 from .images import checked_image
-from .ops.boxes import boxes_in_pixels
 from .ops.masks import boolean_masks, mask_windows
+from .ops.view import View
 from .runtimes.base import Runtime
 from .types import Detections, Image, NetworkDetections, WindowedDetections
 
@@ -133,27 +133,31 @@ class Predictor:
 
     def finish(self, found: NetworkDetections, height: int, width: int) -> Detections:
         """Boxes in pixels and masks at image size, only for what reaches the score threshold."""
-        found = found.above(self.score_threshold)
+        found, view = found.above(self.score_threshold), self.view(height, width)
         return Detections(
-            boxes=boxes_in_pixels(found.boxes, height, width),
+            boxes=view.pixels(found.boxes),
             scores=found.scores,
             mask_scores=found.mask_scores,
             classes=found.classes,
-            masks=boolean_masks(found, height, width),
+            masks=boolean_masks(found, view),
         )
 
     def finish_windowed(self, found: NetworkDetections, height: int, width: int) -> WindowedDetections:
         """The same with each mask only where it is set, which takes less time and memory."""
-        found = found.above(self.score_threshold)
+        found, view = found.above(self.score_threshold), self.view(height, width)
         return WindowedDetections(
-            boxes=boxes_in_pixels(found.boxes, height, width),
+            boxes=view.pixels(found.boxes),
             scores=found.scores,
             mask_scores=found.mask_scores,
             classes=found.classes,
-            masks=mask_windows(found, height, width),
+            masks=mask_windows(found, view),
             height=height,
             width=width,
         )
+
+    def view(self, height: int, width: int) -> View:
+        """What the model sees of an image of `height` x `width` px."""
+        return View.of(self.metadata.config.resize, height, width)
 
     def close(self) -> None:
         """Give back what the model holds."""

@@ -40,8 +40,9 @@ class ModelMetadata:
 
     @property
     def format(self) -> str:
-        """The oldest of FORMATS that can say this: 1 knows masks at prototype size only, 2 the official rules only."""
-        if not self.postprocess.is_official:
+        """The oldest of FORMATS that can say this: 1 knows masks at prototype size only, 2 what the official code and
+        YolactEdge do."""
+        if not self.postprocess.is_official or not self.config.is_official:
             return FORMATS[2]
         return FORMATS[0] if self.mask_size == PROTOTYPE_SIZE_MASKS else FORMATS[1]
 

@@ -111,7 +111,7 @@ class BackboneConfig:
             name = "MobileNetV2" if self.width == 32 else f"MobileNetV2 of width {self.width}"
             return name if self.depths == (1, 2, 3, 4, 3, 3) else f"{name} and depths {list(self.depths)}"
         if self.kind == "swin":
-            name = {(2, 2, 6, 2): "Swin-Tiny", (2, 2, 18, 2): "Swin-Small"}.get(self.depths, f"Swin {list(self.depths)}")
+            name = "Swin-Tiny" if self.depths == (2, 2, 6, 2) else f"Swin of depths {list(self.depths)}"
             return name if self.width == 96 else f"{name} of width {self.width}"
         if self.kind == "darknet":
             layers = 2 * sum(self.depths) + len(self.depths) + 2  # the stem, the downsamplings, the classifier

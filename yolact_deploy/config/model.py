@@ -37,6 +37,13 @@ _CHOICES = {
     "fpn_upsample": FPN_UPSAMPLE,
     "proto_upsample": PROTO_UPSAMPLE,
 }
+# Fields that format 2 of exported files lacks, and their defaults.
+_ADDED: dict[str, Any] = {
+    "resize": STRETCH,
+    "fpn_extra_relu": False,
+    "fpn_upsample": "bilinear",
+    "proto_upsample": "bilinear",
+}
 _RESNET101 = BackboneConfig()
 
 
@@ -127,6 +134,11 @@ class ModelConfig:
     def is_plus(self) -> bool:
         """Whether anything of YOLACT++ is in the network: deformable convolutions or the mask-IoU net."""
         return self.rescores_masks or bool(self.backbone.deformable_blocks)
+
+    @property
+    def is_official(self) -> bool:
+        """Whether it has nothing that exported files of format 2 cannot say."""
+        return all(getattr(self, name) == value for name, value in _ADDED.items())
 
     @property
     def num_downsample(self) -> int:
@@ -255,8 +267,9 @@ class ModelConfig:
             raise ConfigError(f"{path}: {error}") from None
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values that `from_dict` reads back."""
-        return dataclasses.asdict(self)
+        """Plain values that `from_dict` reads back; what format 2 of exported files lacks only where it is used."""
+        values = dataclasses.asdict(self)
+        return {name: value for name, value in values.items() if name not in _ADDED or value != _ADDED[name]}
 
 
 @dataclass(frozen=True)
@@ -286,6 +299,15 @@ class PostprocessConfig:
             )
         if len(self.level_priors) > MAX_LEVELS or not all(1 <= count <= MAX_PRIORS for count in self.level_priors):
             raise ConfigError(f"level_priors: up to {MAX_LEVELS} levels of 1 to {MAX_PRIORS} priors")
+
+    def with_rules(self, family: PostprocessConfig) -> PostprocessConfig:
+        """The same thresholds and counts, and besides its own rules those of a family."""
+        return replace(
+            self,
+            clip_boxes=self.clip_boxes or family.clip_boxes,
+            threshold_per_class=self.threshold_per_class or family.threshold_per_class,
+            candidates_per_level=self.candidates_per_level or family.candidates_per_level,
+        )
 
     def for_model(self, config: ModelConfig) -> PostprocessConfig:
         """The same with the level sizes of `config`, where they matter."""

@@ -14,6 +14,7 @@ from ..config.model import ModelConfig, PostprocessConfig
 from ..dependencies import require
 from ..models.yolact import Yolact
 from ..ops.postprocess import network_detections
+from ..ops.view import View
 from ..runtimes.pytorch import PyTorchRuntime
 from ..types import Image, RawOutputs
 from .operators import Structure
@@ -46,9 +47,10 @@ class PyTorchProbe:
         for name, tensor in tensors.items():
             recorder.mark_stage(name, tensor)
         self._structure = recorder.structure
+        view = View.of(self.metadata.config.resize, *image.shape[:2])
         return StageValues(
             tensors={name: tensor.cpu().numpy() for name, tensor in tensors.items()},
-            detections=network_detections(raw, postprocess, self.model.maskiou_net)[0],
+            detections=network_detections(raw, postprocess, self.model.maskiou_net, view)[0],
         )
 
     def structure(self) -> Structure | None:

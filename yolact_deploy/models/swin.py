@@ -42,12 +42,10 @@ class Swin(nn.Module):
         x = self.patch_embed(image)
         outputs = []
         for stage, layer in enumerate(self.layers):
-            for block in layer.blocks:
-                x = block(x)
+            x, following = layer(x)
             if stage > 0:
                 outputs.append(self.get_submodule(f"norm{stage}")(x).permute(0, 3, 1, 2))
-            if layer.downsample is not None:
-                x = layer.downsample(x)
+            x = following
         return outputs
 
 
@@ -74,6 +72,12 @@ class Stage(nn.Module):
         super().__init__()
         self.blocks = nn.ModuleList(Block(channels, size, SHIFT if index % 2 else 0) for index in range(depth))
         self.downsample = PatchMerging(channels) if has_downsample else None
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """[B,H,W,C] -> the same after all blocks, and what the next stage takes."""
+        for block in self.blocks:
+            x = block(x)
+        return x, x if self.downsample is None else self.downsample(x)
 
 
 class PatchMerging(nn.Module):

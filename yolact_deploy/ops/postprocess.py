@@ -12,10 +12,11 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 
-from ..config.model import PostprocessConfig
+from ..config.model import STRETCH, PostprocessConfig
 from ..types import Detections, KeptDetections, NetworkDetections, RawOutputs
-from .boxes import FINITE_LIMIT, box_iou, boxes_in_pixels, crop_windows, decode
+from .boxes import FINITE_LIMIT, box_iou, crop_windows, decode
 from .masks import MASK_THRESHOLD
+from .view import View
 
 MaskIoU = Callable[[torch.Tensor], torch.Tensor]  # masks [D,Hp,Wp] -> predicted IoU of each class [D,C]
 
@@ -127,21 +128,22 @@ def rescore_masks(
 
 
 def network_detections(
-    raw: RawOutputs, config: PostprocessConfig, mask_iou_net: MaskIoU | None = None
+    raw: RawOutputs, config: PostprocessConfig, mask_iou_net: MaskIoU | None = None, view: View | None = None
 ) -> list[NetworkDetections]:
     """Fast NMS and mask assembly of every image: what an end-to-end engine returns, as numpy arrays.
 
-    mask_iou_net: the model's, None for YOLACT. The order is that of the box scores in any case.
+    mask_iou_net: the model's, None for YOLACT. The order is that of the box scores in any case. view: of the images,
+    whose boxes are then relative to the image; None: to what the network sees.
     """
     results = []
     for index, kept in enumerate(detect(raw, config)):
         masks = assemble_masks(raw.proto[index], kept.coefs, kept.boxes)
-        mask_scores = kept.scores
+        boxes, mask_scores = kept.boxes.cpu().numpy(), kept.scores
         if mask_iou_net is not None and len(masks):
             mask_scores = rescore_masks(mask_iou_net, masks, kept.classes, kept.scores)
         results.append(
             NetworkDetections(
-                boxes=kept.boxes.cpu().numpy(),
+                boxes=boxes if view is None else view.to_image(boxes),
                 scores=kept.scores.cpu().numpy(),
                 classes=kept.classes.cpu().numpy(),
                 masks=masks.cpu().numpy(),
@@ -167,15 +169,20 @@ def upsample_masks(masks: torch.Tensor, height: int, width: int) -> torch.Tensor
 
 
 def reference_detections(
-    raw: RawOutputs, config: PostprocessConfig, height: int, width: int, mask_iou_net: MaskIoU | None = None
+    raw: RawOutputs,
+    config: PostprocessConfig,
+    height: int,
+    width: int,
+    mask_iou_net: MaskIoU | None = None,
+    resize: str = STRETCH,
 ) -> list[Detections]:
     """The whole official post-processing of a batch of `height` x `width` px images, masks full-size."""
-    results = []
-    for found in network_detections(raw, config, mask_iou_net):
-        masks = full_size_masks(torch.as_tensor(found.masks), height, width)
+    view, results = View.of(resize, height, width), []
+    for found in network_detections(raw, config, mask_iou_net, view):
+        masks = full_size_masks(torch.as_tensor(found.masks), *view.seen)[:, :height, :width]
         results.append(
             Detections(
-                boxes=boxes_in_pixels(found.boxes, height, width),
+                boxes=view.pixels(found.boxes),
                 scores=found.scores,
                 mask_scores=found.mask_scores,
                 classes=found.classes,

@@ -1,4 +1,4 @@
-"""What the network sees of an image: all of it stretched to a square, or a padded square with the image at its top left.
+"""What the network sees of an image: all of it, stretched, or a padded square with the image at its top left.
 
 With `ModelConfig.resize` "keep_aspect" the square's side is the image's longer one, and what the image leaves of it has
 the mean colour. Detection goes on in the square: prototypes cover it, and boxes are relative to it until suppression is
@@ -39,8 +39,9 @@ class View:
     @property
     def scale(self) -> FloatArray:
         """Factors [4] from boxes relative to what the network sees to boxes relative to the image."""
-        seen = np.array([self.seen_width, self.seen_height] * 2, np.float32)
-        return seen / np.array([self.width, self.height] * 2, np.float32)
+        seen: FloatArray = np.array([self.seen_width, self.seen_height] * 2, np.float32)
+        image: FloatArray = np.array([self.width, self.height] * 2, np.float32)
+        return seen / image
 
     def to_image(self, boxes: FloatArray) -> FloatArray:
         """Boxes [...,4] relative to what the network sees -> relative to the image."""

@@ -16,6 +16,7 @@ from ..errors import YolactDeployError
 from ..models.yolact import Yolact
 from ..ops.postprocess import network_detections
 from ..ops.preprocess import preprocess
+from ..ops.view import View
 from ..types import Image, NetworkDetections, RawOutputs
 from .base import batches, counted_threads
 
@@ -74,9 +75,10 @@ class PyTorchRuntime:
         return self._open_model()(tensor)
 
     @torch.inference_mode()
-    def postprocess(self, raw: RawOutputs) -> list[NetworkDetections]:
-        """Raw outputs -> detections of each image."""
-        return network_detections(raw, self.metadata.postprocess, self._open_model().maskiou_net)
+    def postprocess(self, raw: RawOutputs, image_size: Sequence[int]) -> list[NetworkDetections]:
+        """Raw outputs -> detections of each image; image_size: height and width of the images, px."""
+        view = View.of(self.metadata.config.resize, *image_size)
+        return network_detections(raw, self.metadata.postprocess, self._open_model().maskiou_net, view)
 
     def _open_model(self) -> Yolact:
         if self.model is None:
@@ -87,7 +89,7 @@ class PyTorchRuntime:
         """See `Runtime.detect`."""
         results: list[NetworkDetections] = []
         for batch, _ in batches(images, batch_size=None):
-            results += self.postprocess(self.network(self.preprocess(batch)))
+            results += self.postprocess(self.network(self.preprocess(batch)), batch.shape[1:3])
         return results
 
     def close(self) -> None:
