@@ -210,6 +210,9 @@ def _backbone(shapes: Mapping[str, tuple[int, ...]]) -> BackboneConfig:
     if stages > MAX_STAGES:
         raise CheckpointError(f"a backbone of {stages} stages, more than {MAX_STAGES}")
     blocks = [_count(shapes, rf"backbone\.layers\.{stage}\.(\d+)\..*") for stage in range(stages)]
+    if "backbone.patch_embed.proj.weight" in shapes:
+        blocks = [_count(shapes, rf"backbone\.layers\.{stage}\.blocks\.(\d+)\..*") for stage in range(stages)]
+        return BackboneConfig("swin", tuple(blocks), shapes["backbone.patch_embed.proj.weight"][0])
     if "backbone.layers.0.0.weight" in shapes:  # MobileNetV2's stem comes before its groups
         return BackboneConfig("mobilenetv2", tuple(blocks[1:]), shapes["backbone.layers.0.0.weight"][0])
     if "backbone._preconv.0.weight" in shapes:

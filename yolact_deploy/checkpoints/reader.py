@@ -21,6 +21,7 @@ _TRAINING_ONLY = ("semantic_seg_conv.", "class_existence_fc.")  # layers of offi
 _SIZE_IN_NAME = re.compile(r"(?<![a-z])(?:im|img|size)(\d{2,4})(?!\d)|(?<!\d)(\d{2,4})(?:px|x\2)(?![a-z0-9])")
 _CODE_BASES = ("yolact_edge",)  # configurations whose name is also that of the code, which trains others, too
 _MAX_KEYS_SAID = 3
+_RULES = ("resize", "square_anchors", "fpn_extra_relu", "fpn_upsample", "proto_upsample")  # that no tensor tells
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,9 @@ def read_checkpoint(
         origin = family_of(stored.tensors, family)
     except CheckpointError as error:
         raise CheckpointError(f"{path.name}: {error}") from None
+    doubt = origin.doubt(stored.tensors, path) if family is None else ""
+    if doubt:
+        raise CheckpointError(f"{path.name} {doubt}")
     translation = origin.describe(origin.translate(stored.tensors, path), stored.meta, path)
     tensors = translation.tensors
     found = Architecture.of(tensors, path)
@@ -87,13 +91,14 @@ def read_checkpoint(
         )
     notes = list(translation.notes)
     if config is not None:
-        _check_structure(found, config, f"{config.name} was asked for")
+        _check_structure(found, config, f"{config.name} was asked for", origin)
+        notes += _rules_of_others(config, origin)
     elif translation.problem:
         raise CheckpointError(f"{path.name}: {translation.problem}: pass --config FILE if you know that it fits")
     elif translation.config is not None:
         config = _with_tensors(translation.config, found, origin)
         notes += [f"{translation.assumption}: pass --config to choose"] if translation.assumption else []
-        _check_structure(found, config, f"{path.name} is of {origin.name}")
+        _check_structure(found, config, f"{path.name} is of {origin.name}", origin)
     else:
         config = _find_config(path, found, origin, notes)
     config = _fit_classes(config, found, notes, translation.config)
@@ -139,7 +144,7 @@ def _find_config(path: Path, found: Architecture, family: Family, notes: list[st
     if name in NAMED_CONFIGS:
         config = NAMED_CONFIGS[name]
         if name not in _CODE_BASES or not found.differences(config):
-            _check_structure(found, config, f"the file name says {name}")
+            _check_structure(found, config, f"the file name says {name}", family)
             return config
     fitting = [config for config in NAMED_CONFIGS.values() if not found.differences(config)]
     fitting = [config for config in fitting if config.name in family.configurations] or fitting
@@ -185,11 +190,23 @@ def _with_tensors(config: ModelConfig, found: Architecture, family: Family) -> M
     return replace(config, name=next(same, config.name))
 
 
-def _check_structure(found: Architecture, config: ModelConfig, claim: str) -> None:
+def _rules_of_others(config: ModelConfig, family: Family) -> list[str]:
+    """What of the rules of `config`, which was asked for, the family does not train with."""
+    own = NAMED_CONFIGS.get(next(iter(family.configurations), ""))
+    if own is None or own.is_official:
+        return []
+    differing = [name for name in _RULES if getattr(config, name) != getattr(own, name)]
+    found = ", ".join(f"{name} {getattr(config, name)}, not {getattr(own, name)}" for name in differing)
+    differs = f"{config.name} differs from what {family.name} trains: {found}; detections may be wrong"
+    return [differs] if differing else []
+
+
+def _check_structure(found: Architecture, config: ModelConfig, claim: str, family: Family) -> None:
     differences = found.differences(config)
     if not differences:
         return
     fitting = [other.name for other in NAMED_CONFIGS.values() if not found.differences(other)]
+    fitting.sort(key=lambda name: name not in family.configurations)
     advice = f"pass --config {fitting[0]}" if fitting else f"pass a --config FILE with {found.config_hint()}"
     raise CheckpointError(f"{claim}, but the checkpoint has {'; '.join(differences)}: {advice}")
 

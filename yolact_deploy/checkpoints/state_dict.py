@@ -23,7 +23,7 @@ _FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network")  # what training scripts put around it
 _MAX_WRAPPERS = 4  # inside one another
 _OWN_ROOT = "flow_net"  # a name that says what a file is, even where all keys share it
-_COUNTER = "num_batches_tracked"  # of batch norm: the one integer
+_INTEGERS = ("num_batches_tracked", "relative_position_index")  # of batch norm, of Swin
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def _check_kind(key: str, tensor: torch.Tensor, path: Path) -> None:
         "a quantised tensor": tensor.is_quantized,
         "a sparse tensor": tensor.layout != torch.strided,
         "a tensor without values (of the meta device)": tensor.is_meta,
-        str(tensor.dtype): tensor.dtype not in _FLOATS and not (key.endswith(_COUNTER) and _is_integer(tensor)),
+        str(tensor.dtype): tensor.dtype not in _FLOATS and not (key.endswith(_INTEGERS) and _is_integer(tensor)),
     }
     for kind, is_it in kinds.items():
         if is_it:

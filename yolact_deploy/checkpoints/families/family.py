@@ -48,6 +48,9 @@ class Family:
     translate: Callable[[Tensors, Path], Translation]
     # Adds what the file says of itself in its `meta`, plain values of strangers; the path is for messages.
     describe: Callable[[Translation, Mapping[str, Any], Path], Translation] = _as_it_is
+    # Of a recognised file, where `--family` is not given: why it may as well be of another family, and what to do. The
+    # file is then refused. Empty where it cannot be.
+    doubt: Callable[[Tensors, Path], str] = lambda tensors, path: ""
 
 
 def has_key(tensors: Tensors, *starts: str) -> bool:

@@ -4,5 +4,7 @@ from __future__ import annotations
 
 YOLACT_EDGE = "yolact-edge"
 MMDETECTION = "mmdetection"
+YOLACT_MINIMAL = "yolact-minimal"
+YOLACT_PYTORCH = "yolact-pytorch"
 OFFICIAL = "official"
-FAMILY_NAMES = (OFFICIAL, YOLACT_EDGE, MMDETECTION)
+FAMILY_NAMES = (OFFICIAL, YOLACT_EDGE, MMDETECTION, YOLACT_MINIMAL, YOLACT_PYTORCH)

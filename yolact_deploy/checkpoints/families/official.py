@@ -13,10 +13,11 @@ def _translate(tensors: Tensors, path: Path) -> Translation:
     return Translation(dict(tensors), (), ())
 
 
+_OTHERS = ("yolact_edge", "mmdet_", "yolact_minimal", "yolact_pytorch")
 OFFICIAL = Family(
     name="official YOLACT",
     option=names.OFFICIAL,
-    configurations=tuple(name for name in NAMED_CONFIGS if not name.startswith(("yolact_edge", "mmdet_"))),
+    configurations=tuple(name for name in NAMED_CONFIGS if not name.startswith(_OTHERS)),
     recognises=lambda tensors: True,  # where no other does; what it is not, `Architecture` names
     translate=_translate,
 )

@@ -9,8 +9,10 @@ from .family import Family, Tensors
 from .mmdetection import MMDETECTION
 from .official import OFFICIAL
 from .yolact_edge import YOLACT_EDGE
+from .yolact_minimal import YOLACT_MINIMAL, YOLACT_PYTORCH
 
-FAMILIES = (YOLACT_EDGE, MMDETECTION, OFFICIAL)  # the official one last: it takes what no other recognises
+# The official one last: it takes what no other recognises.
+FAMILIES = (YOLACT_EDGE, MMDETECTION, YOLACT_MINIMAL, YOLACT_PYTORCH, OFFICIAL)
 
 
 def family_of(tensors: Tensors, wanted: str | None = None) -> Family:
