@@ -36,6 +36,7 @@ from yolact_deploy.benchmarks.selection import (
     check_models,
     choose_models,
     config_of,
+    family_of,
     model_names,
     open_model,
     plugins_of,
@@ -265,6 +266,7 @@ class _Bench:
                 config_of(path, options),
                 options.trust,
                 plugins_of(path, options),
+                family_of(path, options),
             )
         except YolactDeployError as error:
             return None, (str(error),)

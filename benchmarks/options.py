@@ -40,6 +40,7 @@ class BenchOptions:
     max_ap_difference: float | None = None  # points; None: by precision, see parity.GATES
     min_match_rate: float | None = None  # 0..1; None: by precision
     config: ModelConfig | None = None  # of checkpoints and trusted engines; None: found from each
+    family: str | None = None  # the code that wrote the checkpoints; None: found from the tensors of each
     trust: bool = False  # open engines without a manifest
     plugins: Path | None = None  # the plugin library for engines that use one; None: see `Predictor.open`
     class_names: tuple[str, ...] | None = None  # in place of those of the models

@@ -36,6 +36,8 @@ def choose_models(options: BenchOptions) -> tuple[list[Path], Path | None]:
         unique.setdefault(path.resolve(), path)
     if options.plugins is not None and not any(_is_engine(path) for path in unique.values()):
         raise YolactDeployError("--plugins is for engines, and no model is one: leave it out")
+    if options.family is not None and not any(is_checkpoint(path) for path in unique.values()):
+        raise YolactDeployError("--family is for checkpoints, and no model is one: leave it out")
     if options.reference:
         return list(unique.values()), unique[options.reference.resolve()]
     checkpoints = [path for path in unique.values() if is_checkpoint(path)]
@@ -99,6 +101,7 @@ def open_model(path: Path, options: BenchOptions, threads: int | None = None) ->
         config=config_of(path, options),
         trust=options.trust,
         plugins=plugins_of(path, options),
+        family=family_of(path, options),
     )
 
 
@@ -111,6 +114,11 @@ def config_of(path: Path, options: BenchOptions) -> ModelConfig | None:
 def plugins_of(path: Path, options: BenchOptions) -> Path | None:
     """The plugin library that the options give to engines."""
     return options.plugins if _is_engine(path) else None
+
+
+def family_of(path: Path, options: BenchOptions) -> str | None:
+    """The family that the options give to checkpoints."""
+    return options.family if is_checkpoint(path) else None
 
 
 def _is_engine(path: Path) -> bool:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+
+from yolact_deploy.config.model import PostprocessConfig
 
 
 @dataclass(frozen=True)
@@ -72,3 +74,23 @@ HARD_CASES: dict[str, Callable[[], Case]] = {
     "boxes outside": lambda: _changed(loc=_with((slice(0, 10), slice(0, 2)), 100.0)),
     "inverted priors": lambda: _changed(priors=_with((slice(0, 10), 2), -0.2)),
 }
+
+
+# Rules of other code than the official; "levels" is filled in for each case.
+RULES: dict[str, dict[str, bool]] = {
+    "official": {},
+    "clip": {"clip_boxes": True},
+    "per class": {"threshold_per_class": True},
+    "levels": {},
+    "all": {"clip_boxes": True, "threshold_per_class": True},
+}
+
+
+def with_rules(config: PostprocessConfig, rules: str, case: Case) -> PostprocessConfig:
+    """`config` with one of RULES, its level sizes being those of made-up levels of `case`."""
+    config = replace(config, **RULES[rules])  # type: ignore[arg-type]
+    if rules not in ("levels", "all"):
+        return config
+    count = len(case.priors)
+    parts = (count - count // 2, count // 2 - count // 5, count // 5)  # finer levels have more
+    return replace(config, candidates_per_level=max(1, count // 7), level_priors=tuple(part for part in parts if part))

@@ -10,13 +10,18 @@ import zlib
 import numpy as np
 
 # Gains that keep activations in a useful range; all other kernels use 1.4.
-_GAIN = {
+_GAIN = {  # the first that matches
+    # Yolact_minimal, whose head has no number.
+    "prediction_layers.conf_layer.": 2.0, ".coef_layer.": 0.5,
     # The official code and YolactEdge.
     ".lat_layers.": 0.25, ".conf_layer.": 1.0, ".bbox_layer.": 0.5, ".mask_layer.": 0.5,
     # mmdetection.
     ".lateral_convs.": 0.25, ".fpn_convs.3.": 0.5, ".conv_cls.": 0.8, ".conv_reg.": 0.5, ".conv_coeff.": 0.5,
 }  # fmt: skip
-_CENTERED = ("bbox_head.conv_cls.", "bbox_head.conv_coeff.")
+_CENTERED = (
+    *("bbox_head.conv_cls.", "bbox_head.conv_coeff."),
+    *("prediction_layers.conf_layer.", "prediction_layers.coef_layer."),
+)
 
 
 def seeded_tensor(key: str, shape: tuple[int, ...]) -> np.ndarray:
@@ -37,6 +42,10 @@ def seeded_tensor(key: str, shape: tuple[int, ...]) -> np.ndarray:
         if key.startswith(_CENTERED):  # features are positive: without this a few classes win everywhere
             noise -= noise.mean(axis=(1, 2, 3), keepdims=True)
         return (noise * gain / np.sqrt(np.prod(shape[1:]))).astype(np.float32)
+    if key.endswith("relative_position_bias_table"):
+        return (0.5 * noise).astype(np.float32)
+    if len(shape) == 2:  # linear layer [out, in]
+        return (noise / np.sqrt(shape[1])).astype(np.float32)
     if key.endswith("bias"):
         return (0.05 * noise).astype(np.float32)
     if key.endswith(

@@ -24,8 +24,8 @@ from .config.thresholds import (
 )
 from .errors import YolactDeployError
 from .images import as_image, several_images
-from .ops.boxes import boxes_in_pixels
 from .ops.masks import boolean_masks, mask_windows
+from .ops.view import View
 from .runtimes.base import Runtime
 from .runtimes.opening import DEVICES, OpeningOptions, model_choice, open_runtime
 from .types import Detections, FloatArray, Image, NetworkDetections, WindowedDetections
@@ -75,6 +75,7 @@ class Predictor:
         shares_cores: bool = False,
         runtime: str | None = None,
         precision: str | None = None,
+        family: str | None = None,
     ) -> Predictor:
         """Open a checkpoint (.pth, .pt, .safetensors) in PyTorch, an exported .onnx file in ONNX Runtime, or an engine
         (.engine, .plan, .trt) in TensorRT or TensorRT for RTX, whichever built it.
@@ -90,6 +91,7 @@ class Predictor:
         while the model runs, so ONNX Runtime's threads sleep when they wait; spinning, which is a little faster alone,
         would take the cores from the others. runtime: openvino, or onnxruntime, the default, for an ONNX file;
         precision: bf16 or fp32, the default, in OpenVINO. A path such as model.onnx@openvino-bf16 says both.
+        family: the code that wrote a checkpoint, where its tensors do not tell.
 
         Raises ModelFileError or CheckpointError for a file that cannot be used, ConfigError for a score that is not
         from 0 to 1 or a class that the model does not have, MissingDependencyError.
@@ -102,6 +104,7 @@ class Predictor:
             threads=threads,
             config=config,
             postprocess=postprocess,
+            family=family,
             class_names=None if class_names is None else checked_names(class_names),
             trust=trust,
             plugins=None if plugins is None else Path(plugins),
@@ -196,26 +199,32 @@ class Predictor:
 
     def finish(self, found: NetworkDetections, height: int, width: int) -> Detections:
         """The same with boxes in pixels and masks at image size."""
+        view = self.view(height, width)
         return Detections(
-            boxes=boxes_in_pixels(found.boxes, height, width),
+            boxes=view.pixels(found.boxes),
             scores=found.scores,
             mask_scores=found.mask_scores,
             classes=found.classes,
-            masks=boolean_masks(found, height, width),
+            masks=boolean_masks(found, view),
             class_names=self.metadata.config.class_names,
         )
 
     def finish_windowed(self, found: NetworkDetections, height: int, width: int) -> WindowedDetections:
         """The same with each mask only where it is set, which takes less time and memory."""
+        view = self.view(height, width)
         return WindowedDetections(
-            boxes=boxes_in_pixels(found.boxes, height, width),
+            boxes=view.pixels(found.boxes),
             scores=found.scores,
             mask_scores=found.mask_scores,
             classes=found.classes,
-            masks=mask_windows(found, height, width),
+            masks=mask_windows(found, view),
             height=height,
             width=width,
         )
+
+    def view(self, height: int, width: int) -> View:
+        """What the model sees of an image of `height` x `width` px."""
+        return View.of(self.metadata.config.resize, height, width)
 
     def close(self) -> None:
         """Give back what the model holds."""

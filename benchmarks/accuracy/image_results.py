@@ -13,6 +13,7 @@ from yolact_deploy.benchmarks.accuracy.dataset import DataImage
 from yolact_deploy.benchmarks.performance.timing import Advance
 from yolact_deploy.dependencies import require
 from yolact_deploy.ops.boxes import ordered_extent
+from yolact_deploy.ops.view import View
 from yolact_deploy.predictor import Predictor
 from yolact_deploy.types import BoolArray, Detections, FloatArray, Image, IntArray
 
@@ -64,13 +65,14 @@ def run_image(predictor: Predictor, image_id: int, image: Image) -> ImageResult:
     """What `predictor(image)` gives, with the boxes before they were made whole pixels."""
     height, width = image.shape[:2]
     (network,) = predictor.detect([image])
-    found = predictor.finish(network, height, width)
+    found, view = predictor.finish(network, height, width), predictor.view(height, width)
     # `finish` keeps the best, in order.
-    return image_result(image_id, found, exact_boxes(network.boxes[: len(found)], height, width))
+    return image_result(image_id, found, exact_boxes(network.boxes[: len(found)], view))
 
 
-def exact_boxes(boxes: FloatArray, height: int, width: int) -> npt.NDArray[np.float64]:
-    """Relative boxes [D,4] in px of an image, before pixels are made whole: `boxes_in_pixels` without truncation."""
+def exact_boxes(boxes: FloatArray, view: View) -> npt.NDArray[np.float64]:
+    """Relative boxes [D,4] in px of an image, before pixels are made whole: `View.pixels` without truncation."""
+    boxes, (height, width) = view.to_seen(boxes), view.seen
     x1, x2 = ordered_extent(boxes[:, 0], boxes[:, 2], width)
     y1, y2 = ordered_extent(boxes[:, 1], boxes[:, 3], height)
     return np.stack((x1, y1, x2, y2), axis=1).astype(np.float64)

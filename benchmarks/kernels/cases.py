@@ -16,6 +16,9 @@ GROUPS = tuple(f"{operator}, {precision}" for operator in (FAST_NMS, MASKS, IMAG
 
 _USUAL = PostprocessConfig()
 _ALL_PASS = PostprocessConfig(score_threshold=0.0)
+_OTHER_RULES = PostprocessConfig(
+    clip_boxes=True, threshold_per_class=True, candidates_per_level=200, level_priors=(1000, 400, 100)
+)
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ def sanitizer_cases() -> list[Case]:
         Case(
             "Fast NMS, cross-class", lambda: fast_nms(np.float32, 700, 6, 8, 300, PostprocessConfig(cross_class=True))
         ),
+        Case("Fast NMS, limited levels", lambda: fast_nms(np.float32, 1500, 6, 8, 1200, _OTHER_RULES)),
         Case("masks, fp32", lambda: masks(np.float32, 9, 35, 37, 32)),
         Case("masks, fp16", lambda: masks(np.float16, 9, 35, 37, 13)),
         Case("image-size masks, fp32", lambda: image_masks(np.float32, 9, 35, 37, 32, 100, 130)),
@@ -81,6 +85,7 @@ def _fast_nms_cases(dtype: type) -> list[Case]:
         Case("all scores equal", lambda: _equal_scores(dtype)),
         Case("scores and boxes that are not finite", lambda: _not_finite(dtype)),
         Case("cross-class", lambda: fast_nms(dtype, 1500, 11, 32, 700, across)),
+        Case("limited levels", lambda: fast_nms(dtype, 1500, 6, 8, 1200, _OTHER_RULES)),
         Case("usual, 19248 priors", lambda: fast_nms(dtype, 19248, 80, 32, 300)),
         Case("worst case, 19248 candidates", lambda: fast_nms(dtype, 19248, 80, 32, 19248, _ALL_PASS, exact=True)),
         Case("worst case, cross-class", lambda: fast_nms(dtype, 19248, 80, 32, 19248, across, exact=True)),

@@ -88,6 +88,7 @@ class FastNms(Operator):
             kernels={
                 name: Launch("fast_nms_kernel", (index, *arguments), uses_workspace=True)
                 for index, name in enumerate(FAST_NMS_KERNELS)
+                if name != "limit" or self.config.candidates_per_level
             },
             workspace_bytes=workspace_bytes,
         )

@@ -30,6 +30,10 @@ def fast_nms(
         scores = conf[:, 1:]
         finite = (np.abs(scores.sum(1)) <= FINITE_LIMIT) & (np.abs(boxes).sum(1) <= FINITE_LIMIT)
         candidates = np.flatnonzero((scores > config.score_threshold).any(1) & finite)
+    if config.candidates_per_level:
+        candidates = _best_of_levels(candidates, scores.max(1), config)
+    if config.clip_boxes:
+        boxes = boxes.clip(0, 1)
     scores, boxes = scores[candidates], boxes[candidates]
     classes = np.broadcast_to(np.arange(scores.shape[1]), scores.shape)
     if config.cross_class:
@@ -38,11 +42,20 @@ def fast_nms(
     order = np.argsort(-scores.T, axis=1, kind="stable")[:, : config.top_k]  # [C',n]
     ranked = np.take_along_axis(scores.T, order, 1)
     survives = ~(_iou_with_better(boxes[order]) > config.iou_threshold).any(1)  # [C',n]
+    if config.threshold_per_class:
+        survives &= ranked > config.score_threshold
     flat_scores, flat_order = ranked[survives], order[survives]
     flat_classes = np.take_along_axis(classes.T, order, 1)[survives]
     best = np.argsort(-flat_scores, kind="stable")[: config.output_count]
     kept = flat_order[best]
     return Kept(boxes[kept], flat_scores[best], flat_classes[best], coef[candidates[kept]])
+
+
+def _best_of_levels(candidates: IntArray, best: FloatArray, config: PostprocessConfig) -> IntArray:
+    """Of the candidates of each level those with the highest scores `best` [N], in the order of all priors."""
+    levels = np.split(candidates, np.searchsorted(candidates, np.cumsum(config.level_priors)[:-1]))
+    ranked = (level[np.argsort(-best[level], kind="stable")] for level in levels)
+    return np.sort(np.concatenate([level[: config.candidates_per_level] for level in ranked]))
 
 
 def assemble_masks(proto: FloatArray, coefs: FloatArray, boxes: FloatArray) -> FloatArray:

@@ -42,6 +42,7 @@ def measure_peak_memory(
     config: ModelConfig | None = None,
     trust: bool = False,
     plugins: Path | None = None,
+    family: str | None = None,
 ) -> MemoryUse:
     """Open `model` in a new process and run it on `images`. For what the rest is see `Predictor.open`.
 
@@ -56,6 +57,8 @@ def measure_peak_memory(
         arguments.append("--trust")
     if plugins is not None:
         arguments += ["--plugins", str(plugins.absolute())]
+    if family is not None:
+        arguments += ["--family", family]
     arguments += ["--", str(model), *map(str, images)]
     printed = run_module("yolact_deploy.benchmarks.performance.memory", arguments, f"measuring the memory of {model}")
     return MemoryUse(**json.loads(printed.strip().splitlines()[-1]))
@@ -69,10 +72,11 @@ def run_and_report(
     config: ModelConfig | None,
     trust: bool = False,
     plugins: Path | None = None,
+    family: str | None = None,
 ) -> MemoryUse:
     """Run `model` in this process, and say how much memory the process has used at most."""
     with Predictor.open(
-        model, device=device, threads=threads, config=config, trust=trust, plugins=plugins
+        model, device=device, threads=threads, config=config, trust=trust, plugins=plugins, family=family
     ) as predictor:
         for _ in range(ROUNDS):
             detections = sum(len(predictor(read_image(path))) for path in images)
@@ -106,11 +110,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--config-json", type=json.loads, help="the configuration of a checkpoint")
     parser.add_argument("--trust", action="store_true")
     parser.add_argument("--plugins", type=Path)
+    parser.add_argument("--family")
     options = parser.parse_args(arguments)
     try:
         config = None if options.config_json is None else ModelConfig.from_dict(options.config_json)
         use = run_and_report(
-            options.model, options.images, options.device, options.threads, config, options.trust, options.plugins
+            options.model,
+            options.images,
+            options.device,
+            options.threads,
+            config,
+            options.trust,
+            options.plugins,
+            options.family,
         )
     except YolactDeployError as error:
         print(f"error: {error}", file=sys.stderr)

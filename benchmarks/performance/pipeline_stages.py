@@ -30,6 +30,7 @@ REGIONS = {  # what is inside each measured region, in words
     "masks": "these masks -> boolean masks at image size, on the host",
 }
 
+ImageSize = tuple[int, ...]  # height and width of the images, px: what boxes are made relative to
 STAGE_IMAGES = 8  # whose tensors are held between two stages
 
 
@@ -158,17 +159,17 @@ class RuntimeStages:
             self.timer = by_cuda_events
             self.note += ", timed by CUDA events"
 
-    def preprocess(self, batch: np.ndarray) -> Any:
+    def preprocess(self, batch: np.ndarray) -> tuple[Any, ImageSize]:
         """See `StagedModel`."""
-        return self._runtime.preprocess(batch)
+        return self._runtime.preprocess(batch), batch.shape[1:3]
 
-    def network(self, tensor: Any) -> Any:
+    def network(self, tensor: tuple[Any, ImageSize]) -> tuple[Any, ImageSize]:
         """See `StagedModel`."""
-        return self._runtime.network(tensor)
+        return self._runtime.network(tensor[0]), tensor[1]
 
-    def postprocess(self, raw: Any) -> list[NetworkDetections]:
+    def postprocess(self, raw: tuple[Any, ImageSize]) -> list[NetworkDetections]:
         """See `StagedModel`."""
-        return self._runtime.postprocess(raw)
+        return self._runtime.postprocess(*raw)
 
 
 def by_cuda_events(call: Callable[[], object]) -> float:
@@ -207,26 +208,30 @@ class OnnxStages:
             for stage, part in zip(STAGES[:3], (parts.preprocess, parts.network, parts.postprocess), strict=True)
         ]
         self._preprocess, self._network, self._postprocess = sessions  # the first may be None
-        self._config = predictor.metadata.config
+        self._metadata = predictor.metadata
         self._source = path
 
-    def preprocess(self, batch: np.ndarray) -> dict[str, np.ndarray]:
+    def preprocess(self, batch: np.ndarray) -> tuple[dict[str, np.ndarray], ImageSize]:
         """See `StagedModel`. Tensors by name: the network's input, and what post-processing takes of the image."""
+        size = batch.shape[1:3]
         if self._preprocess is None:
-            return {NETWORK_INPUT: preprocess_numpy(batch, self._config)}
+            return {NETWORK_INPUT: preprocess_numpy(batch, self._metadata.config)}, size
         (image_input,) = self._preprocess.get_inputs()
-        return self._run(self._preprocess, {image_input.name: batch})
+        return self._run(self._preprocess, {image_input.name: batch}), size
 
-    def network(self, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def network(self, tensors: tuple[dict[str, np.ndarray], ImageSize]) -> tuple[dict[str, np.ndarray], ImageSize]:
         """See `StagedModel`."""
-        passed_on = {name: tensor for name, tensor in tensors.items() if name != NETWORK_INPUT}
-        return passed_on | self._run(self._network, {NETWORK_INPUT: tensors[NETWORK_INPUT]})
+        given, size = tensors
+        passed_on = {name: tensor for name, tensor in given.items() if name != NETWORK_INPUT}
+        return passed_on | self._run(self._network, {NETWORK_INPUT: given[NETWORK_INPUT]}), size
 
-    def postprocess(self, raw: dict[str, np.ndarray]) -> list[NetworkDetections]:
+    def postprocess(self, raw: tuple[dict[str, np.ndarray], ImageSize]) -> list[NetworkDetections]:
         """See `StagedModel`."""
-        from yolact_deploy.artifacts.outputs import split_batch
+        from yolact_deploy.artifacts.outputs import host_view, split_batch
 
-        return split_batch(self._run(self._postprocess, raw), len(raw[RAW_OUTPUTS[0]]))
+        given, size = raw
+        outputs = self._run(self._postprocess, given)
+        return split_batch(outputs, len(given[RAW_OUTPUTS[0]]), host_view(self._metadata, size))
 
     def _run(self, session: Any, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """All outputs by name."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from yolact_deploy.artifacts.tensor_names import FLOAT_IMAGE, NETWORK_INPUT, RAW_OUTPUTS
+from yolact_deploy.artifacts.tensor_names import FLOAT_IMAGE, NETWORK_INPUT, PADDED_IMAGE, RAW_OUTPUTS
 from yolact_deploy.dependencies import require
 from yolact_deploy.errors import ModelFileError
 
@@ -17,10 +17,11 @@ from yolact_deploy.errors import ModelFileError
 class GraphStages:
     """The parts of an exported graph as serialised models."""
 
-    # image -> NETWORK_INPUT, and FLOAT_IMAGE where `postprocess` takes it; None when the graph takes NETWORK_INPUT
+    # image -> NETWORK_INPUT, and FLOAT_IMAGE or PADDED_IMAGE where `postprocess` takes it; None when the graph takes
+    # NETWORK_INPUT
     preprocess: bytes | None
     network: bytes  # NETWORK_INPUT -> RAW_OUTPUTS
-    postprocess: bytes  # RAW_OUTPUTS, and of image-size masks FLOAT_IMAGE -> the graph's outputs
+    postprocess: bytes  # RAW_OUTPUTS, and where it needs the image's size such an image -> the graph's outputs
 
 
 def split_graph(path: Path) -> GraphStages:
@@ -43,11 +44,10 @@ def split_graph(path: Path) -> GraphStages:
             f"{path} cannot be cut into stages: missing tensors: {', '.join(missing)}; export it again"
         )
     extract = utils.Extractor(model).extract_model
-    image = [FLOAT_IMAGE] if FLOAT_IMAGE in named else []
+    image = [name for name in (FLOAT_IMAGE, PADDED_IMAGE) if name in named]
+    read = {name for node in extract([*RAW_OUTPUTS, *image], outputs).graph.node for name in node.input}
+    image = [name for name in image if name in read]
     postprocess = extract([*RAW_OUTPUTS, *image], outputs)
-    if not any(FLOAT_IMAGE in node.input for node in postprocess.graph.node):
-        image = []
-        postprocess = extract(list(RAW_OUTPUTS), outputs)
     has_image = NETWORK_INPUT not in inputs
     return GraphStages(
         preprocess=extract(inputs, [NETWORK_INPUT, *image]).SerializeToString() if has_image else None,

@@ -131,7 +131,8 @@ def _official(predictor: Predictor, image: Image) -> Callable[[], object]:
     def run() -> object:
         with torch.inference_mode():
             raw = runtime.network(runtime.preprocess(image[None]))
-            return reference_detections(raw, runtime.metadata.postprocess, height, width)[0]
+            resize = runtime.metadata.config.resize
+            return reference_detections(raw, runtime.metadata.postprocess, height, width, resize=resize)[0]
 
     return run
 

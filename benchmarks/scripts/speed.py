@@ -154,7 +154,8 @@ def _calls(
     def official() -> Any:
         with require("torch", "the comparison").inference_mode():
             raw = runtime.network(runtime.preprocess(image[None]))
-            return reference_detections(raw, runtime.metadata.postprocess, height, width)[0]
+            resize = runtime.metadata.config.resize
+            return reference_detections(raw, runtime.metadata.postprocess, height, width, resize=resize)[0]
 
     counts = (len(predictor(image)), len(official()))
     return [lambda: session.run(list(RAW_OUTPUTS), inputs), lambda: predictor(image), official], counts

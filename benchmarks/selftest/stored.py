@@ -96,7 +96,7 @@ def find(predictor: Predictor, image_id: int, image: Image, with_masks: bool) ->
     height, width = image.shape[:2]
     (network,) = predictor.detect([image])
     found = predictor.finish(network, height, width)
-    boxes = exact_boxes(network.boxes[: len(found)], height, width)
+    boxes = exact_boxes(network.boxes[: len(found)], predictor.view(height, width))
     picture = Picture(found.classes, found.scores, boxes, found.masks.sum((1, 2), dtype=np.int64))
     return picture, image_result(image_id, found, boxes) if with_masks else None
 

@@ -12,8 +12,9 @@ from onnx import TensorProto, helper, numpy_helper
 from yolact_deploy.artifacts.metadata import IMAGE_SIZE_MASKS, ModelMetadata
 from yolact_deploy.artifacts.operators import DOMAIN, FAST_NMS, MASK_ASSEMBLY
 from yolact_deploy.artifacts.outputs import IMAGE_INPUT
-from yolact_deploy.artifacts.tensor_names import FLOAT_IMAGE, NETWORK_INPUT
-from yolact_deploy.config.model import ModelConfig
+from yolact_deploy.artifacts.tensor_names import FLOAT_IMAGE, NETWORK_INPUT, PADDED_IMAGE
+from yolact_deploy.config.model import KEEP_ASPECT, ModelConfig
+from yolact_deploy.export.graph.aspect import SQUARE_BOXES, SQUARE_MASKS, image_boxes, image_masks, padded_image
 from yolact_deploy.export.graph.domain import DOMAIN_VERSION, OPSET, inlined
 from yolact_deploy.export.graph.fast_nms import fast_nms_attributes, fast_nms_function
 from yolact_deploy.export.graph.mask_assembly import (
@@ -43,11 +44,14 @@ def build_model(
         graph_input = helper.make_tensor_value_info(IMAGE_INPUT, TensorProto.UINT8, shape)
         nodes, initializers = _preprocess(config)
         named = [helper.make_tensor_value_info(FLOAT_IMAGE, TensorProto.FLOAT, shape)]
+        if config.resize == KEEP_ASPECT:
+            square = [batch_dim, "M", "M", 3]
+            named.append(helper.make_tensor_value_info(PADDED_IMAGE, TensorProto.FLOAT, square))
     else:
         shape = [batch_dim, 3, config.image_size, config.image_size]
         graph_input = helper.make_tensor_value_info(NETWORK_INPUT, TensorProto.FLOAT, shape)
         nodes, initializers, named = [], [], []
-    postprocess_nodes, functions = _postprocess(metadata)
+    postprocess_nodes, constants, functions = _postprocess(metadata)
     rescoring = mask_scores or onnx.GraphProto()
     graph = helper.make_graph(
         nodes=[*nodes, *network.node, *postprocess_nodes, *rescoring.node],
@@ -58,6 +62,7 @@ def build_model(
             *initializers,
             *network.initializer,
             numpy_helper.from_array(make_priors(config), "priors"),
+            *constants,
             *rescoring.initializer,
         ],
         value_info=[*named, *network.input, *network.output],  # where the graph may be cut
@@ -88,62 +93,84 @@ def with_standard_operators(model: onnx.ModelProto) -> onnx.ModelProto:
 def _preprocess(config: ModelConfig) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
     """preprocess.preprocess in nodes. Cast comes first: TensorRT takes uint8 nowhere else."""
     normalization = config.normalization
+    keeps_aspect = config.resize == KEEP_ASPECT
+    padding_nodes, padding_constants = padded_image(config) if keeps_aspect else ([], [])
     constants: dict[str, np.ndarray] = {
         "preprocess/size": np.array([config.image_size, config.image_size], np.int64),
-        "preprocess/mean": np.array(normalization.mean, np.float32).reshape(1, 3, 1, 1),
         "preprocess/std": np.array(normalization.std, np.float32).reshape(1, 3, 1, 1),
         "preprocess/rgb": np.array([2, 1, 0], np.int64),
     }
+    if not keeps_aspect:
+        constants["preprocess/mean"] = np.array(normalization.mean, np.float32).reshape(1, 3, 1, 1)
 
     def node(operator: str, inputs: list[str], output: str, **attributes: Any) -> onnx.NodeProto:
         return helper.make_node(operator, inputs, [output], name=f"preprocess/{operator}", **attributes)
 
+    resized = "preprocess/resized"
     nodes = [
         node("Cast", [IMAGE_INPUT], FLOAT_IMAGE, to=TensorProto.FLOAT),
-        node("Transpose", [FLOAT_IMAGE], "preprocess/planes", perm=[0, 3, 1, 2]),
+        *padding_nodes,
+        node("Transpose", [PADDED_IMAGE if keeps_aspect else FLOAT_IMAGE], "preprocess/planes", perm=[0, 3, 1, 2]),
         # Whole sizes, not the attribute `axes`: with that, TensorRT-RTX 1.7 refuses a dynamic batch.
         node("Shape", ["preprocess/planes"], "preprocess/batch_and_channels", start=0, end=2),
         node("Concat", ["preprocess/batch_and_channels", "preprocess/size"], "preprocess/sizes", axis=0),
         node(
             "Resize",
             ["preprocess/planes", "", "", "preprocess/sizes"],
-            "preprocess/resized",
+            resized,
             mode="linear",
             coordinate_transformation_mode="half_pixel",
         ),
-        node("Sub", ["preprocess/resized", "preprocess/mean"], "preprocess/centered"),
-        node("Div", ["preprocess/centered", "preprocess/std"], "preprocess/normalized"),
+        *([] if keeps_aspect else [node("Sub", [resized, "preprocess/mean"], "preprocess/centered")]),
+        node("Div", [resized if keeps_aspect else "preprocess/centered", "preprocess/std"], "preprocess/normalized"),
         node("Gather", ["preprocess/normalized", "preprocess/rgb"], NETWORK_INPUT, axis=1),
     ]
-    return nodes, [numpy_helper.from_array(value, name) for name, value in constants.items()]
+    initializers = [numpy_helper.from_array(value, name) for name, value in constants.items()]
+    return nodes, [*initializers, *padding_constants]
 
 
-def _postprocess(metadata: ModelMetadata) -> tuple[list[onnx.NodeProto], list[onnx.FunctionProto]]:
-    """The nodes of our domain, and the functions that say what they mean."""
+def _postprocess(
+    metadata: ModelMetadata,
+) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto], list[onnx.FunctionProto]]:
+    """The nodes of our domain and, where the network sees a padded square, those that lead back to the image; their
+    constants; the functions that say what the domain nodes mean."""
     config, postprocess = metadata.config, metadata.postprocess
+    is_square = config.resize == KEEP_ASPECT and metadata.input_kind == "image"
+    boxes = SQUARE_BOXES if is_square else "boxes"
     fast_nms = _domain_node(
         FAST_NMS,
         ["loc", "conf", "coef", "priors"],
-        ["boxes", "scores", "classes", "kept_coefs", "num_detections"],
+        [boxes, "scores", "classes", "kept_coefs", "num_detections"],
         fast_nms_attributes(postprocess),
     )
-    meaning = fast_nms_function(postprocess, config.num_priors, config.num_classes)
-    mask_inputs = ["proto", "kept_coefs", "boxes"]
-    mask_function = mask_assembly_function(config.proto_size, config.proto_size)
+    nodes, functions = _masks(metadata, ["proto", "kept_coefs", boxes], is_square)
+    back = [image_boxes("boxes")] if is_square else []
+    if is_square and metadata.mask_size == IMAGE_SIZE_MASKS:
+        back.append(image_masks("masks"))
+    return (
+        [fast_nms, *nodes, *(node for part in back for node in part[0])],
+        [constant for part in back for constant in part[1]],
+        [fast_nms_function(postprocess, config.num_priors, config.num_classes), *functions],
+    )
+
+
+def _masks(
+    metadata: ModelMetadata, inputs: list[str], is_square: bool
+) -> tuple[list[onnx.NodeProto], list[onnx.FunctionProto]]:
+    """Mask assembly of `inputs`: proto, coefs, boxes. is_square: they are of the padded square."""
+    config = metadata.config
+    function = mask_assembly_function(config.proto_size, config.proto_size)
     if metadata.mask_size != IMAGE_SIZE_MASKS:
-        masks = _domain_node(MASK_ASSEMBLY, mask_inputs, ["masks"], mask_assembly_attributes())
-        return [fast_nms, masks], [meaning, mask_function]
-    nodes = [
-        fast_nms,
-        _domain_node(MASK_ASSEMBLY, [*mask_inputs, FLOAT_IMAGE], ["masks"], image_mask_attributes()),
-    ]
+        return [_domain_node(MASK_ASSEMBLY, inputs, ["masks"], mask_assembly_attributes())], [function]
+    image, output = (PADDED_IMAGE, SQUARE_MASKS) if is_square else (FLOAT_IMAGE, "masks")
+    nodes = [_domain_node(MASK_ASSEMBLY, [*inputs, image], [output], image_mask_attributes())]
     if config.rescores_masks:
         # The net that re-scores masks wants them at prototype size, too. Plain nodes make them, because a function may
         # be found by its name alone: TensorRT for RTX 1.7 gives nodes of one name one body, silently, whatever their
         # domains and overloads are.
-        tensors = dict(zip(mask_function.input, mask_inputs, strict=True)) | {"masks": PROTOTYPE_MASKS}
-        nodes += inlined(mask_function, tensors, PROTOTYPE_MASKS)
-    return nodes, [meaning, image_mask_function(config.proto_size, config.proto_size)]
+        tensors = dict(zip(function.input, inputs, strict=True)) | {"masks": PROTOTYPE_MASKS}
+        nodes += inlined(function, tensors, PROTOTYPE_MASKS)
+    return nodes, [image_mask_function(config.proto_size, config.proto_size)]
 
 
 def _domain_node(operator: str, inputs: list[str], outputs: list[str], attributes: dict[str, Any]) -> onnx.NodeProto:

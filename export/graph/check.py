@@ -9,8 +9,8 @@ import numpy as np
 import onnx
 import torch
 
-from yolact_deploy.artifacts.onnx_file import with_outputs
-from yolact_deploy.artifacts.outputs import output_names, split_batch
+from yolact_deploy.artifacts.onnx_file import metadata_of, with_outputs
+from yolact_deploy.artifacts.outputs import host_view, output_names, split_batch
 from yolact_deploy.artifacts.tensor_names import RAW_OUTPUTS
 from yolact_deploy.config.model import PostprocessConfig
 from yolact_deploy.models.yolact import Yolact
@@ -18,6 +18,7 @@ from yolact_deploy.ops.masks import MASK_THRESHOLD, unpack_masks
 from yolact_deploy.ops.matching import match_detections
 from yolact_deploy.ops.postprocess import network_detections, upsample_masks
 from yolact_deploy.ops.preprocess import preprocess
+from yolact_deploy.ops.view import View
 from yolact_deploy.runtimes.onnxruntime import create_session
 from yolact_deploy.tolerances import EXPORT_DETECTIONS, EXPORT_MATCHED, EXPORT_RAW
 from yolact_deploy.types import FloatArray, Image, NetworkDetections, PackedMasks
@@ -54,7 +55,8 @@ def check_export(
     images = np.repeat(image[None], batch or 2, axis=0)
     tensor = preprocess(images, model.config)
     raw = model(tensor)
-    reference = network_detections(raw, postprocess, model.maskiou_net)
+    view = View.of(model.config.resize, *image.shape[:2])
+    reference = network_detections(raw, postprocess, model.maskiou_net, view)
     graph_input = exported.graph.input[0].name
     names = (*output_names(model.config), *RAW_OUTPUTS)
     outputs = _run(exported, names, images if graph_input == "image" else tensor.numpy())
@@ -63,13 +65,13 @@ def check_export(
         expected = getattr(raw, name).numpy()
         differences[name] = float(np.abs(outputs[name] - expected).max())
         tolerances[name] = EXPORT_RAW * float(np.abs(expected).max())
-    found = split_batch(outputs, len(images))
+    found = split_batch(outputs, len(images), host_view(metadata_of(exported, "the exported graph"), image.shape[:2]))
     pairs = [match_detections(a.classes, a.boxes, b.classes, b.boxes) for a, b in zip(reference, found, strict=True)]
     for name, tolerance in EXPORT_DETECTIONS.items():
         if name not in output_names(model.config):
             continue
         differences[name] = max(
-            _largest_difference(*both, name, image.shape[:2]) for both in zip(reference, found, pairs, strict=True)
+            _largest_difference(*both, name, view) for both in zip(reference, found, pairs, strict=True)
         )
         tolerances[name] = tolerance
     return ExportCheck(
@@ -82,20 +84,21 @@ def check_export(
 
 
 def _largest_difference(
-    reference: NetworkDetections, found: NetworkDetections, pairs: Any, name: str, image_size: tuple[int, ...]
+    reference: NetworkDetections, found: NetworkDetections, pairs: Any, name: str, view: View
 ) -> float:
     if len(pairs) == 0:
         return 0.0
     expected, actual = getattr(reference, name)[pairs[:, 0]], getattr(found, name)[pairs[:, 1]]
     if isinstance(actual, PackedMasks):
-        return _largest_bit_difference(expected, actual, *image_size)
+        return _largest_bit_difference(expected, actual, view)
     return float(np.abs(expected - actual).max())
 
 
-def _largest_bit_difference(expected: FloatArray, actual: PackedMasks, height: int, width: int) -> float:
+def _largest_bit_difference(expected: FloatArray, actual: PackedMasks, view: View) -> float:
     """How far from the threshold the upsampled masks `expected` [n,Hp,Wp] are where `actual` says otherwise."""
-    upsampled = upsample_masks(torch.from_numpy(expected), height, width).numpy()
-    differs = (upsampled > MASK_THRESHOLD) != unpack_masks(actual, height, width)
+    seen = upsample_masks(torch.from_numpy(expected), *view.seen).numpy()
+    upsampled = seen[:, : view.height, : view.width]
+    differs = (upsampled > MASK_THRESHOLD) != unpack_masks(actual, view.height, view.width)
     return float(np.abs(upsampled[differs] - MASK_THRESHOLD).max(initial=0.0))
 
 

@@ -12,11 +12,11 @@ import onnx
 
 from yolact_deploy.artifacts.operators import FAST_NMS
 from yolact_deploy.config.model import PostprocessConfig
+from yolact_deploy.export.graph.decoding import CONSTANTS, decoded
 from yolact_deploy.export.graph.domain import PLUGIN_ATTRIBUTES, parse_function
+from yolact_deploy.export.graph.levels import best_of_levels
 from yolact_deploy.export.graph.overlap import worst_overlap
-from yolact_deploy.ops.boxes import CENTER_VARIANCE, FINITE_LIMIT, MIN_AREA, SIZE_VARIANCE
 
-_DROPPED = -1.0  # score of what is no detection; real ones are probabilities, 0 and more
 # Hardly any picture has more candidates, and the work per class grows with the number of priors that are looked at.
 FEW = 1024
 
@@ -29,21 +29,33 @@ def fast_nms_attributes(config: PostprocessConfig) -> dict[str, Any]:
         "top_k": config.top_k,
         "max_detections": config.max_detections,
         "cross_class": int(config.cross_class),
+        **_added_attributes(config),
         **PLUGIN_ATTRIBUTES,
     }
+
+
+def _added_attributes(config: PostprocessConfig) -> dict[str, Any]:
+    """Those of rules that the official code does not have, only where they are used: plugins of before do not know
+    them."""
+    added: dict[str, Any] = {name: 1 for name in ("clip_boxes", "threshold_per_class") if getattr(config, name)}
+    if config.candidates_per_level:
+        added |= {"candidates_per_level": config.candidates_per_level, "level_priors": list(config.level_priors)}
+    return added
 
 
 def fast_nms_function(config: PostprocessConfig, num_priors: int, num_classes: int) -> onnx.FunctionProto:
     """`YolactFastNMS`: loc [B,N,4], conf [B,N,1+C], coef [B,N,K], priors [N,4] -> boxes [B,D,4], scores [B,D],
     classes [B,D] int32, coefs [B,D,K], num_detections [B] int32; rows past num_detections are zero."""
+    config.check_levels(num_priors)
     rows = 1 if config.cross_class else num_classes
-    best_first = _ranking(config)
+    ranking = _ranking(config)
     everything = _all_candidates(config) + _detections(config, num_priors, rows)
     if num_priors > FEW:
+        few_limit = min(FEW, config.candidates_per_level or FEW)  # so many in all are not too many in any level
         outputs = _results_of_branch(config)
         few = _few_candidates(config) + _detections(config, FEW, rows, is_few=True)
         everything = f"""
-  few_limit = Constant<value = int32 {{{FEW}}}>()
+  few_limit = Constant<value = int32 {{{few_limit}}}>()
   are_candidates = Cast<to: int = {onnx.TensorProto.INT32}>(is_candidate)
   candidate_counts = ReduceSum<keepdims: int = 0>(are_candidates, axis1)
   most_candidates = ReduceMax<keepdims: int = 0>(candidate_counts)
@@ -53,7 +65,8 @@ def fast_nms_function(config: PostprocessConfig, num_priors: int, num_classes: i
       else_branch: graph = every () => ({outputs}) {{ {_in_branch(everything)} }}
   >
 """
-    body = "\n".join((_CONSTANTS, _decode("x", "w"), _decode("y", "h"), best_first, everything))
+    boxes = (decoded("x", "w", config.clip_boxes), decoded("y", "h", config.clip_boxes))
+    body = "\n".join((CONSTANTS, *boxes, ranking, everything))
     attributes = ", ".join(fast_nms_attributes(config))
     signature = f"<{attributes}> (loc, conf, coef, priors) => (boxes, scores, classes, coefs, num_detections)"
     return parse_function(FAST_NMS, signature, body)
@@ -87,45 +100,6 @@ def _in_branch(body: str) -> str:
     return body
 
 
-_CONSTANTS = f"""
-  axis1 = Constant<value = int64[1] {{1}}>()
-  axis2 = Constant<value = int64[1] {{2}}>()
-  axis3 = Constant<value = int64[1] {{3}}>()
-  zero = Constant<value = float {{0.0}}>()
-  two = Constant<value = float {{2.0}}>()
-  center_variance = Constant<value = float {{{CENTER_VARIANCE}}}>()
-  size_variance = Constant<value = float {{{SIZE_VARIANCE}}}>()
-  finite_limit = Constant<value = float {{{FINITE_LIMIT:.1f}}}>()
-  min_area = Constant<value = float {{{MIN_AREA!r}}}>()
-  dropped = Constant<value = float {{{_DROPPED}}}>()
-  loc_columns_x, loc_columns_y, loc_columns_w, loc_columns_h = Split<axis: int = 2, num_outputs: int = 4>(loc)
-  prior_columns_x, prior_columns_y, prior_columns_w, prior_columns_h =
-      Split<axis: int = 1, num_outputs: int = 4>(priors)
-"""
-
-
-def _decode(axis: str, size: str) -> str:
-    """boxes.decode along one axis, in its order of operations: {axis}1, {axis}2 [B,N]."""
-    return f"""
-  loc_{axis} = Squeeze(loc_columns_{axis}, axis2)
-  loc_{size} = Squeeze(loc_columns_{size}, axis2)
-  prior_{axis} = Squeeze(prior_columns_{axis}, axis1)
-  prior_{size} = Squeeze(prior_columns_{size}, axis1)
-  step_{axis} = Mul(loc_{axis}, center_variance)
-  shift_{axis} = Mul(step_{axis}, prior_{size})
-  center_{axis} = Add(prior_{axis}, shift_{axis})
-  log_{size} = Mul(loc_{size}, size_variance)
-  factor_{size} = Exp(log_{size})
-  extent_{size} = Mul(prior_{size}, factor_{size})
-  half_{size} = Div(extent_{size}, two)
-  {axis}1 = Sub(center_{axis}, half_{size})
-  {axis}2 = Add(extent_{size}, {axis}1)
-  abs_{axis}1 = Abs({axis}1)
-  abs_{axis}2 = Abs({axis}2)
-  reach_{axis} = Add(abs_{axis}1, abs_{axis}2)
-"""
-
-
 def _ranking(config: PostprocessConfig) -> str:
     """Which priors are candidates, and what they are ranked by: is_candidate, best_candidate_score [B,N].
 
@@ -152,13 +126,21 @@ def _ranking(config: PostprocessConfig) -> str:
 
 def _all_candidates(config: PostprocessConfig) -> str:
     """Scores by class with dropped priors marked: candidate_scores [B,C',N]."""
+    is_limited = config.candidates_per_level > 0
+    best = best_of_levels(config) if is_limited else ""
+    is_kept = "is_kept_candidate" if is_limited else "is_candidate"
+    if config.cross_class and is_limited:
+        return f"""{best}
+  best_kept_score = Where({is_kept}, best_candidate_score, dropped)
+  candidate_scores = Unsqueeze(best_kept_score, axis1)
+"""
     if config.cross_class:
         return """
   candidate_scores = Unsqueeze(best_candidate_score, axis1)
 """
-    return """
+    return f"""{best}
   class_scores = Transpose<perm: ints = [0, 2, 1]>(class_columns)
-  is_candidate_row = Unsqueeze(is_candidate, axis1)
+  is_candidate_row = Unsqueeze({is_kept}, axis1)
   candidate_scores = Where(is_candidate_row, class_scores, dropped)
 """
 
@@ -226,10 +208,15 @@ def _best_of_all(config: PostprocessConfig, total: int, candidates: int) -> str:
   row_priors_padded = Pad(row_priors, padding, zero_index)
 """
     suffix = "_padded" if pad else ""
+    survives = "  survives = LessOrEqual(overlap, iou_threshold)"
+    if config.threshold_per_class:
+        survives = """  is_apart = LessOrEqual(overlap, iou_threshold)
+  is_above_itself = Greater(row_scores, score_threshold)
+  survives = And(is_apart, is_above_itself)"""
     return f"""
   iou_threshold = Constant<value = float {{{config.iou_threshold!r}}}>()
   output_count = Constant<value = int64[1] {{{count}}}>()
-  survives = LessOrEqual(overlap, iou_threshold)
+{survives}
   survivor_scores = Where(survives, row_scores, dropped)
   survivor_scores_flat = Reshape(survivor_scores, flat_shape)
 {pad}

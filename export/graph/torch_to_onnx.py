@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from yolact_deploy._version import __version__
 from yolact_deploy.artifacts.metadata import (
@@ -35,12 +35,14 @@ class ExportOptions:
 
     output: Path
     config: ModelConfig | None = None  # None: found from the checkpoint
+    family: str | None = None  # the code that wrote the checkpoint; None: found from its tensors
     num_classes: int | None = None  # None: from the checkpoint
     class_names: tuple[str, ...] | None = None  # None: the configuration's
     input_kind: str = "image"  # one of metadata.INPUT_KINDS
     mask_size: str = PROTOTYPE_SIZE_MASKS  # one of metadata.MASK_SIZES
     batch: int | None = 1  # None: dynamic
-    postprocess: PostprocessConfig = field(default_factory=PostprocessConfig)
+    postprocess: PostprocessConfig | None = None  # None: the rules of the checkpoint's family
+    rules: Mapping[str, Any] = field(default_factory=dict)  # fields of PostprocessConfig to change in these rules
     thresholds: GivenThresholds | None = None  # lowest scores by class name, for whoever runs the file
     deform_conv: str = "gridsample"  # one of deform_conv.FORM_CHOICES; matters to YOLACT++ alone
     inline: bool = False  # standard operators only, no domain nodes and no functions
@@ -93,7 +95,7 @@ def export_onnx(weights: Path, options: ExportOptions, tell: Tell = lambda text:
     options = replace(options, deform_conv=chosen_form(options.deform_conv))
     image = read_image(options.check_image) if options.check_image is not None else sample_image()
     tell(f"reading {weights}")
-    checkpoint = read_checkpoint(weights, options.config, options.num_classes, options.class_names)
+    checkpoint = read_checkpoint(weights, options.config, options.num_classes, options.class_names, options.family)
     return _export(checkpoint, options, output, image, tell)
 
 
@@ -104,9 +106,10 @@ def _export(checkpoint: Checkpoint, options: ExportOptions, output: Path, image:
     from yolact_deploy.export.graph.network import export_network
 
     config, batch = checkpoint.config, options.batch
+    postprocess = replace(options.postprocess or checkpoint.postprocess, **options.rules).for_model(config)
     metadata = ModelMetadata(
         config=config,
-        postprocess=options.postprocess,
+        postprocess=postprocess,
         input_kind=options.input_kind,
         precision="fp32",
         checkpoint_name=checkpoint.path.name,
@@ -121,13 +124,13 @@ def _export(checkpoint: Checkpoint, options: ExportOptions, output: Path, image:
     mask_scores = None
     if model.maskiou_net is not None:
         masks = PROTOTYPE_MASKS if metadata.mask_size == IMAGE_SIZE_MASKS else "masks"
-        mask_scores = export_mask_scores(model.maskiou_net, config, options.postprocess, batch, masks)
+        mask_scores = export_mask_scores(model.maskiou_net, config, postprocess, batch, masks)
     exported = build_model(network, metadata, batch, mask_scores)
     if options.inline:
         exported = with_standard_operators(exported)
         warn_assumed("standard operators only: TensorRT plugins have nothing to attach to in this file")
     tell("checking that ONNX Runtime finds what PyTorch finds")
-    check = check_export(model, exported, options.postprocess, image, batch)
+    check = check_export(model, exported, postprocess, image, batch)
     path = output if check.passed else output.with_name(f"{output.stem}.failed-check{output.suffix}")
     write_bytes(path, exported.SerializeToString())
     return ExportResult(path, metadata, check)

@@ -22,6 +22,7 @@ FP32_OPERATORS = {  # operator -> why all of its inputs and outputs stay float32
     "before it as after it, and the coefficients are not rounded once more",
     "GridSample": "takes sampling positions, see FP32_ANCESTRY; TensorRT wants input and grid of one type",
     "DeformConv": "the same positions inside one operator; ONNX wants all of its inputs of one type",
+    "LayerNormalization": "sums the squares of all channels, which may pass 65504",
     "Cast": "says its type itself",
 }
 

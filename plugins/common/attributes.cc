@@ -53,6 +53,25 @@ bool Attributes::read(char const* name, int32_t* value) const noexcept {
     return read(name, nvinfer1::PluginFieldType::kINT32, "integer", value);
 }
 
+bool Attributes::read_optional(char const* name, int32_t* value) const noexcept {
+    return find(name) == nullptr || read(name, value);
+}
+
+bool Attributes::read_list(char const* name, int32_t* values, int32_t most, int32_t* count) const noexcept {
+    nvinfer1::PluginField const* field = find(name);
+    *count = 0;
+    if (field == nullptr) return true;
+    bool const fits = field->type == nvinfer1::PluginFieldType::kINT32 && field->data != nullptr &&
+        field->length >= 1 && field->length <= most;
+    if (!fits) {
+        log_error(op_, "the attribute %s has to be 1 to %d integers", name, static_cast<int>(most));
+        return false;
+    }
+    *count = field->length;
+    std::memcpy(values, field->data, static_cast<size_t>(field->length) * sizeof(int32_t));
+    return true;
+}
+
 bool Attributes::read_choice(
     char const* name, std::initializer_list<char const*> texts, int32_t* index) const noexcept {
     *index = 0;

@@ -16,6 +16,12 @@ public:
     bool read(char const* name, float* value) const noexcept;
     bool read(char const* name, int32_t* value) const noexcept;
 
+    // The same of an attribute that may be left out: `value` then stays as it is.
+    bool read_optional(char const* name, int32_t* value) const noexcept;
+
+    // Up to `most` integers and how many; none when there is no such attribute. False, after a message, for others.
+    bool read_list(char const* name, int32_t* values, int32_t most, int32_t* count) const noexcept;
+
     // Which of the texts an attribute holds, the first one when there is no such attribute; false, after a message, for
     // any other text or type.
     bool read_choice(char const* name, std::initializer_list<char const*> texts, int32_t* index) const noexcept;

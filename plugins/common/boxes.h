@@ -13,7 +13,7 @@ constexpr float kFiniteLimit = 1e18F;
 constexpr float kMinArea = 1.17549435e-38F;  // the smallest normal number: two boxes without area have the IoU 0
 
 struct alignas(16) Box {  // read and written at once
-    float x1, y1, x2, y2;  // relative to the image, not clipped
+    float x1, y1, x2, y2;  // relative to the image
 };
 
 // loc and prior: 4 numbers each; prior: cx cy w h.
@@ -28,6 +28,12 @@ YOLACT_DEVICE Box decode(float const* loc, float const* prior) {
 // False for a NaN.
 YOLACT_DEVICE bool is_finite(Box const& box) {
     return fabsf(box.x1) + fabsf(box.y1) + fabsf(box.x2) + fabsf(box.y2) <= kFiniteLimit;
+}
+
+// Within the image.
+YOLACT_DEVICE Box clipped(Box const& box) {
+    auto hold = [](float value) { return fminf(fmaxf(value, 0.0F), 1.0F); };
+    return {hold(box.x1), hold(box.y1), hold(box.x2), hold(box.y2)};
 }
 
 YOLACT_DEVICE float area(Box const& box) {

@@ -32,6 +32,15 @@ FastNmsArguments<T> arguments_of(
         tensors.num_detections};
 }
 
+struct Candidate {
+    float score;
+    int prior;  // may be marked
+};
+
+// A prior that does not take part after all, as one negative number.
+YOLACT_DEVICE int marked(int prior) { return ~prior; }
+YOLACT_DEVICE bool is_marked(int prior) { return prior < 0; }
+
 // A key orders detections: larger is better. Score first, then the lower class, then the lower prior. No two are equal,
 // and none is zero.
 constexpr int kPriorBits = 16;

@@ -93,7 +93,7 @@ YOLACT_DEVICE bool admit(FastNmsArguments<T> const& a, int image, int prior, Fil
     }
     Box const box = decode(loc, anchor);
     if (!is_finite(box)) return false;
-    a.work.prior_boxes[index] = box;
+    a.work.prior_boxes[index] = a.settings.clip_boxes ? clipped(box) : box;
     if (a.settings.cross_class) a.work.prior_classes[index] = scores.best_class;
     return true;
 }
@@ -140,6 +140,8 @@ YOLACT_DEVICE void filter_candidates(Block& block, FastNmsArguments<T> const& a)
     size_t const priors = static_cast<size_t>(a.sizes.priors);
     int const lists = a.work.lists;
     int32_t* candidates = a.work.candidates + static_cast<size_t>(image) * priors;
+    float* best_scores =
+        a.work.best_scores == nullptr ? nullptr : a.work.best_scores + static_cast<size_t>(image) * priors;
     float* lists_of_scores = a.work.scores + static_cast<size_t>(image) * static_cast<size_t>(lists) * priors;
     block.each(count * lists, [&](int i) {
         int const list = i / count;
@@ -148,7 +150,10 @@ YOLACT_DEVICE void filter_candidates(Block& block, FastNmsArguments<T> const& a)
         size_t const target = static_cast<size_t>(shared.base + k);
         lists_of_scores[static_cast<size_t>(list) * priors + target] =
             a.settings.cross_class ? shared.parts[prior].best : to_float(scores[prior * plan.stride + 1 + list]);
-        if (list == 0) candidates[target] = first + prior;
+        if (list == 0) {
+            candidates[target] = first + prior;
+            if (best_scores != nullptr) best_scores[target] = shared.parts[prior].best;
+        }
     });
 }
 

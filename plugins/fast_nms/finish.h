@@ -1,4 +1,4 @@
-// Kernel 3 of YolactFastNMS: a block an image writes the best survivors of all classes, and zeros after them.
+// Kernel 4 of YolactFastNMS: a block an image writes the best survivors of all classes, and zeros after them.
 #pragma once
 
 #include "../common/boxes.h"

@@ -16,6 +16,12 @@ __global__ void __launch_bounds__(kFilterThreads) filter_kernel(FastNmsArguments
 }
 
 template <class T>
+__global__ void __launch_bounds__(kLimitThreads, kBlocksAtOnce) limit_kernel(FastNmsArguments<T> const arguments) {
+    Block block(shared_memory);
+    limit_levels(block, arguments);
+}
+
+template <class T>
 __global__ void __launch_bounds__(kSuppressThreads, kBlocksAtOnce)
     suppress_kernel(FastNmsArguments<T> const arguments) {
     Block block(shared_memory);
@@ -45,6 +51,7 @@ cudaError_t launch(FastNmsKernel kernel, FastNmsSizes const& sizes, FastNmsSetti
             filter_kernel<T><<<grid, threads, shared_bytes, stream>>>(arguments);
             break;
         }
+        case FastNmsKernel::kLimit: limit_kernel<T><<<grid, threads, shared_bytes, stream>>>(arguments); break;
         case FastNmsKernel::kSuppress: suppress_kernel<T><<<grid, threads, shared_bytes, stream>>>(arguments); break;
         case FastNmsKernel::kFinish: finish_kernel<T><<<grid, threads, shared_bytes, stream>>>(arguments); break;
     }
@@ -55,8 +62,8 @@ cudaError_t launch(FastNmsKernel kernel, FastNmsSizes const& sizes, FastNmsSetti
 
 cudaError_t launch_fast_nms_kernel(FastNmsKernel kernel, ElementType type, FastNmsSizes const& sizes,
     FastNmsSettings const& settings, FastNmsTensors const& tensors, void* workspace, cudaStream_t stream) {
-    if (out_of_range(sizes) || out_of_range(settings)) return cudaErrorInvalidValue;
-    if (sizes.batch == 0) return cudaSuccess;
+    if (!is_possible(sizes, settings)) return cudaErrorInvalidValue;
+    if (sizes.batch == 0 || !is_needed(kernel, settings)) return cudaSuccess;
     return type == ElementType::kHalf ? launch<Half>(kernel, sizes, settings, tensors, workspace, stream)
                                       : launch<float>(kernel, sizes, settings, tensors, workspace, stream);
 }

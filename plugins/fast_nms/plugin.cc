@@ -29,6 +29,10 @@ nvinfer1::PluginFieldCollection const* FastNmsPlugin::fields() noexcept {
         {"top_k", nullptr, PluginFieldType::kINT32, 1},
         {"max_detections", nullptr, PluginFieldType::kINT32, 1},
         {"cross_class", nullptr, PluginFieldType::kINT32, 1},
+        {"clip_boxes", nullptr, PluginFieldType::kINT32, 1},
+        {"threshold_per_class", nullptr, PluginFieldType::kINT32, 1},
+        {"candidates_per_level", nullptr, PluginFieldType::kINT32, 1},
+        {"level_priors", nullptr, PluginFieldType::kINT32, kMaxLevels},
     };
     static nvinfer1::PluginFieldCollection const collection{kFieldCount, fields};
     return &collection;
@@ -36,12 +40,17 @@ nvinfer1::PluginFieldCollection const* FastNmsPlugin::fields() noexcept {
 
 nvinfer1::IPluginV3* FastNmsPlugin::create(Attributes const& attributes) noexcept {
     FastNmsSettings settings{};
-    bool const is_read = attributes.has_only(
-                             {"score_threshold", "iou_threshold", "top_k", "max_detections", "cross_class"}) &&
+    bool const is_read =
+        attributes.has_only({"score_threshold", "iou_threshold", "top_k", "max_detections", "cross_class", "clip_boxes",
+            "threshold_per_class", "candidates_per_level", "level_priors"}) &&
         attributes.read("score_threshold", &settings.score_threshold) &&
         attributes.read("iou_threshold", &settings.iou_threshold) && attributes.read("top_k", &settings.top_k) &&
         attributes.read("max_detections", &settings.max_detections) &&
-        attributes.read("cross_class", &settings.cross_class);
+        attributes.read("cross_class", &settings.cross_class) &&
+        attributes.read_optional("clip_boxes", &settings.clip_boxes) &&
+        attributes.read_optional("threshold_per_class", &settings.threshold_per_class) &&
+        attributes.read_optional("candidates_per_level", &settings.candidates_per_level) &&
+        attributes.read_list("level_priors", settings.level_priors, kMaxLevels, &settings.levels);
     if (!is_read) return nullptr;
     if (char const* problem = out_of_range(settings)) {
         log_error(kName, "the attribute %s", problem);
@@ -58,8 +67,12 @@ FastNmsPlugin::FastNmsPlugin(FastNmsSettings const& settings) noexcept
           {"top_k", &settings_.top_k, PluginFieldType::kINT32, 1},
           {"max_detections", &settings_.max_detections, PluginFieldType::kINT32, 1},
           {"cross_class", &settings_.cross_class, PluginFieldType::kINT32, 1},
+          {"clip_boxes", &settings_.clip_boxes, PluginFieldType::kINT32, 1},
+          {"threshold_per_class", &settings_.threshold_per_class, PluginFieldType::kINT32, 1},
+          {"candidates_per_level", &settings_.candidates_per_level, PluginFieldType::kINT32, 1},
+          {"level_priors", settings_.level_priors, PluginFieldType::kINT32, settings_.levels},
       },
-      serialized_{kFieldCount, serialized_fields_} {}
+      serialized_{settings_.levels > 0 ? kFieldCount : kFieldCount - 1, serialized_fields_} {}
 
 nvinfer1::IPluginV3* FastNmsPlugin::clone() noexcept { return new (std::nothrow) FastNmsPlugin(settings_); }
 
@@ -123,7 +136,11 @@ bool FastNmsPlugin::accepts_shapes(Dims const* inputs) const noexcept {
         !agree(kName, "the coordinates of priors and of a box", priors.d[1], 4)) {
         return false;
     }
-    return is_in_range(kName, out_of_range(sizes_of(conf, coef)));
+    FastNmsSizes const sizes = sizes_of(conf, coef);
+    if (!is_in_range(kName, out_of_range(sizes))) return false;
+    if (has_levels_of(settings_, sizes)) return true;
+    log_error(kName, "the attribute level_priors does not add up to the %d priors", static_cast<int>(sizes.priors));
+    return false;
 }
 
 size_t FastNmsPlugin::getWorkspaceSize(nvinfer1::DynamicPluginTensorDesc const* in, int32_t,

@@ -35,7 +35,7 @@ protected:
         void const* const* inputs, void* const* outputs, void* workspace, cudaStream_t stream) const noexcept override;
 
 private:
-    static constexpr int32_t kFieldCount = 5;
+    static constexpr int32_t kFieldCount = 9;
 
     FastNmsSettings settings_;
     nvinfer1::PluginField serialized_fields_[kFieldCount];  // point into settings_

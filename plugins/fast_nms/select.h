@@ -93,15 +93,21 @@ YOLACT_DEVICE Found find_bin(Block& block, SelectShared& shared, int wanted) {
     return narrow<kFan>(block, shared.bins, found, wanted, shared.found);
 }
 
-// Collect, unsorted, the n best of `count` > kSortedKeys keys and perhaps some more; returns how many.
+struct Bound {
+    std::uint64_t lowest;
+    int count;  // keys that are not below it
+};
+
+// A bound that the n best of `count` > `most` keys reach, and no more than `most` keys in all. n <= most. Keys of zero
+// count for nothing; there are more than n others, which are unique.
 template <class Load, class KeyOf>
-YOLACT_DEVICE int collect_best(Block& block, Load load, KeyOf key_of, int count, int n, SelectShared& shared) {
-    int const limit = n <= kFewKeys ? kFewKeys : kSortedKeys;
+YOLACT_DEVICE Bound bound_of_best(
+    Block& block, Load load, KeyOf key_of, int count, int n, int most, SelectShared& shared) {
     std::uint64_t prefix = 0;  // the digits found so far
     int shift = 64;            // where they end
     int wanted = n;            // rank, among the keys with this prefix, of the last one that is wanted
     int collected = count;
-    while (collected > limit) {  // ends at the latest with the last digit: keys are unique and n <= limit
+    while (collected > most) {  // ends at the latest with the last digit: keys are unique and n <= most
         int const width = smaller(kDigitBits, shift);
         int const next = shift - width;
         std::uint64_t const mask = (1ULL << width) - 1;
@@ -119,12 +125,19 @@ YOLACT_DEVICE int collect_best(Block& block, Load load, KeyOf key_of, int count,
         wanted -= found.above;
         collected = n - wanted + found.inside;
     }
-    std::uint64_t const lowest = prefix << shift;
+    return {prefix << shift, collected};
+}
+
+// Collect, unsorted, the n best of `count` > kSortedKeys keys and perhaps some more; returns how many.
+template <class Load, class KeyOf>
+YOLACT_DEVICE int collect_best(Block& block, Load load, KeyOf key_of, int count, int n, SelectShared& shared) {
+    int const most = n <= kFewKeys ? kFewKeys : kSortedKeys;
+    Bound const bound = bound_of_best(block, load, key_of, count, n, most, shared);
     block.template each_loaded<kInFlight>(count, load, [&](int, auto const& loaded) {
         std::uint64_t const key = key_of(loaded);
-        if (key >= lowest) shared.keys[atomic_add(&shared.count, 1)] = key;
+        if (key >= bound.lowest) shared.keys[atomic_add(&shared.count, 1)] = key;
     });
-    return collected;
+    return bound.count;
 }
 
 // shared.keys[0 .. result): the `wanted` largest of key_of(load(0 .. count)), largest first. wanted <= kSortedKeys.

@@ -1,4 +1,4 @@
-// Kernel 2 of YolactFastNMS: a block a class (cross-class: one block) takes the top_k best candidates and drops those
+// Kernel 3 of YolactFastNMS: a block a class (cross-class: one block) takes the top_k best candidates and drops those
 // that overlap a better one, whether that one falls itself or not (Bolya et al. 2019, section 4).
 #pragma once
 
@@ -9,11 +9,6 @@
 namespace yolact {
 
 constexpr int kSuppressThreads = 512;
-
-struct Candidate {
-    float score;
-    int prior;
-};
 
 struct SuppressShared {
     SelectShared select;
@@ -43,9 +38,9 @@ YOLACT_DEVICE void load_boxes(Block& block, Box const* prior_boxes, int n, Suppr
     });
 }
 
-// Compare each rank with all better ones. A thread has the ranks i and n-1-i, which together have n-1 better ones, so
+// Compare each rank with all better ones; one whose score is not above `least` falls in any case. A thread has the ranks i and n-1-i, which together have n-1 better ones, so
 // that none works longer than the others; where there are threads to spare, several share such a pair.
-YOLACT_DEVICE void mark_fallen(Block& block, int n, float iou, SuppressShared& shared) {
+YOLACT_DEVICE void mark_fallen(Block& block, int n, float iou, float least, SuppressShared& shared) {
     IouThreshold const threshold = iou_threshold(iou);
     int const pairs = divided_up(n, 2);
     int const parts = larger(block.threads() / pairs, 1);
@@ -56,8 +51,8 @@ YOLACT_DEVICE void mark_fallen(Block& block, int n, float iou, SuppressShared& s
         Box const low_box = shared.boxes[low];
         float const high_area = shared.area[high];
         float const low_area = shared.area[low];
-        int high_falls = 0;
-        int low_falls = 0;
+        int high_falls = !(score_of(shared.select.keys[high]) > least);
+        int low_falls = !(score_of(shared.select.keys[low]) > least);
         for (int better = i / pairs; better < low; better += parts) {
             Box const box = shared.boxes[better];
             float const box_area = shared.area[better];
@@ -84,10 +79,13 @@ YOLACT_DEVICE void suppress_overlapping(Block& block, FastNmsArguments<T> const&
         static_cast<size_t>(image * a.work.lists + list) * static_cast<size_t>(a.sizes.priors);
     auto load = [&](int i) { return Candidate{scores[i], candidates[i]}; };
     // Across classes an equal score goes to the lower prior, whatever its class.
-    auto key_of = [&](Candidate const& c) { return make_key(c.score, list, c.prior); };
+    auto key_of = [&](Candidate const& c) {
+        return is_marked(c.prior) ? make_key(-INFINITY, list, marked(c.prior)) : make_key(c.score, list, c.prior);
+    };
     int const n = select_best(block, load, key_of, count, a.settings.top_k, shared.select);
     load_boxes(block, a.work.prior_boxes + first, n, shared);
-    mark_fallen(block, n, a.settings.iou_threshold, shared);
+    float const least = a.settings.threshold_per_class ? a.settings.score_threshold : -INFINITY;  // of marked ones
+    mark_fallen(block, n, a.settings.iou_threshold, least, shared);
     int const limit = a.work.limit;
     block.each(1, [&](int) { shared.base = atomic_add(counters + 1, smaller(shared.kept_before(n), limit)); });
     std::uint64_t* survivors = a.work.survivors + static_cast<size_t>(image) * a.work.survivors_per_image;

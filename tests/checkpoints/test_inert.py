@@ -39,7 +39,7 @@ def training_file(path: Path, buffer_class: type, state: object) -> Path:
 
 
 def test_the_weights_of_a_training_checkpoint_are_read(tmp_path: Path, buffer_class: type) -> None:
-    tensors, _ = read_tensors(training_file(tmp_path / "epoch_1.pth", buffer_class, None))
+    tensors = read_tensors(training_file(tmp_path / "epoch_1.pth", buffer_class, None)).tensors
     assert set(tensors) == set(WEIGHTS)
     for key, tensor in tensors.items():
         torch.testing.assert_close(tensor, WEIGHTS[key], rtol=0, atol=0)
@@ -58,7 +58,7 @@ class _Calls:
 def test_getattr_of_a_file_is_not_the_real_one(tmp_path: Path, buffer_class: type) -> None:
     """The real one would raise, as an OrderedDict has no such attribute."""
     state = _Calls(getattr, collections.OrderedDict(), "absent")
-    assert set(read_tensors(training_file(tmp_path / "x.pth", buffer_class, state))[0]) == set(WEIGHTS)
+    assert set(read_tensors(training_file(tmp_path / "x.pth", buffer_class, state)).tensors) == set(WEIGHTS)
 
 
 @pytest.mark.parametrize("function", [os.system, eval, exec])

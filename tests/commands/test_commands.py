@@ -80,7 +80,8 @@ def test_export_takes_its_options(capsys: Captured, tmp_path: Path) -> None:
     assert metadata["config"]["class_names"] == list("abcdef")
     assert metadata["input_kind"] == "tensor"
     assert metadata["postprocess"] == {
-        "score_threshold": 0.2, "iou_threshold": 0.4, "top_k": 50, "max_detections": 20, "cross_class": False
+        "score_threshold": 0.2, "iou_threshold": 0.4, "top_k": 50, "max_detections": 20, "cross_class": False,
+        "clip_boxes": False, "threshold_per_class": False, "candidates_per_level": 0, "level_priors": [],
     }  # fmt: skip
 
 

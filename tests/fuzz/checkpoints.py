@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import warnings
 import zipfile
 from collections.abc import Callable
@@ -11,6 +12,8 @@ from typing import Any
 import torch
 from hypothesis import strategies as st
 
+from tests.checkpoints.families.mmdetection_files import TEXT, mmdetection_tensors
+from tests.checkpoints.families.test_yolact_edge import edge_keys
 from tests.conftest import seeded_state_dict
 from tests.fuzz.mutations import HARD_TEXTS, HARD_VALUES, damaged
 from yolact_deploy.config.model import BackboneConfig, ModelConfig
@@ -88,13 +91,33 @@ KEYS = (
     "backbone.layers.0.0.bias",
     "maskiou_net.maskiou_net.0.weight",
     "maskiou_net.maskiou_net.99.weight",
+    "bbox_head.conv_coeff.weight",
+    "bbox_head.head_convs.1.conv.weight",
+    "neck.fpn_convs.99.conv.weight",
+    "ema_x",
+    "fpn_phase_1.lat_layers.0.weight",
+    "fpn_phase_2.x",
+    "flow_net.conv1.0.weight",
+    "spa.0.weight",
+)
+# The configuration in an mmdetection file.
+TEXTS = (
+    TEXT,
+    TEXT,
+    "",
+    "model = dict(",
+    "model = " + "[" * 3000,
+    "model = dict(" * 90 + ")" * 90,
+    "x" * (1 << 21),
+    TEXT[:400],
 )
 
 
 @st.composite
 def checkpoint_files(draw: st.DrawFn) -> bytes:
     """Bytes of a .pth file that is almost right."""
-    state: dict[str, Any] = dict(_STATE)
+    family = draw(st.sampled_from(sorted(_STATES)))
+    state: dict[str, Any] = dict(_STATES[family])
     for _ in range(draw(st.integers(0, 3))):
         key = draw(st.sampled_from(sorted(state)))
         change = draw(st.sampled_from(("tensor", "tensor", "remove", "rename", "add", "value")))
@@ -110,13 +133,29 @@ def checkpoint_files(draw: st.DrawFn) -> bytes:
             value = state.pop(key)
             if change == "rename":
                 state[draw(st.sampled_from(KEYS))] = value
+    content = draw(st.sampled_from(WRAPPERS))(state)
+    if family == "mmdetection" and isinstance(content, dict):
+        names = draw(st.sampled_from((("nut", "bolt"), "nut", (1, 2), None, ("x" * 300, "y"))))
+        meta = {"cfg": draw(_texts()), "dataset_meta": draw(st.sampled_from(({"classes": names}, names)))}
+        content = {"meta": draw(st.sampled_from((meta, meta, names))), "state_dict": content}
     stream = io.BytesIO()
-    torch.save(draw(st.sampled_from(WRAPPERS))(state), stream, _use_new_zipfile_serialization=draw(st.booleans()))
+    torch.save(content, stream, _use_new_zipfile_serialization=draw(st.booleans()))
     data = stream.getvalue()
     damage = draw(st.sampled_from(("none", "none", "bytes", "pickle")))
     if damage == "bytes":
         return draw(damaged(data))
     return draw(_repickled(data)) if damage == "pickle" and data[:2] == b"PK" else data
+
+
+@st.composite
+def _texts(draw: st.DrawFn) -> str:
+    """A configuration with one value changed, or something else."""
+    text = draw(st.sampled_from(TEXTS))
+    if text is not TEXT:
+        return text
+    numbers = re.findall(r"\d+\.?\d*", TEXT)
+    values = ("0", "-1", "1e999", "'x'", "None", "[]", "{}", "10**9", "x", "9" * 5000, "dict(a=1)", "True", "0.0")
+    return text.replace(draw(st.sampled_from(numbers)), draw(st.sampled_from(values)), draw(st.integers(1, 2)))
 
 
 def _changed(value: Any, change: Callable[[torch.Tensor], Any]) -> Any:
@@ -141,4 +180,8 @@ def _repickled(draw: st.DrawFn, data: bytes) -> bytes:
     return stream.getvalue()
 
 
-_STATE = seeded_state_dict(TINY)
+_STATES = {
+    "official": seeded_state_dict(TINY),
+    "yolact-edge": edge_keys(seeded_state_dict(TINY)),
+    "mmdetection": mmdetection_tensors(),
+}

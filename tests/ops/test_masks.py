@@ -18,6 +18,7 @@ from yolact_deploy.ops.masks import (
     words_of_row,
 )
 from yolact_deploy.ops.postprocess import crop, full_size_masks
+from yolact_deploy.ops.view import View
 from yolact_deploy.types import FloatArray, NetworkDetections, PackedMasks
 
 
@@ -112,13 +113,13 @@ def test_mask_windows_are_the_masks(
 ) -> None:
     masks, boxes = cropped_masks(seed, count, proto, proto)
     found = found_with(masks.numpy(), boxes)
-    expected = boolean_masks(found, height, width)
+    expected = boolean_masks(found, View.of("stretch", height, width))
     if is_packed:
         bits = np.zeros((count, height, words_of_row(width) * 32), np.bool_)
         bits[:, :, :width] = expected
         words = np.packbits(bits, axis=-1, bitorder="little").view("<i4").astype(np.int32)
         found = found_with(PackedMasks(words), boxes)
-    windows = mask_windows(found, height, width)
+    windows = mask_windows(found, View.of("stretch", height, width))
     assert len(windows) == count
     for window, mask in zip(windows, expected, strict=True):
         np.testing.assert_array_equal(whole(window, height, width), mask)

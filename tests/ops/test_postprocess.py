@@ -10,8 +10,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.hard_cases import HARD_CASES, Case, random_case
+from tests.hard_cases import HARD_CASES, RULES, Case, random_case, with_rules
 from yolact_deploy.config.model import PostprocessConfig
+from yolact_deploy.errors import ConfigError
 from yolact_deploy.ops.boxes import box_iou, decode
 from yolact_deploy.ops.postprocess import assemble_masks, fast_nms, full_size_masks
 
@@ -25,6 +26,10 @@ def naive_fast_nms(case: Case, config: PostprocessConfig) -> list[tuple[int, int
         finite = all(math.isfinite(value) for value in (*row, *boxes[prior].tolist()))
         if finite and max(row) > np.float32(config.score_threshold):
             candidates.append(prior)
+    if config.candidates_per_level:
+        candidates = naive_best_of_levels(candidates, scores, config)
+    if config.clip_boxes:
+        boxes = torch.tensor([[min(max(value, 0.0), 1.0) for value in box] for box in boxes.tolist()])
     survivors = []
     groups = [None] if config.cross_class else range(len(scores[0]))
     for group in groups:
@@ -36,10 +41,21 @@ def naive_fast_nms(case: Case, config: PostprocessConfig) -> list[tuple[int, int
         entries = entries[: config.top_k]
         for index, (score, class_index, prior) in enumerate(entries):
             better = [box_iou(boxes[prior : prior + 1], boxes[p : p + 1]).item() for _, _, p in entries[:index]]
-            if all(iou <= np.float32(config.iou_threshold) for iou in better):
+            is_above = score > np.float32(config.score_threshold) or not config.threshold_per_class
+            if is_above and all(iou <= np.float32(config.iou_threshold) for iou in better):
                 survivors.append((prior, class_index, score))
     survivors.sort(key=lambda entry: -entry[2])
     return survivors[: config.output_count]
+
+
+def naive_best_of_levels(candidates: list[int], scores: list[list[float]], config: PostprocessConfig) -> list[int]:
+    kept = []
+    for level, count in enumerate(config.level_priors):
+        start = sum(config.level_priors[:level])
+        inside = [prior for prior in candidates if start <= prior < start + count]
+        inside.sort(key=lambda prior: -max(scores[prior]))  # stable: ties stay in prior order
+        kept += sorted(inside[: config.candidates_per_level])
+    return kept
 
 
 def check(case: Case, config: PostprocessConfig) -> None:
@@ -48,23 +64,41 @@ def check(case: Case, config: PostprocessConfig) -> None:
     actual = list(zip(found.prior_indices.tolist(), found.classes.tolist(), found.scores.tolist(), strict=True))
     assert actual == expected
     torch.testing.assert_close(found.coefs, case.coef[found.prior_indices], rtol=0, atol=0)
-    torch.testing.assert_close(found.boxes, decode(case.loc, case.priors)[found.prior_indices], rtol=0, atol=0)
+    boxes = decode(case.loc, case.priors)[found.prior_indices]
+    torch.testing.assert_close(found.boxes, boxes.clamp(0, 1) if config.clip_boxes else boxes, rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("rules", RULES)
 @pytest.mark.parametrize("cross_class", [False, True])
 @pytest.mark.parametrize("name", HARD_CASES)
-def test_hard_cases_equal_the_naive_loop(name: str, cross_class: bool) -> None:
-    check(HARD_CASES[name](), PostprocessConfig(top_k=12, max_detections=7, cross_class=cross_class))
+def test_hard_cases_equal_the_naive_loop(name: str, cross_class: bool, rules: str) -> None:
+    case = HARD_CASES[name]()
+    check(case, with_rules(PostprocessConfig(top_k=12, max_detections=7, cross_class=cross_class), rules, case))
 
 
 @settings(max_examples=40)
 @given(
     seed=st.integers(0, 2**31), n=st.integers(1, 60), classes=st.integers(1, 6), cross_class=st.booleans(),
-    top_k=st.integers(1, 40), max_detections=st.integers(1, 50),
+    top_k=st.integers(1, 40), max_detections=st.integers(1, 50), rules=st.sampled_from(list(RULES)),
     score_threshold=st.sampled_from([0.0, 0.05, 0.3]), iou_threshold=st.sampled_from([0.0, 0.3, 0.5, 1.0]),
 )  # fmt: skip
-def test_random_shapes_equal_the_naive_loop(seed: int, n: int, classes: int, **options: object) -> None:
-    check(random_case(seed, n, classes), PostprocessConfig(**options))  # type: ignore[arg-type]
+def test_random_shapes_equal_the_naive_loop(seed: int, n: int, classes: int, rules: str, **options: object) -> None:
+    case = random_case(seed, n, classes)
+    check(case, with_rules(PostprocessConfig(**options), rules, case))  # type: ignore[arg-type]
+
+
+def test_of_equal_scores_a_level_keeps_the_first_priors() -> None:
+    case = Case(torch.zeros(6, 4), torch.full((6, 2), 0.5), torch.zeros(6, 2), random_case(1, 6).priors)
+    config = PostprocessConfig(iou_threshold=1.0, candidates_per_level=2, level_priors=(4, 1, 1))
+    found = fast_nms(case.loc, case.conf, case.coef, case.priors, config)
+    assert found.prior_indices.tolist() == [0, 1, 4, 5]
+
+
+def test_levels_of_another_model_are_refused() -> None:
+    case = random_case(1, 6)
+    with pytest.raises(ConfigError, match="5 priors, not 6"):
+        fast_nms(case.loc, case.conf, case.coef, case.priors,
+                 PostprocessConfig(candidates_per_level=2, level_priors=(4, 1)))  # fmt: skip
 
 
 def test_a_fallen_detection_still_suppresses() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from tests.conftest import ROOT
 from yolact_deploy.config.model import PostprocessConfig
-from yolact_deploy.trt.kernel_library import FastNmsSettings, FastNmsSizes, ImageSize, MaskSizes
+from yolact_deploy.trt.kernel_library import FAST_NMS_KERNELS, FastNmsSettings, FastNmsSizes, ImageSize, MaskSizes
 
 PLUGINS = ROOT / "plugins"
 HOST = Path(__file__).parent / "host"  # the kernels' C interface on the host, and launchers that call it
@@ -147,7 +147,7 @@ class HostBuild:
     def fast_nms_shapes(self, priors: int, classes: int, coefs: int) -> dict[str, LaunchShape]:
         """How one image's kernels of `YolactFastNMS` are launched with the default settings, by name."""
         sizes, settings = FastNmsSizes(1, priors, classes, coefs), FastNmsSettings.of(PostprocessConfig())
-        shapes = {name: LaunchShape() for name in ("filter", "suppress", "finish")}
+        shapes = {name: LaunchShape() for name in FAST_NMS_KERNELS}
         for index, shape in enumerate(shapes.values()):
             self.library.yolact_fast_nms_shape(index, ctypes.byref(sizes), ctypes.byref(settings), ctypes.byref(shape))
         return shapes

@@ -16,6 +16,7 @@
 #include <cstring>
 #include <fstream>
 #include <memory>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -56,13 +57,13 @@ struct Attribute {
     std::string name;
     PluginFieldType type;
     float real;
-    int32_t integer;
+    std::vector<int32_t> integers;
     std::string text;
 
     PluginField field() const {
         if (type == PluginFieldType::kCHAR) return {name.c_str(), text.data(), type, static_cast<int32_t>(text.size())};
-        void const* data = type == PluginFieldType::kFLOAT32 ? static_cast<void const*>(&real) : &integer;
-        return {name.c_str(), data, type, 1};
+        if (type == PluginFieldType::kFLOAT32) return {name.c_str(), &real, type, 1};
+        return {name.c_str(), integers.data(), type, static_cast<int32_t>(integers.size())};
     }
 };
 
@@ -73,13 +74,16 @@ std::vector<Attribute> read_attributes(char** begin, char** end) {
         size_t const equals = text.find('=');
         REQUIRE(equals != std::string::npos && text.size() > equals + 3);
         std::string const value = text.substr(equals + 3);
-        Attribute attribute{text.substr(0, equals), PluginFieldType::kCHAR, 0.0F, 0, value};
+        Attribute attribute{text.substr(0, equals), PluginFieldType::kCHAR, 0.0F, {}, value};
         if (text[equals + 1] == 'f') {
             attribute.type = PluginFieldType::kFLOAT32;
             attribute.real = std::stof(value);
-        } else if (text[equals + 1] == 'i') {
+        } else if (text[equals + 1] == 'i') {  // one, or several with commas
             attribute.type = PluginFieldType::kINT32;
-            attribute.integer = std::stoi(value);
+            std::istringstream numbers(value);
+            for (std::string number; std::getline(numbers, number, ',');) {
+                attribute.integers.push_back(std::stoi(number));
+            }
         }
         attributes.push_back(attribute);
     }

@@ -64,7 +64,11 @@ class Player:
     prefix: tuple[str, ...] = ()  # words before the program's, such as those of compute-sanitizer
 
     def run(
-        self, folder: Path, operator: str, attributes: dict[str, float | int | str], inputs: list[np.ndarray]
+        self,
+        folder: Path,
+        operator: str,
+        attributes: dict[str, float | int | str | list[int]],
+        inputs: list[np.ndarray],
     ) -> Result:
         """One node, from its creation to its outputs; values may be anything, shapes too."""
         lines = []
@@ -72,7 +76,7 @@ class Player:
             lines.append(f"{_type_name(array)} {array.ndim} {' '.join(map(str, array.shape))}\n")
             array.tofile(folder / f"input{index}.bin")
         (folder / "inputs.txt").write_text("".join(lines))
-        words = [f"{name}={type(value).__name__[0]}:{value}" for name, value in attributes.items()]
+        words = [f"{name}={_attribute_text(value)}" for name, value in attributes.items()]
         command = [*self.prefix, self.program, self.library, operator, folder, *words]
         done = subprocess.run(command, capture_output=True, text=True)
         printed = done.stdout.splitlines()
@@ -131,6 +135,12 @@ def compile_c_interface(toolchain: Toolchain, folder: Path) -> Path:
 def _compile(command: list[str | Path]) -> None:
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def _attribute_text(value: float | int | str | list[int]) -> str:
+    if isinstance(value, list):
+        return f"i:{','.join(map(str, value))}"
+    return f"{type(value).__name__[0]}:{value}"
 
 
 def _type_name(array: np.ndarray) -> str:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import DATA
-from tests.hard_cases import HARD_CASES, Case, random_case
+from tests.hard_cases import HARD_CASES, RULES, Case, random_case, with_rules
 from tests.plugins.host_build import ORDERS, HostBuild
 from yolact_deploy.config.model import PostprocessConfig
 from yolact_deploy.ops.boxes import box_iou, decode
@@ -55,24 +55,56 @@ def check(host_build: HostBuild, cases: list[Case], config: PostprocessConfig, d
 
 @pytest.mark.parametrize("dtype", [FP32, FP16])
 @pytest.mark.parametrize("cross_class", [False, True])
+@pytest.mark.parametrize("rules", ["official", "all"])
 @pytest.mark.parametrize("name", HARD_CASES)
-def test_hard_cases(host_build: HostBuild, name: str, cross_class: bool, dtype: type) -> None:
+def test_hard_cases(host_build: HostBuild, name: str, rules: str, cross_class: bool, dtype: type) -> None:
+    case = HARD_CASES[name]()
     config = PostprocessConfig(top_k=12, max_detections=7, cross_class=cross_class)
-    check(host_build, [HARD_CASES[name]()], config, dtype)
+    check(host_build, [case], with_rules(config, rules, case), dtype)
 
 
 @settings(max_examples=60)
 @given(
     seed=st.integers(0, 2**31), batch=st.integers(1, 3), n=st.integers(1, 150), classes=st.integers(1, 9),
     prototypes=st.integers(1, 9), dtype=st.sampled_from([FP32, FP16]), cross_class=st.booleans(),
-    top_k=st.integers(1, 60), max_detections=st.integers(1, 70),
+    top_k=st.integers(1, 60), max_detections=st.integers(1, 70), rules=st.sampled_from(list(RULES)),
     score_threshold=st.sampled_from([0.0, 0.05, 0.3]), iou_threshold=st.sampled_from([0.0, 0.3, 0.5, 1.0]),
 )  # fmt: skip
 def test_random_shapes(
-    host_build: HostBuild, seed: int, batch: int, n: int, classes: int, prototypes: int, dtype: type, **options: object
-) -> None:
+    host_build: HostBuild, seed: int, batch: int, n: int, classes: int, prototypes: int, dtype: type, rules: str,
+    **options: object,
+) -> None:  # fmt: skip
     cases = [random_case(seed + index, n, classes, prototypes) for index in range(batch)]
-    check(host_build, cases, PostprocessConfig(**options), dtype)  # type: ignore[arg-type]
+    config = PostprocessConfig(**options)  # type: ignore[arg-type]
+    check(host_build, cases, with_rules(config, rules, cases[0]), dtype)
+
+
+@pytest.mark.parametrize("dtype", [FP32, FP16])
+@pytest.mark.parametrize("cross_class", [False, True])
+@pytest.mark.parametrize("limit", [1, 512, 1000, 1023, 1024, 1025, 3000, 3840])
+def test_levels_with_more_candidates_than_they_may_have(
+    host_build: HostBuild, limit: int, cross_class: bool, dtype: type
+) -> None:
+    """Two images, many equal scores, levels over the limit and under it."""
+    cases = [random_case(seed, n=4500, classes=3, prototypes=2) for seed in (21, 22)]
+    config = PostprocessConfig(
+        candidates_per_level=limit, level_priors=(3100, 1050, 300, 50), top_k=1024, max_detections=1024,
+        cross_class=cross_class, iou_threshold=0.9,
+    )  # fmt: skip
+    check(host_build, cases, config, dtype)
+
+
+def test_of_equal_scores_a_level_keeps_the_first_priors(host_build: HostBuild) -> None:
+    """Only the prior's index is left to decide."""
+    case = random_case(3, n=3000, classes=2)
+    equal = Case(case.loc * 0.01, torch.full_like(case.conf, 0.25), case.coef, case.priors * 0.02)
+    config = PostprocessConfig(candidates_per_level=700, level_priors=(2000, 1000), top_k=1024, max_detections=1024)
+    check(host_build, [equal], config)
+
+
+def test_levels_of_another_model_are_refused(host_build: HostBuild) -> None:
+    with pytest.raises(AssertionError, match="refused"):
+        run(host_build, [random_case(9, n=40)], PostprocessConfig(candidates_per_level=2, level_priors=(5, 4)), FP32)
 
 
 @pytest.mark.parametrize("dtype", [FP32, FP16])
@@ -123,9 +155,11 @@ def test_the_most_priors(host_build: HostBuild) -> None:
         run(host_build, [random_case(9, n=65537, classes=1)], PostprocessConfig(), FP32)
 
 
+@pytest.mark.parametrize("limit", [0, 100])
 @pytest.mark.parametrize("cross_class", [False, True])
-def test_thread_orders_give_identical_bits(host_build: HostBuild, cross_class: bool) -> None:
-    config = PostprocessConfig(score_threshold=0.01, cross_class=cross_class)
+def test_thread_orders_give_identical_bits(host_build: HostBuild, cross_class: bool, limit: int) -> None:
+    config = PostprocessConfig(score_threshold=0.01, cross_class=cross_class, candidates_per_level=limit,
+                               level_priors=(1000, 501))  # fmt: skip
     cases = [random_case(seed, n=1501, classes=20, prototypes=8) for seed in (1, 2)]
     results = [run(host_build, cases, config, FP32, order) for order in ORDERS]
     assert results[0]["num_detections"].min() > 0

@@ -31,7 +31,7 @@ def test_no_kernel_spills(plugin_build: PluginBuild) -> None:
     """On any GPU; plugins/ptxas.md has the numbers."""
     build = plugin_build
     kernels = {usage.kernel for usage in build.usage}
-    names = ("filter", "suppress", "finish", "assemble", "image_masks")
+    names = ("filter", "limit", "suppress", "finish", "assemble", "image_masks")
     assert kernels >= {f"{name}_kernel<{kind}>" for name in names for kind in ("float", "half")}
     machine_code = [name for name in build.record.architectures if name.endswith("-real")]
     assert len(build.usage) == len(kernels) * len(machine_code)

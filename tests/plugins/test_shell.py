@@ -11,7 +11,14 @@ import torch
 
 from tests.hard_cases import random_case
 from tests.plugins.host_build import HostBuild
-from tests.plugins.nodes import BAD_NODES, FAST_NMS_ATTRIBUTES, Attributes, attributes_of, own_attributes
+from tests.plugins.nodes import (
+    BAD_NODES,
+    FAST_NMS_ATTRIBUTES,
+    OTHER_RULES,
+    Attributes,
+    attributes_of,
+    own_attributes,
+)
 from tests.plugins.shell import Player, Toolchain, compile_failing_library
 from tests.plugins.test_mask_assembly import random_inputs
 from yolact_deploy.artifacts.operators import FAST_NMS, MASK_ASSEMBLY
@@ -42,6 +49,24 @@ def test_fast_nms(player: Player, host_build: HostBuild, tmp_path: Path, cross_c
     for actual, (name, wanted) in zip(result.outputs, expected.items(), strict=True):
         assert actual.dtype == wanted.dtype, name
         np.testing.assert_array_equal(actual, wanted)
+
+
+def test_rules_of_other_code(player: Player, host_build: HostBuild, tmp_path: Path) -> None:
+    config = replace(OTHER_RULES, score_threshold=0.3)
+    inputs = nms_inputs()
+    result = player.run(tmp_path, FAST_NMS, attributes_of(config), inputs)
+    assert result.status == 0, result.text
+    expected = host_build.fast_nms(*inputs, config)
+    official = host_build.fast_nms(*inputs, PostprocessConfig(score_threshold=0.3))
+    assert not np.array_equal(expected["scores"], official["scores"])
+    for actual, (name, wanted) in zip(result.outputs, expected.items(), strict=True):
+        np.testing.assert_array_equal(actual, wanted, err_msg=name)
+
+
+def test_levels_of_another_model_are_refused(player: Player, tmp_path: Path) -> None:
+    result = player.run(tmp_path, FAST_NMS, attributes_of(OTHER_RULES), nms_inputs(n=332))
+    assert result.status != 0
+    assert any("level_priors does not add up to the 332 priors" in line for line in result.log)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float16])

@@ -43,8 +43,9 @@ class ModelMetadata:
 
     @property
     def format(self) -> str:
-        """The oldest of FORMATS that can say this: 1 knows masks at prototype size only, 2 knows no thresholds."""
-        if self.thresholds:
+        """The oldest of FORMATS that can say this: 1 knows masks at prototype size only, 2 what the official code and
+        YolactEdge do, without thresholds of classes."""
+        if self.thresholds or not self.postprocess.is_official or not self.config.is_official:
             return FORMATS[2]
         return FORMATS[0] if self.mask_size == PROTOTYPE_SIZE_MASKS else FORMATS[1]
 
@@ -101,7 +102,7 @@ class ModelMetadata:
             )
         if props[FORMAT_KEY] not in FORMATS:
             raise ModelFileError(
-                f"{source} has format {str(props[FORMAT_KEY])[:20]}, this version reads {', '.join(FORMATS)}: "
+                f"{source} has format {str(props[FORMAT_KEY])[:20]}, this version reads up to {FORMATS[-1]}: "
                 "update yolact-deploy, or export again"
             )
         try:

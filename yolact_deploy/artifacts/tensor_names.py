@@ -6,6 +6,7 @@ from ..config.model import ModelConfig
 
 NETWORK_INPUT = "network_input"  # float32 [B,3,S,S], RGB, normalised
 FLOAT_IMAGE = "preprocess/float"  # float32 [B,H,W,3]: masks at the image's size are made of its height and width
+PADDED_IMAGE = "preprocess/padded"  # float32 [B,M,M,3], of a model that keeps the aspect ratio: takes its place there
 BACKBONE_STAGES = ("C3", "C4", "C5")  # strides 8, 16, 32
 CONF = "conf"
 RAW_OUTPUTS = ("loc", CONF, "coef", "proto")  # the network's outputs, as in types.RawOutputs

@@ -20,9 +20,21 @@ _OWN_PARTS = ("proto_net.", "prediction_layers.")  # that no other architecture 
 
 # Keys that give away what else a weights file may be.
 _OTHER_ARCHITECTURES = (
-    ("roi_heads.", "a torchvision R-CNN"),
-    ("bbox_head.", "an mmdetection model"),
+    ("roi_heads.mask_head.mask_fcn1.", "a detectron2 Mask R-CNN"),
     ("proposal_generator.", "a detectron2 model"),
+    ("roi_heads.", "a torchvision R-CNN"),
+    ("roi_head.mask_head.", "an mmdetection Mask R-CNN"),
+    ("roi_head.bbox_head.0.", "an mmdetection Cascade R-CNN"),
+    ("roi_head.", "an mmdetection R-CNN"),
+    ("bbox_head.retina_", "an mmdetection RetinaNet"),
+    ("bbox_head.conv_centerness.", "an mmdetection FCOS"),
+    ("bbox_head.atss_", "an mmdetection ATSS"),
+    ("bbox_head.multi_level_conv_", "an mmdetection YOLOX"),
+    ("bbox_head.convs_pred.", "an mmdetection YOLOv3"),
+    ("bbox_head.rtm_", "an mmdetection RTMDet"),
+    ("mask_head.mask_convs.", "an mmdetection SOLO"),
+    ("panoptic_head.", "an mmdetection MaskFormer or Mask2Former"),
+    ("bbox_head.", "an mmdetection model"),
     ("model.0.conv.", "an Ultralytics YOLO"),
     ("fc.weight", "an image classifier (backbone weights alone?)"),
     ("transformer.", "a transformer detector"),
@@ -38,7 +50,7 @@ class Architecture:
     nets: Nets
     num_classes: int  # C
     num_downsample: int
-    extra_from: str  # of config.model.FPN_EXTRA_FROM; equal channels are taken for P5
+    extra_from: str | None  # of config.model.FPN_EXTRA_FROM; None: both have as many channels
     mask_iou_channels: tuple[int, ...]  # empty: no mask-IoU net
 
     @classmethod
@@ -96,6 +108,7 @@ class Architecture:
             (self.fpn_channels, config.fpn_channels, "{} FPN channels"),
             (self.extra_from, config.fpn_extra_from, "extra FPN levels from {}"),
         ]
+        pairs = pairs[:-1] if self.extra_from is None else pairs
         found = [f"{words.format(here)}, not {there}" for here, there, words in pairs if here != there]
         if not found and self.backbone.depths != config.backbone.depths:  # as deep in all, but other stages
             found.append(f"backbone depths {list(self.backbone.depths)}, not {list(config.backbone.depths)}")
@@ -157,6 +170,17 @@ class Architecture:
             f"{self.num_classes} classes"
         )
 
+    def completed(self, config: ModelConfig) -> ModelConfig:
+        """`config` with what the tensors tell."""
+        return replace(
+            config,
+            backbone=self.backbone,
+            fpn_channels=self.fpn_channels,
+            fpn_extra_from=self.extra_from or config.fpn_extra_from,
+            mask_iou_channels=self.mask_iou_channels,
+            **self.nets.fields(),
+        )
+
     def config_hint(self) -> str:
         """The fields that a configuration file needs, as JSON; anchors and image size are for the user to add."""
         usual = BackboneConfig(self.backbone.kind, self.backbone.depths, self.backbone.width)
@@ -168,7 +192,7 @@ class Architecture:
             or (self.is_plus and key.startswith("dcn_"))
         }
         fields: dict[str, Any] = {"backbone": backbone, "fpn_channels": self.fpn_channels, **self.nets.hint()}
-        if self.extra_from != "P5":
+        if self.extra_from == "C5":
             fields["fpn_extra_from"] = self.extra_from
         if self.is_plus:
             fields["mask_iou_channels"] = self.mask_iou_channels
@@ -186,6 +210,9 @@ def _backbone(shapes: Mapping[str, tuple[int, ...]]) -> BackboneConfig:
     if stages > MAX_STAGES:
         raise CheckpointError(f"a backbone of {stages} stages, more than {MAX_STAGES}")
     blocks = [_count(shapes, rf"backbone\.layers\.{stage}\.(\d+)\..*") for stage in range(stages)]
+    if "backbone.patch_embed.proj.weight" in shapes:
+        blocks = [_count(shapes, rf"backbone\.layers\.{stage}\.blocks\.(\d+)\..*") for stage in range(stages)]
+        return BackboneConfig("swin", tuple(blocks), shapes["backbone.patch_embed.proj.weight"][0])
     if "backbone.layers.0.0.bias" in shapes:  # no other backbone has a bias there
         raise CheckpointError("a YOLACT with a VGG backbone (vgg16_backbone), which this version does not read")
     if "backbone.layers.0.0.weight" in shapes:  # MobileNetV2's stem comes before its groups
@@ -217,9 +244,11 @@ def _blocks_of_resnet(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
     return {"groups": groups, "width_per_group": width + bool(rest)}
 
 
-def _extra_from(shapes: Mapping[str, tuple[int, ...]]) -> str:
-    channels = shapes["fpn.lat_layers.0.weight"][0]
-    first = shapes.get("fpn.downsample_layers.0.weight", (channels, channels))
+def _extra_from(shapes: Mapping[str, tuple[int, ...]]) -> str | None:
+    channels, deepest = shapes["fpn.lat_layers.0.weight"][:2]
+    first = shapes.get("fpn.downsample_layers.0.weight")
+    if first is None or channels == deepest:
+        return None
     return "P5" if first[1] == channels else "C5"
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from ..config.model import MAX_IMAGE_SIZE, MIN_IMAGE_SIZE, NAMED_CONFIGS, ModelConfig
+from ..config.model import MAX_IMAGE_SIZE, MIN_IMAGE_SIZE, NAMED_CONFIGS, ModelConfig, PostprocessConfig
 from ..errors import CheckpointError, ConfigError, warn_assumed
 from ..files import sha256_of
 from ..models.yolact import Yolact
@@ -21,6 +21,7 @@ _TRAINING_ONLY = ("semantic_seg_conv.", "class_existence_fc.")  # layers of offi
 _SIZE_IN_NAME = re.compile(r"(?<![a-z])(?:im|img|size)(\d{2,4})(?!\d)|(?<!\d)(\d{2,4})(?:px|x\2)(?![a-z0-9])")
 _CODE_BASES = ("yolact_edge",)  # configurations whose name is also that of the code, which trains others, too
 _MAX_KEYS_SAID = 3
+_RULES = ("resize", "square_anchors", "fpn_extra_relu", "fpn_upsample", "proto_upsample")  # that no tensor tells
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Checkpoint:
     path: Path
     state_dict: dict[str, torch.Tensor]  # official keys, float32, without `dropped_keys`
     config: ModelConfig
+    postprocess: PostprocessConfig  # the rules of the family
     family: str  # the code base that wrote it, for people
     sha256: str  # of the file
     file_format: str  # "zip", "legacy" or "safetensors"
@@ -48,9 +50,10 @@ def load_checkpoint(
     config: ModelConfig | None = None,
     num_classes: int | None = None,
     class_names: tuple[str, ...] | None = None,
+    family: str | None = None,
 ) -> tuple[Yolact, ModelConfig]:
     """The model in a checkpoint file, ready for inference, and its configuration; see `read_checkpoint`."""
-    checkpoint = read_checkpoint(path, config, num_classes, class_names)
+    checkpoint = read_checkpoint(path, config, num_classes, class_names, family)
     return checkpoint.build(), checkpoint.config
 
 
@@ -59,10 +62,12 @@ def read_checkpoint(
     config: ModelConfig | None = None,
     num_classes: int | None = None,
     class_names: tuple[str, ...] | None = None,
+    family: str | None = None,
 ) -> Checkpoint:
     """Read a .pth (torch's zip or legacy format) or .safetensors file, without running code from it.
 
-    The family of code that wrote it is found from its keys, which become the official ones. The configuration is found
+    The family of code that wrote it is found from its keys, which become the official ones; `family`, one of
+    families.names.FAMILY_NAMES, decides where keys fit several. The configuration is found
     from the file name (`yolact_base_54_800000.pth`) and the tensors' shapes unless `config` is given; the class count
     comes from the tensors, and `num_classes`, where given, must agree with it. class_names: in place of the
     configuration's. What had to be assumed or was left out is said by an AssumptionWarning.
@@ -71,14 +76,15 @@ def read_checkpoint(
     for another number of class names.
     """
     path = Path(path)
-    stored, file_format = read_tensors(path)
-    family = family_of(stored)
-    translation = family.translate(stored, path)
-    if family.lacks:
-        raise CheckpointError(
-            f"{path.name} is a YOLACT of {family.name}, which this version does not export: it lacks {family.lacks}, "
-            "and without them detections would differ; use the code that trained it"
-        )
+    stored = read_tensors(path)
+    try:
+        origin = family_of(stored.tensors, family)
+    except CheckpointError as error:
+        raise CheckpointError(f"{path.name}: {error}") from None
+    doubt = origin.doubt(stored.tensors, path) if family is None else ""
+    if doubt:
+        raise CheckpointError(f"{path.name} {doubt}")
+    translation = origin.describe(origin.translate(stored.tensors, path), stored.meta, path)
     tensors = translation.tensors
     found = Architecture.of(tensors, path)
     if num_classes is not None and num_classes != found.num_classes:
@@ -87,11 +93,18 @@ def read_checkpoint(
             f"pass --num-classes {found.num_classes} or leave it out"
         )
     notes = list(translation.notes)
-    if config is None:
-        config = _find_config(path, found, family, notes)
+    if config is not None:
+        _check_structure(found, config, f"{config.name} was asked for", origin)
+        notes += _rules_of_others(config, origin)
+    elif translation.problem:
+        raise CheckpointError(f"{path.name}: {translation.problem}: pass --config FILE if you know that it fits")
+    elif translation.config is not None:
+        config = _with_tensors(translation.config, found, origin)
+        notes += [f"{translation.assumption}: pass --config to choose"] if translation.assumption else []
+        _check_structure(found, config, f"{path.name} is of {origin.name}", origin)
     else:
-        _check_structure(found, config, f"{config.name} was asked for")
-    config = _fit_classes(config, found, notes if class_names is None else [])
+        config = _find_config(path, found, origin, notes)
+    config = _fit_classes(config, found, notes if class_names is None else [], translation.config)
     if class_names is not None:
         config = config.with_class_names(class_names)
     if found.num_downsample > config.num_downsample:
@@ -110,9 +123,10 @@ def read_checkpoint(
         path=path,
         state_dict=state_dict,
         config=config,
-        family=family.name,
+        postprocess=translation.postprocess,
+        family=origin.name,
         sha256=sha256_of(path),
-        file_format=file_format,
+        file_format=stored.file_format,
         dropped_keys=(*translation.dropped_keys, *dropped),
         notes=tuple(notes),
     )
@@ -135,7 +149,7 @@ def _find_config(path: Path, found: Architecture, family: Family, notes: list[st
     if name in NAMED_CONFIGS:
         config = _fitted(found, NAMED_CONFIGS[name]) or NAMED_CONFIGS[name]
         if name not in _CODE_BASES or not found.differences(config):
-            _check_structure(found, config, f"the file name says {name}")
+            _check_structure(found, config, f"the file name says {name}", family)
             notes += _variant_notes(path, found, config)
             return config
     fitting = _fitting(found)
@@ -209,17 +223,43 @@ def _likeliest(fitting: list[ModelConfig], name: str, num_classes: int) -> Model
     return next((config for config in fitting if replace(config, name=chosen.name) == resized), resized)
 
 
-def _check_structure(found: Architecture, config: ModelConfig, claim: str) -> None:
+def _with_tensors(config: ModelConfig, found: Architecture, family: Family) -> ModelConfig:
+    """What a file says of itself, completed by what its tensors tell; named where a named configuration is that."""
+    config = found.completed(config)
+    same = (
+        name
+        for name in family.configurations
+        if replace(NAMED_CONFIGS[name], name=config.name, class_names=config.class_names) == config
+    )
+    return replace(config, name=next(same, config.name))
+
+
+def _rules_of_others(config: ModelConfig, family: Family) -> list[str]:
+    """What of the rules of `config`, which was asked for, the family does not train with."""
+    own = NAMED_CONFIGS.get(next(iter(family.configurations), ""))
+    if own is None or own.is_official:
+        return []
+    differing = [name for name in _RULES if getattr(config, name) != getattr(own, name)]
+    found = ", ".join(f"{name} {getattr(config, name)}, not {getattr(own, name)}" for name in differing)
+    differs = f"{config.name} differs from what {family.name} trains: {found}; detections may be wrong"
+    return [differs] if differing else []
+
+
+def _check_structure(found: Architecture, config: ModelConfig, claim: str, family: Family) -> None:
     differences = found.differences(config)
     if not differences:
         return
     fitting = [other.name for other in NAMED_CONFIGS.values() if not found.differences(other)]
+    fitting.sort(key=lambda name: name not in family.configurations)
     advice = f"pass --config {fitting[0]}" if fitting else f"pass a --config FILE with {found.advice()}"
     raise CheckpointError(f"{claim}, but the checkpoint has {'; '.join(differences)}: {advice}")
 
 
-def _fit_classes(config: ModelConfig, found: Architecture, notes: list[str]) -> ModelConfig:
-    """`config` with the checkpoint's class count; names of our own are no claim, names that a user gave are."""
+def _fit_classes(
+    config: ModelConfig, found: Architecture, notes: list[str], own: ModelConfig | None = None
+) -> ModelConfig:
+    """`config` with the checkpoint's class count; names of our own are no claim, names that a user gave are. own: the
+    file's configuration, whose names are taken where they fit."""
     if config.num_classes == found.num_classes:
         return config
     if config.class_names not in [named.class_names for named in NAMED_CONFIGS.values()]:
@@ -227,6 +267,8 @@ def _fit_classes(config: ModelConfig, found: Architecture, notes: list[str]) -> 
             f"checkpoint has {found.num_classes} classes, {config.name} has {config.num_classes}: "
             f"set num_classes to {found.num_classes} or leave it out"
         )
+    if own is not None and own.num_classes == found.num_classes:
+        return replace(config, class_names=own.class_names)
     notes.append(
         f"checkpoint has {found.num_classes} classes, {config.name} has {config.num_classes}: "
         "classes are numbered; pass --class-names to name them"

@@ -7,6 +7,7 @@ import itertools
 import pickle
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +23,23 @@ _FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network")  # what training scripts put around it
 _MAX_WRAPPERS = 4  # inside one another
 _OWN_ROOT = "flow_net"  # a name that says what a file is, even where all keys share it
-_COUNTER = "num_batches_tracked"  # of batch norm: the one integer
+_INTEGERS = ("num_batches_tracked", "relative_position_index")  # of batch norm, of Swin
 
 
-def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], str]:
-    """The tensors of a .pth or .safetensors file on the CPU, as they are stored, and the file's format.
+@dataclass(frozen=True)
+class Stored:
+    """What a weights file holds."""
+
+    tensors: dict[str, torch.Tensor]
+    file_format: str  # "zip", "legacy" (torch before 1.6) or "safetensors"
+    meta: Mapping[str, Any]  # what OpenMMLab's code says of the weights beside them, of strangers; empty: nothing
+
+
+def read_tensors(path: Path) -> Stored:
+    """The tensors of a .pth or .safetensors file on the CPU, as they are stored, and what stands beside them.
 
     Wrappers such as `{"state_dict": ...}`, values that are no tensors beside the weights and a prefix that all keys
-    share (`module.`) are taken off. Formats: "zip", "legacy" (torch before 1.6), "safetensors".
+    share (`module.`) are taken off.
 
     Raises CheckpointError with the reason when it cannot be read, or holds what no float weights are.
     """
@@ -41,7 +51,8 @@ def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], str]:
     tensors = _without_common_prefix(_unwrap(content, path))
     for key, tensor in tensors.items():
         _check_kind(key, tensor, path)
-    return tensors, file_format
+    meta = content.get("meta") if isinstance(content, Mapping) else None
+    return Stored(tensors, file_format, meta if isinstance(meta, Mapping) else {})
 
 
 def _read_safetensors(path: Path) -> Any:
@@ -126,7 +137,7 @@ def _check_kind(key: str, tensor: torch.Tensor, path: Path) -> None:
         "a quantised tensor": tensor.is_quantized,
         "a sparse tensor": tensor.layout != torch.strided,
         "a tensor without values (of the meta device)": tensor.is_meta,
-        str(tensor.dtype): tensor.dtype not in _FLOATS and not (key.endswith(_COUNTER) and _is_integer(tensor)),
+        str(tensor.dtype): tensor.dtype not in _FLOATS and not (key.endswith(_INTEGERS) and _is_integer(tensor)),
     }
     for kind, is_it in kinds.items():
         if is_it:

@@ -14,6 +14,7 @@ from .options import (
     ClassNames,
     Config,
     Device,
+    Family,
     Json,
     MaxPixels,
     Plugins,
@@ -45,6 +46,7 @@ def run(
     device: Device = "cpu",
     config: Config = None,
     class_names: ClassNames = None,
+    family: Family = None,
     trust: Trust = False,
     plugins: Plugins = None,
     json: Json = None,
@@ -56,7 +58,9 @@ def run(
 
     console.check_target(json, [reference, suspect, image, config, class_names, plugins])
     picture = sample_image() if image is None else read_image(image, max_pixels=max_pixels or MAX_PIXELS)
-    options = CompareOptions(device, tolerance, read_config(config), trust, plugins, read_class_names(class_names))
+    options = CompareOptions(
+        device, tolerance, read_config(config), trust, plugins, read_class_names(class_names), family
+    )
     comparison = compare_models(reference, suspect, picture, options)
     if json is not None:
         console.emit_json(_plain(comparison), json)

@@ -14,20 +14,23 @@ from ..config.thresholds import given_thresholds, thresholds_files
 from ..dependencies import require
 from ..errors import ConfigError, GateError
 from ..files import check_no_input
-from .options import ClassNames, Config, Force, Thresholds, Verbose, read_batch, read_class_names, read_config
+from .options import ClassNames, Config, Family, Force, Thresholds, Verbose, read_batch, read_class_names, read_config
 
 if TYPE_CHECKING:
     from ..export.graph.torch_to_onnx import ExportResult
 
 DEFAULTS = PostprocessConfig()
+_RULE = "what the checkpoint says, else "
 
 
 def run(
     weights: Annotated[
-        Path, typer.Argument(help="Checkpoint of the official code or of YolactEdge: .pth, .pt or .safetensors.")
+        Path,
+        typer.Argument(help="Checkpoint of the official code, YolactEdge or mmdetection: .pth, .pt or .safetensors."),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="ONNX file to write.")],
     config: Config = None,
+    family: Family = None,
     num_classes: Annotated[
         int | None,
         typer.Option(
@@ -53,13 +56,25 @@ def run(
     ] = PROTOTYPE_SIZE_MASKS,
     batch: Annotated[str, typer.Option(metavar="N", help="Images per call: a number, or dynamic.")] = "1",
     score_threshold: Annotated[
-        float, typer.Option(help="Drop candidates whose best class scores at most this, 0..1.")
-    ] = DEFAULTS.score_threshold,
+        float | None,
+        typer.Option(
+            help="Drop candidates whose best class scores at most this, 0..1 "
+            f"(default: {_RULE}{DEFAULTS.score_threshold:g})."
+        ),
+    ] = None,
     iou_threshold: Annotated[
-        float, typer.Option(help="Suppress a detection whose IoU with a better one exceeds this, 0..1.")
-    ] = DEFAULTS.iou_threshold,
-    top_k: Annotated[int, typer.Option(help="Candidates per class that enter NMS.")] = DEFAULTS.top_k,
-    max_detections: Annotated[int, typer.Option(help="Detections per image to keep.")] = DEFAULTS.max_detections,
+        float | None,
+        typer.Option(
+            help="Suppress a detection whose IoU with a better one exceeds this, 0..1 "
+            f"(default: {_RULE}{DEFAULTS.iou_threshold:g})."
+        ),
+    ] = None,
+    top_k: Annotated[
+        int | None, typer.Option(help=f"Candidates per class that enter NMS (default: {_RULE}{DEFAULTS.top_k}).")
+    ] = None,
+    max_detections: Annotated[
+        int | None, typer.Option(help=f"Detections per image to keep (default: {_RULE}{DEFAULTS.max_detections}).")
+    ] = None,
     cross_class: Annotated[
         bool, typer.Option("--cross-class", help="Suppress across classes (default: within each class).")
     ] = False,
@@ -93,15 +108,25 @@ def run(
     require("torch", "exporting")
     from ..export.graph.torch_to_onnx import ExportOptions, export_onnx
 
+    rules = {
+        "score_threshold": score_threshold,
+        "iou_threshold": iou_threshold,
+        "top_k": top_k,
+        "max_detections": max_detections,
+    }
     options = ExportOptions(
         output=output,
         config=read_config(config),
+        family=family,
         num_classes=num_classes,
         class_names=read_class_names(class_names),
         input_kind=input_kind,
         mask_size=masks,
         batch=read_batch(batch),
-        postprocess=PostprocessConfig(score_threshold, iou_threshold, top_k, max_detections, cross_class),
+        rules={
+            **{name: value for name, value in rules.items() if value is not None},
+            **({"cross_class": True} if cross_class else {}),
+        },
         thresholds=given_thresholds(thresholds),
         deform_conv=deform_conv,
         inline=inline,

@@ -33,6 +33,7 @@ from .options import (
     ClassNames,
     Config,
     Device,
+    Family,
     Force,
     MaxPixels,
     Plugins,
@@ -161,6 +162,7 @@ def run(
     threads: Threads = None,
     config: Config = None,
     class_names: ClassNames = None,
+    family: Family = None,
     trust: Trust = False,
     plugins: Plugins = None,
     force: Force = False,
@@ -206,7 +208,7 @@ def run(
     opening: dict[str, Any] = {
         "device": device, "threads": threads, "config": read_config(config), "trust": trust, "plugins": plugins,
         "shares_cores": True, "runtime": runtime, "precision": precision, "score_threshold": score or 0.0,
-        "thresholds": given_thresholds(thresholds), "class_names": read_class_names(class_names),
+        "thresholds": given_thresholds(thresholds), "class_names": read_class_names(class_names), "family": family,
     }  # fmt: skip
     assert model is not None
     if shards is not None:

@@ -12,8 +12,8 @@ from ..artifacts.manifest import manifest_path
 from ..inspection.engine import EngineInfo
 from ..inspection.model_file import CheckpointInfo, OnnxInfo, TensorInfo, inspect_file
 from .engine_facts import engine_facts
-from .model_facts import Facts, model_facts, names_text, plus_facts
-from .options import ClassNames, Config, Json, Verbose, read_class_names, read_config
+from .model_facts import Facts, model_facts, names_text, plus_facts, rule_facts
+from .options import ClassNames, Config, Family, Json, Verbose, read_class_names, read_config
 
 MAX_OPERATORS = 8
 KINDS = {CheckpointInfo: "checkpoint", OnnxInfo: "onnx", EngineInfo: "engine"}
@@ -25,12 +25,13 @@ def run(
     ],
     config: Config = None,
     class_names: ClassNames = None,
+    family: Family = None,
     json: Json = None,
     verbose: Verbose = False,
 ) -> None:
     """Say what a checkpoint, an ONNX file or an engine is. Loads and runs nothing of it."""
     console.check_target(json, [file, manifest_path(file), config, class_names])
-    info = inspect_file(file, read_config(config), read_class_names(class_names))
+    info = inspect_file(file, read_config(config), read_class_names(class_names), family)
     if json is not None:
         console.emit_json({"kind": KINDS[type(info)], "file": info}, json)
     if json == console.STDOUT:
@@ -62,6 +63,7 @@ def _checkpoint_facts(info: CheckpointInfo, verbose: bool) -> Facts:
         ("classes", names_text(info.config.class_names, verbose)),
         ("prototypes", f"{info.config.num_prototypes} of {info.proto_size} x {info.proto_size} px"),
         ("priors", f"{info.num_priors:,}"),
+        *rule_facts(info.postprocess),
         ("parameters", f"{info.parameters:,}"),
         *([("dropped keys", dropped)] if info.dropped_keys else []),
     ]

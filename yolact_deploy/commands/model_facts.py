@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..artifacts.metadata import ModelMetadata
-from ..config.model import ModelConfig
+from ..config.model import ModelConfig, PostprocessConfig
 
 MAX_NAMES = 12  # class names shown without -v
 
@@ -27,8 +27,19 @@ def model_facts(metadata: ModelMetadata, verbose: bool) -> Facts:
             f"score > {limits.score_threshold:g}, IoU {limits.iou_threshold:g}, best {limits.top_k} a class, "
             f"{limits.max_detections} an image{', across classes' if limits.cross_class else ''}",
         ),
+        *rule_facts(limits),
         *([("class thresholds", metadata.describe_thresholds())] if metadata.thresholds else []),
     ]
+
+
+def rule_facts(rules: PostprocessConfig) -> Facts:
+    """Rules that the official code does not have; nothing where there are none."""
+    words = [
+        *(["boxes clipped to the image before suppression"] if rules.clip_boxes else []),
+        *([f"the best {rules.candidates_per_level} anchors of each level"] if rules.candidates_per_level else []),
+        *(["the score of each detection above the threshold"] if rules.threshold_per_class else []),
+    ]
+    return [("rules", "; ".join(words))] if words else []
 
 
 def plus_facts(config: ModelConfig, deform_conv: str | None = None) -> Facts:

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from .. import console
+from ..checkpoints.families.names import FAMILY_NAMES
 from ..config.model import NAMED_CONFIGS, ModelConfig
 from ..config.values import read_text
 from ..errors import ConfigError
@@ -58,6 +59,14 @@ Config = Annotated[
         metavar="NAME_OR_FILE",
         help=f"Configuration: a JSON or YAML file, or one of {', '.join(NAMED_CONFIGS)} (default: found from the "
         "checkpoint).",
+    ),
+]
+Family = Annotated[
+    str | None,
+    typer.Option(
+        "--family",
+        metavar="NAME",
+        help=f"Code that wrote the checkpoint: {', '.join(FAMILY_NAMES)} (default: found from its tensors).",
     ),
 ]
 ClassNames = Annotated[

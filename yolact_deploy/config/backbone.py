@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import reprlib
 from dataclasses import dataclass
+from typing import Any
 
 from ..errors import ConfigError
 
-BACKBONE_KINDS = ("resnet", "darknet", "mobilenetv2")
+BACKBONE_KINDS = ("resnet", "darknet", "mobilenetv2", "swin")
 BLOCKS = ("bottleneck", "basic")  # of a resnet
 MOBILENET_GROUPS = 6  # that a detector uses; the seventh and the last convolution only serve the classifier
+SWIN_STAGES = 4
+SWIN_HEAD_WIDTH = 32  # channels per attention head
 MAX_STAGES = 8
 MAX_BLOCKS = 256  # of a stage; ResNet-152 has 36
 MAX_WIDTH = 1024
@@ -28,8 +32,13 @@ _IMAGENET = Normalization(mean=(103.94, 116.78, 123.68), std=(57.38, 57.12, 58.4
 _NORMALIZATIONS = {  # official data/config.py, one a backbone family
     "resnet": _IMAGENET,
     "mobilenetv2": _IMAGENET,
+    "swin": _IMAGENET,
     "darknet": Normalization(mean=(0.0, 0.0, 0.0), std=(255.0, 255.0, 255.0)),
 }
+
+
+# Fields that format 2 of exported files lacks, and their defaults.
+_ADDED: dict[str, Any] = {"block": "bottleneck", "groups": 1, "width_per_group": 64}
 
 
 @dataclass(frozen=True)
@@ -39,12 +48,22 @@ class BackboneConfig:
 
     kind: str = "resnet"  # one of BACKBONE_KINDS
     depths: tuple[int, ...] = (3, 4, 23, 3)  # blocks per stage (MobileNetV2: per group)
-    width: int = 64  # channels: ResNet's or MobileNetV2's stem, DarkNet's first stage
+    width: int = 64  # channels: ResNet's or MobileNetV2's stem, DarkNet's or Swin's first stage
     block: str = "bottleneck"  # of a resnet: one of BLOCKS; ResNet-18 and -34 have basic ones
     groups: int = 1  # of the 3x3 convolutions of bottlenecks: ResNeXt has 32 or 64
     width_per_group: int = 64  # their channels in the first stage at a width of 64; of a wide ResNet 128
     dcn_layers: tuple[int, ...] = ()  # a stage: how many of its last blocks may be deformable; empty: none anywhere
     dcn_interval: int = 1  # of these only every so many blocks of the stage, the first counted as 0
+
+    @property
+    def is_official(self) -> bool:
+        """Whether it has nothing that exported files of format 2 cannot say."""
+        return self.kind != "swin" and all(getattr(self, name) == value for name, value in _ADDED.items())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values; what format 2 of exported files lacks only where it is used."""
+        values = dataclasses.asdict(self)
+        return {name: value for name, value in values.items() if name not in _ADDED or value != _ADDED[name]}
 
     def __post_init__(self) -> None:
         if self.kind not in BACKBONE_KINDS:
@@ -61,6 +80,11 @@ class BackboneConfig:
             raise ConfigError(
                 f"a mobilenetv2 of depths {list(self.depths)} and width {self.width}: {MOBILENET_GROUPS} groups and a "
                 "multiple of 4 channels"
+            )
+        if self.kind == "swin" and (len(self.depths) != SWIN_STAGES or self.width % SWIN_HEAD_WIDTH):
+            raise ConfigError(
+                f"a swin of depths {list(self.depths)} and width {self.width}: {SWIN_STAGES} stages and a multiple of "
+                f"{SWIN_HEAD_WIDTH} channels"
             )
         self._check_blocks()
         self._check_deformable()
@@ -116,7 +140,8 @@ class BackboneConfig:
     @property
     def halvings(self) -> int:
         """Stride-2 layers before the finest of the three outputs and in it."""
-        return {"resnet": len(self.depths) - 1, "darknet": len(self.depths) - 2, "mobilenetv2": 3}[self.kind]
+        by_kind = {"resnet": len(self.depths) - 1, "darknet": len(self.depths) - 2, "mobilenetv2": 3, "swin": 3}
+        return by_kind[self.kind]
 
     @property
     def normalization(self) -> Normalization:
@@ -128,6 +153,9 @@ class BackboneConfig:
         if self.kind == "mobilenetv2":
             name = "MobileNetV2" if self.width == 32 else f"MobileNetV2 of width {self.width}"
             return name if self.depths == (1, 2, 3, 4, 3, 3) else f"{name} and depths {list(self.depths)}"
+        if self.kind == "swin":
+            name = "Swin-Tiny" if self.depths == (2, 2, 6, 2) else f"Swin of depths {list(self.depths)}"
+            return name if self.width == 96 else f"{name} of width {self.width}"
         if self.kind == "darknet":
             layers = 2 * sum(self.depths) + len(self.depths) + 2  # the stem, the downsamplings, the classifier
             name = f"DarkNet-{layers}"

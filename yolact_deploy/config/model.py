@@ -12,7 +12,7 @@ from typing import Any
 
 from ..errors import ConfigError, warn_assumed
 from . import class_names as names
-from .anchors import anchors_by_level, check_anchors, ratios_by_level
+from .anchors import MAX_LEVELS, anchors_by_level, check_anchors, ratios_by_level
 from .backbone import BackboneConfig, Normalization
 from .layers import MAX_CHANNELS, Layer, default_head_net, default_proto_net, output_channels, output_sizes
 from .named import NAMED_FIELDS
@@ -25,9 +25,30 @@ MIN_IMAGE_SIZE, MAX_IMAGE_SIZE = 32, 4096  # px
 MAX_CLASSES = 10_000
 MAX_NAME_LENGTH = 200  # characters of a class or configuration name
 MAX_PRIORS = 4_000_000
-FPN_UPSAMPLINGS = ("bilinear", "nearest")
+MAX_CANDIDATES_PER_LEVEL = 3840  # what TensorRT's TopK takes
 FPN_EXTRA_FROM = ("P5", "C5")  # the FPN's last level, or the backbone's
+FPN_UPSAMPLE = ("bilinear", "nearest")  # half-pixel centres
+PROTO_UPSAMPLE = ("bilinear", "align_corners", "nearest")  # the second is bilinear, too, from corner to corner
+STRETCH, KEEP_ASPECT = RESIZE = ("stretch", "keep_aspect")
 
+_CHOICES = {
+    "resize": RESIZE,
+    "fpn_extra_from": FPN_EXTRA_FROM,
+    "fpn_upsample": FPN_UPSAMPLE,
+    "proto_upsample": PROTO_UPSAMPLE,
+}
+# Fields that format 2 of exported files lacks, and their defaults.
+_ADDED: dict[str, Any] = {
+    "resize": STRETCH,
+    "fpn_extra_relu": False,
+    "fpn_upsample": "bilinear",
+    "proto_upsample": "bilinear",
+    "mask_proto_net": (),
+    "mask_proto_bias": False,
+    "share_prediction_module": True,
+    "extra_head_net": None,
+    "extra_layers": (0, 0, 0),
+}
 _RESNET101 = BackboneConfig()
 
 
@@ -38,15 +59,20 @@ class ModelConfig:
     name: str = "yolact_base"
     backbone: BackboneConfig = _RESNET101
     image_size: int = 550  # network input side S, px
+    # One of RESIZE. "stretch": the whole image becomes the input, whatever its aspect ratio. "keep_aspect": a square of
+    # its longer side does, with the image at the top left and its mean colour elsewhere, see ops/square.py.
+    resize: str = STRETCH
     class_names: tuple[str, ...] = names.COCO  # one per class, background not counted
     scales: tuple[tuple[float, ...], ...] = ((24,), (48,), (96,), (192,), (384,))  # anchor sizes a level, px
     aspect_ratios: tuple[float, ...] | tuple[tuple[float, ...], ...] = (1, 0.5, 2)  # width / height, or a list a level
     square_anchors: bool = True  # the official v1 bug that its weights depend on: height = width
     fpn_channels: int = 256
     fpn_relu: bool = True  # after P3, P4 and P5
-    fpn_upsample: str = "bilinear"  # one of FPN_UPSAMPLINGS
     fpn_extra_from: str = "P5"  # one of FPN_EXTRA_FROM: what the first extra level is computed from
+    fpn_extra_relu: bool = False  # after each extra level
+    fpn_upsample: str = "bilinear"  # one of FPN_UPSAMPLE: from a level to the finer one
     proto_channels: int = 256
+    proto_upsample: str = "bilinear"  # one of PROTO_UPSAMPLE: in the prototype net
     head_channels: int = 256
     num_prototypes: int = 32
     mask_proto_net: tuple[Layer, ...] = ()  # the prototype net; empty: the official one, `proto_channels` wide
@@ -66,9 +92,9 @@ class ModelConfig:
         for field in ("fpn_channels", "proto_channels", "head_channels", "num_prototypes"):
             if not 1 <= getattr(self, field) <= MAX_CHANNELS:
                 raise ConfigError(f"{field} {getattr(self, field)}: between 1 and {MAX_CHANNELS}")
-        for field, allowed in (("fpn_extra_from", FPN_EXTRA_FROM), ("fpn_upsample", FPN_UPSAMPLINGS)):
-            if getattr(self, field) not in allowed:
-                raise ConfigError(f"{field} {reprlib.repr(getattr(self, field))}: use one of {', '.join(allowed)}")
+        for field, choices in _CHOICES.items():
+            if getattr(self, field) not in choices:
+                raise ConfigError(f"{field} {reprlib.repr(getattr(self, field))}: use one of {', '.join(choices)}")
         self._check_names()
         check_proto_net(self.proto_layers, self.num_prototypes, self.level_sizes[0])
         check_head(self.head_layers, self.extra_layers)
@@ -126,6 +152,11 @@ class ModelConfig:
         return self.rescores_masks or bool(self.backbone.deformable_blocks)
 
     @property
+    def is_official(self) -> bool:
+        """Whether it has nothing that exported files of format 2 cannot say."""
+        return self.backbone.is_official and all(getattr(self, name) == value for name, value in _ADDED.items())
+
+    @property
     def num_downsample(self) -> int:
         """FPN levels above the three that come from the backbone."""
         return len(self.scales) - 3
@@ -148,9 +179,14 @@ class ModelConfig:
         return tuple(sizes)
 
     @property
+    def level_priors(self) -> tuple[int, ...]:
+        """Anchors of each FPN level."""
+        return tuple(size * size * count for size, count in zip(self.level_sizes, self.level_anchors, strict=True))
+
+    @property
     def num_priors(self) -> int:
         """N: anchors of all levels."""
-        return sum(size * size * count for size, count in zip(self.level_sizes, self.level_anchors, strict=True))
+        return sum(self.level_priors)
 
     @property
     def proto_size(self) -> int:
@@ -247,8 +283,10 @@ class ModelConfig:
             raise ConfigError(f"{path}: {error}") from None
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values that `from_dict` reads back."""
-        return plain_fields(dataclasses.asdict(self), self.mask_proto_net, self.extra_head_net)
+        """Plain values that `from_dict` reads back; what format 2 of exported files lacks only where it is used."""
+        values = plain_fields(dataclasses.asdict(self), self.mask_proto_net, self.extra_head_net)
+        values["backbone"] = self.backbone.to_dict()
+        return {name: value for name, value in values.items() if name not in _ADDED or value != _ADDED[name]}
 
 
 @dataclass(frozen=True)
@@ -260,6 +298,10 @@ class PostprocessConfig:
     top_k: int = 200  # candidates per class (cross-class: in all)
     max_detections: int = 100  # detections per image (cross-class: `top_k`, as in the official code)
     cross_class: bool = False  # suppress across classes, each prior by its best class only
+    clip_boxes: bool = False  # hold boxes within the image before suppression
+    threshold_per_class: bool = False  # drop detections whose own score is not above score_threshold, too
+    candidates_per_level: int = 0  # of each FPN level only so many priors take part, by their best class; 0: all
+    level_priors: tuple[int, ...] = ()  # priors of each level, finest first, where candidates_per_level counts them
 
     def __post_init__(self) -> None:
         for field in ("score_threshold", "iou_threshold"):
@@ -267,6 +309,33 @@ class PostprocessConfig:
         for field in ("top_k", "max_detections"):
             if not isinstance(getattr(self, field), int) or not 1 <= getattr(self, field) <= 1024:
                 raise ConfigError(f"{field} {reprlib.repr(getattr(self, field))}: a whole number between 1 and 1024")
+        if not 0 <= self.candidates_per_level <= MAX_CANDIDATES_PER_LEVEL:
+            raise ConfigError(
+                f"candidates_per_level {self.candidates_per_level}: up to {MAX_CANDIDATES_PER_LEVEL}, or 0 for no limit"
+            )
+        if len(self.level_priors) > MAX_LEVELS or not all(1 <= count <= MAX_PRIORS for count in self.level_priors):
+            raise ConfigError(f"level_priors: up to {MAX_LEVELS} levels of 1 to {MAX_PRIORS} priors")
+
+    def with_rules(self, family: PostprocessConfig) -> PostprocessConfig:
+        """The same thresholds and counts, and besides its own rules those of a family."""
+        return replace(
+            self,
+            clip_boxes=self.clip_boxes or family.clip_boxes,
+            threshold_per_class=self.threshold_per_class or family.threshold_per_class,
+            candidates_per_level=self.candidates_per_level or family.candidates_per_level,
+        )
+
+    def for_model(self, config: ModelConfig) -> PostprocessConfig:
+        """The same with the level sizes of `config`, where they matter."""
+        return replace(self, level_priors=config.level_priors if self.candidates_per_level else ())
+
+    def check_levels(self, num_priors: int) -> None:
+        """Raises ConfigError unless the levels are those of `num_priors` priors, where they matter."""
+        if self.candidates_per_level and sum(self.level_priors) != num_priors:
+            raise ConfigError(
+                f"candidates_per_level needs the level sizes of the model: level_priors {list(self.level_priors)} are "
+                f"{sum(self.level_priors)} priors, not {num_priors}"
+            )
 
     @property
     def output_count(self) -> int:
@@ -278,9 +347,16 @@ class PostprocessConfig:
         """The inverse of `to_dict`; raises ConfigError for unknown fields."""
         return cls(**checked_fields(cls, values))
 
+    @property
+    def is_official(self) -> bool:
+        """Whether it has no rule that the official code does not have."""
+        return not (self.clip_boxes or self.threshold_per_class or self.candidates_per_level)
+
     def to_dict(self) -> dict[str, Any]:
-        """Plain values that `from_dict` reads back."""
-        return dataclasses.asdict(self)
+        """Plain values that `from_dict` reads back; rules of other families only where they are used."""
+        values = dataclasses.asdict(self)
+        added = ("clip_boxes", "threshold_per_class", "candidates_per_level", "level_priors")
+        return {name: value for name, value in values.items() if name not in added or value}
 
 
 def _check_num_classes(count: int) -> None:

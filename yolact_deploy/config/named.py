@@ -1,7 +1,8 @@
 """Fields of the named configurations: for each what differs from the official `yolact_base`.
 
-Names and values are those of the data/config.py of the official code and of YolactEdge (`yolact_edge*`); the two nano
-configurations are this project's own.
+Names and values are those of the data/config.py of the official code and of YolactEdge (`yolact_edge*`); values of
+`mmdet_yolact*` those of mmdetection's configs/yolact, of `yolact_minimal*` and `yolact_pytorch` those of Yolact_minimal
+and yolact-pytorch; the two nano configurations are this project's own.
 """
 
 from __future__ import annotations
@@ -32,6 +33,27 @@ _NANO: dict[str, Any] = {
     "proto_channels": 64,
     "head_channels": 64,
 }
+_MMDETECTION: dict[str, Any] = {
+    "aspect_ratios": (2, 1, 0.5),  # its ratios are height / width
+    "square_anchors": False,
+    "fpn_relu": False,
+    "fpn_extra_from": "C5",
+}
+# yolact-pytorch, and what Yolact_minimal shares with it.
+_PYTORCH: dict[str, Any] = {
+    "backbone": _RESNET50,
+    "image_size": 544,
+    "square_anchors": False,
+    "fpn_extra_relu": True,
+    "fpn_upsample": "nearest",
+    "proto_upsample": "nearest",
+}
+_MINIMAL: dict[str, Any] = {
+    **_PYTORCH,
+    "resize": "keep_aspect",
+    "fpn_upsample": "bilinear",
+    "proto_upsample": "align_corners",
+}
 _VIDEO: dict[str, Any] = {"class_names": names.YOUTUBE_VIS}
 
 NAMED_FIELDS: dict[str, dict[str, Any]] = {
@@ -61,6 +83,8 @@ NAMED_FIELDS: dict[str, dict[str, Any]] = {
         "scales": _three_scales((11, 22, 44, 89, 178)),
         "mask_iou_channels": _MASK_IOU_CHANNELS[:4],  # small masks: one layer fewer than officially
     },
+    "mmdet_yolact_r50": {**_MMDETECTION, "backbone": _RESNET50},
+    "mmdet_yolact_r101": _MMDETECTION,
     "yolact_edge": {},
     "yolact_edge_resnet50": {"backbone": _RESNET50},
     "yolact_edge_mobilenetv2": {"backbone": BackboneConfig("mobilenetv2", depths=(1, 2, 3, 4, 3, 3), width=32)},
@@ -68,4 +92,14 @@ NAMED_FIELDS: dict[str, dict[str, Any]] = {
     "yolact_edge_vid_resnet50": {**_VIDEO, "backbone": _RESNET50},
     "yolact_edge_youtubevis": _VIDEO,
     "yolact_edge_youtubevis_resnet50": {**_VIDEO, "backbone": _RESNET50},
+    "yolact_minimal_res101": {**_MINIMAL, "backbone": BackboneConfig()},
+    "yolact_minimal_res50": _MINIMAL,
+    "yolact_minimal_swin_tiny": {**_MINIMAL, "backbone": BackboneConfig("swin", depths=(2, 2, 6, 2), width=96)},
+    # The anchors that it is trained with; its own detection takes those of COCO.
+    "yolact_minimal_res50_pascal": {
+        **_MINIMAL,
+        "class_names": names.PASCAL,
+        "scales": ((32,), (64,), (128,), (256,), (512,)),
+    },
+    "yolact_pytorch": _PYTORCH,
 }

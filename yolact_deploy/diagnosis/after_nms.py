@@ -15,6 +15,7 @@ from ..artifacts.operators import FAST_NMS, MASK_ASSEMBLY
 from ..artifacts.tensor_names import BOXES, MASK_SCORES, MASKS, RAW_OUTPUTS, SCORES
 from ..config.model import PostprocessConfig
 from ..ops.boxes import make_priors
+from ..ops.view import View
 from ..tolerances import TOLERANCES
 from ..types import NetworkDetections
 from .culprit import Culprit
@@ -27,17 +28,15 @@ OPERATORS = {BOXES: FAST_NMS, SCORES: FAST_NMS, MASKS: MASK_ASSEMBLY}  # stage -
 class OwnDetections:
     """What one model should have found, beside what it found."""
 
-    def __init__(
-        self, probe: Probe, values: StageValues, postprocess: PostprocessConfig, size: tuple[int, int]
-    ) -> None:
-        """postprocess: the model's thresholds. size: height and width of the image, px."""
+    def __init__(self, probe: Probe, values: StageValues, postprocess: PostprocessConfig, view: View) -> None:
+        """postprocess: the model's thresholds. view: of the image."""
         self._priors = probe.priors
         self._expected_priors = make_priors(probe.metadata.config)
         self._matched: MatchedDetections | None = None
         is_complete = all(name in values.tensors for name in RAW_OUTPUTS)
         if is_complete and importlib.util.find_spec("torch") is not None:
-            wanted = _reference(values, self._expected_priors, postprocess)
-            self._matched = MatchedDetections(wanted, values.detections, *size)
+            wanted = _reference(values, self._expected_priors, postprocess, view)
+            self._matched = MatchedDetections(wanted, values.detections, view)
 
     def is_right(self, stage: str) -> bool | None:
         """Whether `stage` is as it should be, to the tolerance of fp32; None where that cannot be told."""
@@ -72,11 +71,14 @@ def explain(stage: str, reference: OwnDetections, suspect: OwnDetections) -> Cul
     return Culprit(OPERATORS[stage], "", "right about its inputs: thresholds or small differences before it decide")
 
 
-def _reference(values: StageValues, priors: np.ndarray, postprocess: PostprocessConfig) -> NetworkDetections:
+def _reference(
+    values: StageValues, priors: np.ndarray, postprocess: PostprocessConfig, view: View
+) -> NetworkDetections:
     import torch
 
     from ..ops.postprocess import network_detections
     from ..types import RawOutputs
 
     tensors = {name: torch.from_numpy(values.tensors[name].astype(np.float32)) for name in RAW_OUTPUTS}
-    return network_detections(RawOutputs(**tensors, priors=torch.from_numpy(priors)), postprocess)[0]
+    raw = RawOutputs(**tensors, priors=torch.from_numpy(priors))
+    return network_detections(raw, postprocess, view=view)[0]

@@ -30,6 +30,7 @@ class CompareOptions:
     trust: bool = False  # open engines without a manifest
     plugins: Path | None = None  # the plugin library for engines that use one; None: see `Predictor.open`
     class_names: tuple[str, ...] | None = None  # of both models, which change no number; None: their own
+    family: str | None = None  # the code that wrote the checkpoints; None: found from their tensors
 
 
 def compare_models(reference: Path, suspect: Path, image: Image, options: CompareOptions) -> Comparison:
@@ -43,10 +44,12 @@ def compare_models(reference: Path, suspect: Path, image: Image, options: Compar
         raise ConfigError(f"unknown device {options.device!r}: use one of {', '.join(DEVICES)}")
     if options.plugins is not None and Kind.ENGINE not in (kind_of(reference), kind_of(suspect)):
         raise YolactDeployError("--plugins is for engines, and neither file is one: leave it out")
+    if options.family is not None and Kind.CHECKPOINT not in (kind_of(reference), kind_of(suspect)):
+        raise YolactDeployError("--family is for checkpoints, and neither file is one: leave it out")
     with ExitStack() as stack:
         probes = []
         for path in (reference, suspect):
-            probes.append(_opened(path, options))
+            probes.append(_open(path, options))
             stack.callback(probes[-1].close)
             probes[-1].metadata.with_class_names(options.class_names)  # raises for another number of classes
         _check_config_is_used((reference, suspect), options)
@@ -54,8 +57,10 @@ def compare_models(reference: Path, suspect: Path, image: Image, options: Compar
         return Walk((reference, suspect), (probes[0], probes[1]), image, options.tolerance).result()
 
 
-def _opened(path: Path, options: CompareOptions) -> Probe:
-    return open_probe(path, options.device, options.config, options.trust, options.plugins, options.class_names)
+def _open(path: Path, options: CompareOptions) -> Probe:
+    return open_probe(
+        path, options.device, options.config, options.trust, options.plugins, options.class_names, options.family
+    )
 
 
 def _check_config_is_used(paths: tuple[Path, Path], options: CompareOptions) -> None:

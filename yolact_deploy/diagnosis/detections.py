@@ -7,6 +7,7 @@ import numpy as np
 from ..artifacts.tensor_names import MASKS
 from ..ops.masks import boolean_masks
 from ..ops.matching import MATCH_SCORE, match_detections
+from ..ops.view import View
 from ..types import NetworkDetections
 from .differences import EQUAL, NOT_COMPARABLE, Difference, difference
 
@@ -16,12 +17,12 @@ UNMATCHED_SHARE = 0.005  # of all detections, where only the order of additions 
 class MatchedDetections:
     """What two models found in an image, paired by class and box."""
 
-    def __init__(self, reference: NetworkDetections, suspect: NetworkDetections, height: int, width: int) -> None:
-        """height, width: of the image, px."""
+    def __init__(self, reference: NetworkDetections, suspect: NetworkDetections, view: View) -> None:
+        """view: of the image."""
         self.reference = reference
         self.suspect = suspect
         self.pairs = match_detections(reference.classes, reference.boxes, suspect.classes, suspect.boxes)  # [n,2]
-        self._size = (height, width)
+        self._view = view
         # Looked up among all of the other side, so that what scores just beside the threshold is no false alarm.
         wanted = [np.flatnonzero(found.scores >= MATCH_SCORE) for found in (reference, suspect)]
         self.required = sum(map(len, wanted))  # detections that must be found again, of both sides together
@@ -69,7 +70,7 @@ class MatchedDetections:
         return text + (f"; {self.lost} of {self.required} lost" if self.lost else "")
 
     def _boolean_masks(self) -> tuple[np.ndarray, np.ndarray]:
-        return boolean_masks(self.reference, *self._size), boolean_masks(self.suspect, *self._size)
+        return boolean_masks(self.reference, self._view), boolean_masks(self.suspect, self._view)
 
 
 def _iou(a: np.ndarray, b: np.ndarray) -> float:

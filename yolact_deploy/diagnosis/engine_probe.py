@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..artifacts.metadata import INPUT_KINDS
-from ..artifacts.outputs import output_names, split_batch
+from ..artifacts.outputs import host_view, output_names, split_batch
 from ..artifacts.tensor_names import NETWORK_INPUT, tensor_stages
 from ..config.model import ModelConfig, PostprocessConfig
 from ..ops.preprocess import preprocess_numpy
@@ -39,9 +39,10 @@ class EngineProbe:
         batch = preprocess_numpy(images, config) if is_tensor else images
         outputs = self._runtime.run(batch)
         known = {NETWORK_INPUT: batch, **outputs} if is_tensor else outputs
+        finals = {name: outputs[name] for name in output_names(config)}
         return StageValues(
             tensors={name: known[name][:1] for name in tensor_stages(config) if name in known},
-            detections=split_batch({name: outputs[name] for name in output_names(config)}, 1)[0],
+            detections=split_batch(finals, 1, host_view(self.metadata, image.shape[:2]))[0],
         )
 
     def structure(self) -> Structure | None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..artifacts.onnx_file import load_onnx, read_metadata, with_outputs
-from ..artifacts.outputs import output_names, split_batch
+from ..artifacts.outputs import host_view, output_names, split_batch
 from ..artifacts.tensor_names import NETWORK_INPUT, pyramid_levels, tensor_stages
 from ..config.model import PostprocessConfig
 from ..dependencies import require
@@ -51,9 +51,10 @@ class OnnxProbe:
         names = {stage: self._graph.as_read(stage) for stage in self._stages}
         finals = output_names(self.metadata.config)
         outputs = self._outputs(image, [*names.values(), *finals])
+        finals_by_name = {name: outputs[name] for name in finals}
         return StageValues(
             tensors={stage: outputs[name][:1] for stage, name in names.items()},
-            detections=split_batch({name: outputs[name] for name in finals}, 1)[0],
+            detections=split_batch(finals_by_name, 1, host_view(self.metadata, image.shape[:2]))[0],
         )
 
     def structure(self) -> Structure | None:

@@ -16,17 +16,18 @@ def open_probe(
     trust: bool,
     plugins: Path | None = None,
     class_names: tuple[str, ...] | None = None,
+    family: str | None = None,
 ) -> Probe:
     """Open a checkpoint, an exported .onnx file or an engine.
 
-    config: for a checkpoint or an engine that brings none. class_names: of a checkpoint. trust, plugins: of an engine,
-    see `Predictor.open`. Raises YolactDeployError for a file that cannot be used.
+    config: for a checkpoint or an engine that brings none. class_names, family: of a checkpoint. trust, plugins: of an
+    engine; see `Predictor.open`. Raises YolactDeployError for a file that cannot be used.
     """
     kind = kind_of(path)
     if kind is Kind.CHECKPOINT:
         from .pytorch_probe import PyTorchProbe
 
-        return PyTorchProbe(path, device, config, class_names)
+        return PyTorchProbe(path, device, config, class_names, family)
     if kind is Kind.ONNX:
         from .onnx_probe import OnnxProbe
 

@@ -14,6 +14,7 @@ from ..config.model import ModelConfig, PostprocessConfig
 from ..dependencies import require
 from ..models.yolact import Yolact
 from ..ops.postprocess import network_detections
+from ..ops.view import View
 from ..runtimes.pytorch import PyTorchRuntime
 from ..types import Image, RawOutputs
 from .operators import Structure
@@ -27,11 +28,16 @@ class PyTorchProbe:
     brings_postprocess = False
 
     def __init__(
-        self, path: Path, device: str, config: ModelConfig | None, class_names: tuple[str, ...] | None = None
+        self,
+        path: Path,
+        device: str,
+        config: ModelConfig | None,
+        class_names: tuple[str, ...] | None = None,
+        family: str | None = None,
     ) -> None:
         """Raises CheckpointError, MissingDependencyError."""
         require("torch", "running a checkpoint")
-        self._runtime = PyTorchRuntime(path, device, None, config, class_names=class_names)
+        self._runtime = PyTorchRuntime(path, device, None, config, class_names=class_names, family=family)
         self.metadata = self._runtime.metadata
         self.description = self._runtime.description
         self.precision = effective_precision("fp32", self._runtime.device == "cuda" and torch.backends.cudnn.allow_tf32)
@@ -48,9 +54,10 @@ class PyTorchProbe:
         for name, tensor in tensors.items():
             recorder.mark_stage(name, tensor)
         self._structure = recorder.structure
+        view = View.of(self.metadata.config.resize, *image.shape[:2])
         return StageValues(
             tensors={name: tensor.cpu().numpy() for name, tensor in tensors.items()},
-            detections=network_detections(raw, postprocess, self.model.maskiou_net)[0],
+            detections=network_detections(raw, postprocess, self.model.maskiou_net, view)[0],
         )
 
     def structure(self) -> Structure | None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..artifacts.tensor_names import BOXES, CONF, MASKS, NETWORK_INPUT, detection_stages, tensor_stages
 from ..config.model import PostprocessConfig
+from ..ops.view import View
 from ..tolerances import NETWORK_GAIN, POSITION_ROUNDING, TOLERANCES, coarsest
 from ..types import Image
 from .after_nms import OwnDetections, explain
@@ -78,9 +79,10 @@ class Walk:
         self._setting_notes = [f"A has {text}" for text in field_differences(*settings)]
         self._values = (probes[0].run(image, settings[0]), probes[1].run(image, settings[1]))
         self._resize_error = self._rounding_of_resize()
-        self._matched = MatchedDetections(self._values[0].detections, self._values[1].detections, *self._size)
+        view = View.of(probes[0].metadata.config.resize, *self._size)
+        self._matched = MatchedDetections(self._values[0].detections, self._values[1].detections, view)
         self._own = [
-            OwnDetections(probe, values, setting, self._size)
+            OwnDetections(probe, values, setting, view)
             for probe, values, setting in zip(probes, self._values, settings, strict=True)
         ]
 
@@ -207,5 +209,5 @@ def _short(value: object) -> str:
 def _settings(probes: tuple[Probe, Probe]) -> tuple[PostprocessConfig, PostprocessConfig]:
     """The thresholds of both. A checkpoint has none of its own: it takes those of the other."""
     own = [probe.metadata.postprocess if probe.brings_postprocess else None for probe in probes]
-    shared = own[0] or own[1] or PostprocessConfig()
+    shared = own[0] or own[1] or probes[0].metadata.postprocess
     return own[0] or shared, own[1] or shared

@@ -10,7 +10,7 @@ from typing import Any
 from ..artifacts.kinds import Kind, kind_of
 from ..artifacts.metadata import ModelMetadata
 from ..artifacts.onnx_file import is_ours, load_onnx, read_metadata
-from ..config.model import ModelConfig
+from ..config.model import ModelConfig, PostprocessConfig
 from ..dependencies import require
 from ..errors import ModelFileError
 from ..files import sha256_of
@@ -29,6 +29,7 @@ class CheckpointInfo:
     family: str  # the code base that wrote it
     file_format: str  # "zip", "legacy" or "safetensors"
     config: ModelConfig
+    postprocess: PostprocessConfig  # the family's rules
     backbone: str  # such as "ResNet-50"
     num_priors: int  # N
     proto_size: int  # Hp = Wp, px
@@ -87,9 +88,13 @@ class OnnxInfo:
 
 
 def inspect_file(
-    path: str | Path, config: ModelConfig | None = None, class_names: tuple[str, ...] | None = None
+    path: str | Path,
+    config: ModelConfig | None = None,
+    class_names: tuple[str, ...] | None = None,
+    family: str | None = None,
 ) -> CheckpointInfo | OnnxInfo | EngineInfo:
-    """Say what `path` is. config: for a checkpoint that no named configuration fits. class_names: in place of its own.
+    """Say what `path` is. config, family: for a checkpoint whose tensors do not tell them. class_names: in place of its
+    own.
 
     Raises CheckpointError or ModelFileError when it is missing, damaged or of an unknown kind, ConfigError for another
     number of class names, MissingDependencyError when torch or onnx is needed and not installed.
@@ -99,7 +104,9 @@ def inspect_file(
         raise ModelFileError(f"{path} is a folder: name a file" if path.is_dir() else f"no such file: {path}")
     kind = kind_of(path)
     if kind is Kind.CHECKPOINT:
-        return inspect_checkpoint(path, config, class_names)
+        return inspect_checkpoint(path, config, class_names, family)
+    if family is not None:
+        raise ModelFileError(f"{path} is no checkpoint, and only those are of a family: leave out --family")
     if kind is Kind.ONNX:
         onnx_info = inspect_onnx(path)
         named = None if onnx_info.metadata is None else onnx_info.metadata.with_class_names(class_names)
@@ -111,14 +118,17 @@ def inspect_file(
 
 
 def inspect_checkpoint(
-    path: str | Path, config: ModelConfig | None = None, class_names: tuple[str, ...] | None = None
+    path: str | Path,
+    config: ModelConfig | None = None,
+    class_names: tuple[str, ...] | None = None,
+    family: str | None = None,
 ) -> CheckpointInfo:
     """Read a checkpoint. Raises CheckpointError when it is damaged or of another architecture."""
     require("torch", "reading a checkpoint")
     from ..checkpoints.reader import read_checkpoint
 
     path = Path(path)
-    checkpoint = read_checkpoint(path, config, class_names=class_names)
+    checkpoint = read_checkpoint(path, config, class_names=class_names, family=family)
     config = checkpoint.config
     return CheckpointInfo(
         path=path,
@@ -127,6 +137,7 @@ def inspect_checkpoint(
         family=checkpoint.family,
         file_format=checkpoint.file_format,
         config=config,
+        postprocess=checkpoint.postprocess,
         backbone=config.backbone.describe(),
         num_priors=config.num_priors,
         proto_size=config.proto_size,

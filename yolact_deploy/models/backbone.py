@@ -1,6 +1,6 @@
 """Backbones: ResNet (He et al. 2015), where asked for with deformable convolutions, ResNeXt (Xie et al. 2016),
 DarkNet-53 (Redmon & Farhadi 2018) and MobileNetV2 (Sandler et al. 2018), with the key names of the official code and of
-YolactEdge."""
+YolactEdge; Swin is in `swin`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from torch import nn
 
 from ..config.backbone import BackboneConfig
 from .deform_conv import ModulatedDeformConv
+from .swin import Swin
 
 _EXPANSION = 4  # output channels of a bottleneck over the width of its stage
 
@@ -221,7 +222,9 @@ def _expansion(config: BackboneConfig) -> int:
     return _EXPANSION if config.kind == "resnet" and config.block == "bottleneck" else 1
 
 
-def make_backbone(config: BackboneConfig) -> nn.Module:
-    """The backbone that `config` describes, with random weights."""
+def make_backbone(config: BackboneConfig, image_size: int) -> nn.Module:
+    """The backbone that `config` describes, with random weights, for inputs of `image_size` px."""
+    if config.kind == "swin":
+        return Swin(config, image_size)
     kinds = {"resnet": ResNet, "darknet": DarkNet, "mobilenetv2": MobileNetV2}
     return kinds[config.kind](config)

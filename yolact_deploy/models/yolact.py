@@ -15,7 +15,7 @@ from ..config.model import ModelConfig
 from ..ops.boxes import make_priors
 from ..types import RawOutputs
 from .backbone import make_backbone, stage_channels
-from .layers import make_net
+from .layers import make_net, upsampled
 
 
 class FPN(nn.Module):
@@ -25,7 +25,8 @@ class FPN(nn.Module):
         super().__init__()
         channels = config.fpn_channels
         self.has_relu = config.fpn_relu
-        self.upsampling = config.fpn_upsample
+        self.has_extra_relu = config.fpn_extra_relu
+        self.upsample = config.fpn_upsample
         self.is_extra_from_backbone = config.fpn_extra_from == "C5"
         # Official order: the deepest level comes first.
         self.lat_layers = nn.ModuleList(nn.Conv2d(c, channels, 1) for c in reversed(in_channels))
@@ -48,14 +49,15 @@ class FPN(nn.Module):
         for stage, lateral, predict in zip(reversed(stages), self.lat_layers, self.pred_layers, strict=True):
             x = lateral(stage)
             if merged is not None:
-                align_corners = False if self.upsampling == "bilinear" else None
-                x = x + F.interpolate(merged, size=stage.shape[-2:], mode=self.upsampling, align_corners=align_corners)
+                x = x + upsampled(merged, self.upsample, size=stage.shape[-2:])
             merged = x
             level = predict(x)
             levels.insert(0, F.relu(level) if self.has_relu else level)
         x = stages[-1] if self.is_extra_from_backbone else levels[-1]
         for downsample in self.downsample_layers:
             x = downsample(x)
+            if self.has_extra_relu:
+                x = F.relu(x)
             levels.append(x)
         return levels
 
@@ -117,9 +119,11 @@ class Yolact(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        self.backbone = make_backbone(config.backbone)
+        self.backbone = make_backbone(config.backbone, config.image_size)
         self.fpn = FPN(stage_channels(config.backbone), config)
-        self.proto_net = make_net(config.proto_layers, config.fpn_channels, has_last_relu=False)
+        self.proto_net = make_net(
+            config.proto_layers, config.fpn_channels, has_last_relu=False, upsample=config.proto_upsample
+        )
         anchors = config.level_anchors[:1] if config.share_prediction_module else config.level_anchors
         self.prediction_layers = nn.ModuleList(PredictionHead(config, count) for count in anchors)
         # Not part of `forward`: it sees the masks of what was detected, see postprocess.rescore_masks.

@@ -12,6 +12,7 @@ from ..errors import ImageError
 from ..formats.window import NO_PIXEL, MaskWindow, mask_window, window_of
 from ..types import WORD_BITS, BoolArray, FloatArray, IntArray, NetworkDetections, PackedMasks
 from .boxes import crop_windows
+from .view import View
 
 MASK_THRESHOLD = 0.5  # a pixel of a soft mask above it belongs to the instance
 
@@ -25,10 +26,10 @@ class _Axis:
     left_weight: FloatArray  # [size]
     right_weight: FloatArray  # [size]
 
-    def reach(self, low: int, high: int) -> slice:
-        """The outputs that source pixels [low, high) can touch."""
+    def reach(self, low: int, high: int, limit: int) -> slice:
+        """The outputs below `limit` that source pixels [low, high) can touch."""
         start, stop = np.searchsorted(self.left, (low - 1, high), side="left")
-        return slice(int(start), int(stop))
+        return slice(int(start), min(int(stop), limit))
 
 
 @functools.lru_cache(maxsize=8)  # a stream has one or two image sizes
@@ -41,17 +42,17 @@ def _axis(source: int, size: int) -> _Axis:
     return _Axis(left, np.minimum(left + 1, source - 1), 1 - right_weight, right_weight)
 
 
-def boolean_masks(found: NetworkDetections, height: int, width: int) -> BoolArray:
-    """The masks of `found` as [D,height,width] bool, whatever size the model gives them.
+def boolean_masks(found: NetworkDetections, view: View) -> BoolArray:
+    """The masks of `found` as [D,height,width] bool of the image of `view`, whatever size the model gives them.
 
     Raises ImageError when that many masks of that size do not fit into memory.
     """
     if isinstance(found.masks, PackedMasks):
-        return unpack_masks(found.masks, height, width)
-    return masks_at_image_size(found.masks, found.boxes, height, width)
+        return unpack_masks(found.masks, view.height, view.width)
+    return masks_at_image_size(found.masks, view.to_seen(found.boxes), view.height, view.width, view.seen)
 
 
-def mask_windows(found: NetworkDetections, height: int, width: int) -> tuple[MaskWindow, ...]:
+def mask_windows(found: NetworkDetections, view: View) -> tuple[MaskWindow, ...]:
     """The masks of `found` as `boolean_masks` gives them, each only where it is set."""
     windows = [NO_PIXEL] * len(found)
     if isinstance(found.masks, PackedMasks):
@@ -60,7 +61,8 @@ def mask_windows(found: NetworkDetections, height: int, width: int) -> tuple[Mas
             bits = unpack_masks(PackedMasks(words[None, high, wide]), *_packed_size(high, wide))[0]
             windows[index] = window_of(bits, high.start, wide.start * WORD_BITS)
         return tuple(windows)
-    for index, high, wide, soft in upsampled_windows(found.masks, found.boxes, height, width):
+    boxes = view.to_seen(found.boxes)
+    for index, high, wide, soft in upsampled_windows(found.masks, boxes, view.height, view.width, view.seen):
         windows[index] = window_of(soft > MASK_THRESHOLD, high.start, wide.start)
     return tuple(windows)
 
@@ -94,10 +96,13 @@ def _too_many(count: int, height: int, width: int) -> ImageError:
     )
 
 
-def masks_at_image_size(masks: FloatArray, boxes: FloatArray, height: int, width: int) -> BoolArray:
+def masks_at_image_size(
+    masks: FloatArray, boxes: FloatArray, height: int, width: int, seen: tuple[int, int] | None = None
+) -> BoolArray:
     """Cropped masks at prototype size -> thresholded masks at image size.
 
     masks [D,Hp,Wp] after sigmoid and crop, boxes [D,4] relative, image size in px; returns [D,height,width] bool.
+    seen: see `upsampled_windows`.
     Equals bilinear upsampling of the whole mask (`align_corners=False`) and `> 0.5`, but works only where a mask's
     box lets it be other than zero.
 
@@ -107,15 +112,18 @@ def masks_at_image_size(masks: FloatArray, boxes: FloatArray, height: int, width
         result = np.zeros((len(masks), height, width), np.bool_)
     except MemoryError:
         raise _too_many(len(masks), height, width) from None
-    for index, high, wide, soft in upsampled_windows(masks, boxes, height, width):
+    for index, high, wide, soft in upsampled_windows(masks, boxes, height, width, seen):
         np.greater(soft, MASK_THRESHOLD, out=result[index, high, wide])
     return result
 
 
 def upsampled_windows(
-    masks: FloatArray, boxes: FloatArray, height: int, width: int
+    masks: FloatArray, boxes: FloatArray, height: int, width: int, seen: tuple[int, int] | None = None
 ) -> Iterator[tuple[int, slice, slice, FloatArray]]:
     """Soft masks at image size, bilinear, `align_corners=False`: masks [D,Hp,Wp], relative boxes [D,4].
+
+    seen: height and width, px, of what masks and boxes are of, where that is more than the image, see `view.View`; the
+    rest is not computed. None: the image.
 
     Of each mask that its box does not leave empty: its index, the rows and columns of the image where it can be other
     than zero, and its values there.
@@ -123,12 +131,15 @@ def upsampled_windows(
     _, proto_height, proto_width = masks.shape
     if height == 0 or width == 0:
         return
-    rows, columns = _axis(proto_height, height), _axis(proto_width, width)
+    seen_height, seen_width = seen or (height, width)
+    rows, columns = _axis(proto_height, seen_height), _axis(proto_width, seen_width)
     windows = crop_windows(boxes, proto_height, proto_width).tolist()
     for index, (x1, y1, x2, y2) in enumerate(windows):
         if x1 >= x2 or y1 >= y2:
             continue
-        high, wide = rows.reach(y1, y2), columns.reach(x1, x2)
+        high, wide = rows.reach(y1, y2, height), columns.reach(x1, x2, width)
+        if high.start >= high.stop or wide.start >= wide.stop:
+            continue
         # Weighted sums, not two matrix products: BLAS would be no faster here, and its idle threads spin on the cores
         # that the next image's network needs.
         top, bottom = max(y1 - 1, 0), min(y2 + 1, proto_height)

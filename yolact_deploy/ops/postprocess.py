@@ -12,10 +12,11 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 
-from ..config.model import PostprocessConfig
+from ..config.model import STRETCH, PostprocessConfig
 from ..types import Detections, KeptDetections, NetworkDetections, RawOutputs
-from .boxes import FINITE_LIMIT, box_iou, boxes_in_pixels, crop_windows, decode
+from .boxes import FINITE_LIMIT, box_iou, crop_windows, decode
 from .masks import MASK_THRESHOLD
+from .view import View
 
 MaskIoU = Callable[[torch.Tensor], torch.Tensor]  # masks [D,Hp,Wp] -> predicted IoU of each class [D,C]
 
@@ -37,11 +38,21 @@ def fast_nms(
     better one of its class exceeds `iou_threshold`, whether that one falls itself or not. With `cross_class` all
     classes are one, and each prior stands for its best.
 
-    A prior with a score or box that is not finite is never a candidate.
+    A prior with a score or box that is not finite is never a candidate. Rules of other code than the official: with
+    `candidates_per_level` the candidates of each level that score highest, whatever their class, remain; `clip_boxes`
+    holds boxes within the image before they are compared; with `threshold_per_class` the score of a detection itself
+    has to be above the threshold.
+
+    Raises ConfigError where `level_priors` are not those of these priors.
     """
+    config.check_levels(len(priors))
     scores = conf[:, 1:]  # [N,C]
     boxes = decode(loc, priors)  # [N,4]
     candidates = _candidates(scores, boxes, config.score_threshold).nonzero().squeeze(1)
+    if config.candidates_per_level:
+        candidates = _best_of_levels(candidates, scores, config)
+    if config.clip_boxes:
+        boxes = boxes.clamp(0, 1)
     scores, boxes = scores[candidates], boxes[candidates]
     if config.cross_class:
         rows, classes = scores.max(dim=1, keepdim=True) if len(scores) else (scores[:, :1], scores[:, :1].long())
@@ -53,6 +64,8 @@ def fast_nms(
     sorted_classes = classes.t().gather(1, order)
     better_iou = box_iou(boxes[order], boxes[order]).triu(diagonal=1)  # [C',n,n], row better than column
     survives = (better_iou <= config.iou_threshold).all(dim=1)
+    if config.threshold_per_class:
+        survives &= sorted_scores > config.score_threshold
     flat_scores, flat_classes, flat_order = sorted_scores[survives], sorted_classes[survives], order[survives]
     best = flat_scores.sort(descending=True, stable=True).indices[: config.output_count]
     kept = flat_order[best]
@@ -69,6 +82,18 @@ def _candidates(scores: torch.Tensor, boxes: torch.Tensor, score_threshold: floa
     """Which priors [N] take part: best class above the threshold, all scores and the box finite."""
     finite = (scores.sum(dim=1).abs() <= FINITE_LIMIT) & (boxes.abs().sum(dim=1) <= FINITE_LIMIT)  # False for NaN
     return (scores > score_threshold).any(dim=1) & finite
+
+
+def _best_of_levels(candidates: torch.Tensor, scores: torch.Tensor, config: PostprocessConfig) -> torch.Tensor:
+    """Of the candidates [n] of each level the best by any class of scores [N,C], in the order of all priors."""
+    best = scores.amax(dim=1)
+    kept, start = [], 0
+    for count in config.level_priors:
+        level = candidates[(candidates >= start) & (candidates < start + count)]
+        order = best[level].sort(descending=True, stable=True).indices[: config.candidates_per_level]
+        kept.append(level[order].sort().values)
+        start += count
+    return torch.cat(kept)
 
 
 def assemble_masks(proto: torch.Tensor, coefs: torch.Tensor, boxes: torch.Tensor) -> torch.Tensor:
@@ -103,21 +128,22 @@ def rescore_masks(
 
 
 def network_detections(
-    raw: RawOutputs, config: PostprocessConfig, mask_iou_net: MaskIoU | None = None
+    raw: RawOutputs, config: PostprocessConfig, mask_iou_net: MaskIoU | None = None, view: View | None = None
 ) -> list[NetworkDetections]:
     """Fast NMS and mask assembly of every image: what an end-to-end engine returns, as numpy arrays.
 
-    mask_iou_net: the model's, None for YOLACT. The order is that of the box scores in any case.
+    mask_iou_net: the model's, None for YOLACT. The order is that of the box scores in any case. view: of the images,
+    whose boxes are then relative to the image; None: to what the network sees.
     """
     results = []
     for index, kept in enumerate(detect(raw, config)):
         masks = assemble_masks(raw.proto[index], kept.coefs, kept.boxes)
-        mask_scores = kept.scores
+        boxes, mask_scores = kept.boxes.cpu().numpy(), kept.scores
         if mask_iou_net is not None and len(masks):
             mask_scores = rescore_masks(mask_iou_net, masks, kept.classes, kept.scores)
         results.append(
             NetworkDetections(
-                boxes=kept.boxes.cpu().numpy(),
+                boxes=boxes if view is None else view.to_image(boxes),
                 scores=kept.scores.cpu().numpy(),
                 classes=kept.classes.cpu().numpy(),
                 masks=masks.cpu().numpy(),
@@ -143,15 +169,20 @@ def upsample_masks(masks: torch.Tensor, height: int, width: int) -> torch.Tensor
 
 
 def reference_detections(
-    raw: RawOutputs, config: PostprocessConfig, height: int, width: int, mask_iou_net: MaskIoU | None = None
+    raw: RawOutputs,
+    config: PostprocessConfig,
+    height: int,
+    width: int,
+    mask_iou_net: MaskIoU | None = None,
+    resize: str = STRETCH,
 ) -> list[Detections]:
     """The whole official post-processing of a batch of `height` x `width` px images, masks full-size."""
-    results = []
-    for found in network_detections(raw, config, mask_iou_net):
-        masks = full_size_masks(torch.as_tensor(found.masks), height, width)
+    view, results = View.of(resize, height, width), []
+    for found in network_detections(raw, config, mask_iou_net, view):
+        masks = full_size_masks(torch.as_tensor(found.masks), *view.seen)[:, :height, :width]
         results.append(
             Detections(
-                boxes=boxes_in_pixels(found.boxes, height, width),
+                boxes=view.pixels(found.boxes),
                 scores=found.scores,
                 mask_scores=found.mask_scores,
                 classes=found.classes,

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from ..config.model import ModelConfig
+from ..config.model import STRETCH, ModelConfig
 from ..types import FloatArray
+from .view import View
 
 if TYPE_CHECKING:
     import torch
@@ -25,17 +26,33 @@ def preprocess(images: np.ndarray, config: ModelConfig, device: str = "cpu") -> 
     import torch.nn.functional as F
 
     x = torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float()
-    x = F.interpolate(x, size=(config.image_size, config.image_size), mode="bilinear", align_corners=False)
     mean = torch.tensor(config.normalization.mean, device=device).view(1, 3, 1, 1)
     std = torch.tensor(config.normalization.std, device=device).view(1, 3, 1, 1)
-    return ((x - mean) / std).flip(1)
+    size = (config.image_size, config.image_size)
+    if config.resize == STRETCH:
+        x = F.interpolate(x, size=size, mode="bilinear", align_corners=False) - mean
+    else:  # the padding has the mean colour
+        below, right = _padding(images, config)
+        x = F.interpolate(F.pad(x - mean, (0, right, 0, below)), size=size, mode="bilinear", align_corners=False)
+    return (x / std).flip(1)
 
 
 def preprocess_numpy(images: np.ndarray, config: ModelConfig) -> FloatArray:
     """The same without torch: uint8 [B,H,W,3] BGR -> float32 [B,3,S,S] RGB, normalised."""
     size = (config.image_size, config.image_size)
-    resized = [cv2.resize(image.astype(np.float32), size, interpolation=cv2.INTER_LINEAR) for image in images]
     mean = np.array(config.normalization.mean, np.float32)
+    below, right = _padding(images, config)
+    resized = []
+    for image in images.astype(np.float32):
+        if below or right:
+            image = cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_CONSTANT, value=config.normalization.mean)
+        resized.append(cv2.resize(image, size, interpolation=cv2.INTER_LINEAR))
     std = np.array(config.normalization.std, np.float32)
     normalized = (np.stack(resized) - mean) / std
     return np.ascontiguousarray(normalized[..., ::-1].transpose(0, 3, 1, 2))
+
+
+def _padding(images: np.ndarray, config: ModelConfig) -> tuple[int, int]:
+    """Rows below and columns right of images [B,H,W,3] that the network sees besides."""
+    view = View.of(config.resize, *images.shape[1:3])
+    return view.seen_height - view.height, view.seen_width - view.width

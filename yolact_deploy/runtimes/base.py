@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from ..artifacts.metadata import ModelMetadata
-from ..artifacts.outputs import split_batch
+from ..artifacts.outputs import host_view, split_batch
 from ..ops.preprocess import preprocess_numpy
 from ..types import Image, NetworkDetections
 
@@ -44,7 +44,7 @@ def detect_in_batches(
     results: list[NetworkDetections] = []
     for batch, count in batches(images, batch_size):
         tensor = preprocess_numpy(batch, metadata.config) if metadata.input_kind == "tensor" else batch
-        results += split_batch(run(tensor), count)
+        results += split_batch(run(tensor), count, host_view(metadata, batch.shape[1:3]))
     return results
 
 

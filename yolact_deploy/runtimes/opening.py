@@ -27,6 +27,7 @@ class OpeningOptions:
     config: ModelConfig | None = None
     postprocess: PostprocessConfig | None = None
     class_names: tuple[str, ...] | None = None
+    family: str | None = None
     trust: bool = False
     plugins: Path | None = None
     shares_cores: bool = False
@@ -44,6 +45,8 @@ class OpeningOptions:
             raise ConfigError(f"postprocess {reprlib.repr(self.postprocess)}: a PostprocessConfig")
         if self.plugins is not None and kind is not Kind.ENGINE:
             raise YolactDeployError(f"{path} is no engine, and only engines use plugins: leave out the plugin library")
+        if self.family is not None and kind is not Kind.CHECKPOINT:
+            raise YolactDeployError(f"{path} is no checkpoint, and only those are of a family: leave out the family")
         if self.model.runtime is not None and kind is not Kind.ONNX:
             raise YolactDeployError(f"{path} is no ONNX file, and a runtime is chosen for those alone")
         if kind is Kind.ONNX and not (self.config is None and self.postprocess is None):
@@ -78,7 +81,13 @@ def open_runtime(options: OpeningOptions) -> Runtime:
         from .pytorch import PyTorchRuntime
 
         return PyTorchRuntime(
-            path, options.device, options.threads, options.config, options.postprocess, options.class_names
+            path,
+            options.device,
+            options.threads,
+            options.config,
+            options.postprocess,
+            options.class_names,
+            options.family,
         )
     if kind is Kind.ONNX and options.model.runtime == OPENVINO:
         from .openvino import OpenVinoRuntime

@@ -16,6 +16,7 @@ from ..errors import YolactDeployError
 from ..models.yolact import Yolact
 from ..ops.postprocess import network_detections
 from ..ops.preprocess import preprocess
+from ..ops.view import View
 from ..types import Image, NetworkDetections, RawOutputs
 from .base import batches, counted_threads
 
@@ -31,8 +32,10 @@ class PyTorchRuntime:
         config: ModelConfig | None = None,
         postprocess: PostprocessConfig | None = None,
         class_names: tuple[str, ...] | None = None,
+        family: str | None = None,
     ) -> None:
         """device: auto, cpu or cuda. threads: of the whole process, because PyTorch has no other; None: its default.
+        postprocess: instead of the rules of the family. family: see `read_checkpoint`.
 
         Raises CheckpointError, or YolactDeployError when CUDA is asked for and absent.
         """
@@ -44,11 +47,11 @@ class PyTorchRuntime:
         self.device = "cuda" if has_cuda and device != "cpu" else "cpu"
         if threads is not None:
             torch.set_num_threads(threads)
-        checkpoint = read_checkpoint(path, config, class_names=class_names)
+        checkpoint = read_checkpoint(path, config, class_names=class_names, family=family)
         self.model: Yolact | None = checkpoint.build().to(self.device)
         self.metadata = ModelMetadata(
             config=checkpoint.config,
-            postprocess=postprocess or PostprocessConfig(),
+            postprocess=(postprocess or checkpoint.postprocess).for_model(checkpoint.config),
             input_kind="image",
             precision="fp32",
             checkpoint_name=path.name,
@@ -73,9 +76,10 @@ class PyTorchRuntime:
         return self._open_model()(tensor)
 
     @torch.inference_mode()
-    def postprocess(self, raw: RawOutputs) -> list[NetworkDetections]:
-        """Raw outputs -> detections of each image."""
-        return network_detections(raw, self.metadata.postprocess, self._open_model().maskiou_net)
+    def postprocess(self, raw: RawOutputs, image_size: Sequence[int]) -> list[NetworkDetections]:
+        """Raw outputs -> detections of each image; image_size: height and width of the images, px."""
+        view = View.of(self.metadata.config.resize, *image_size)
+        return network_detections(raw, self.metadata.postprocess, self._open_model().maskiou_net, view)
 
     def _open_model(self) -> Yolact:
         if self.model is None:
@@ -86,7 +90,7 @@ class PyTorchRuntime:
         """See `Runtime.detect`."""
         results: list[NetworkDetections] = []
         for batch, _ in batches(images, batch_size=None):
-            results += self.postprocess(self.network(self.preprocess(batch)))
+            results += self.postprocess(self.network(self.preprocess(batch)), batch.shape[1:3])
         return results
 
     def close(self) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..artifacts.manifest import Manifest, TensorRange
 from ..artifacts.metadata import IMAGE_SIZE_MASKS, PROTOTYPE_SIZE_MASKS, ModelMetadata
-from ..artifacts.outputs import COUNTS, ROW_OUTPUTS, output_names, split_batch
+from ..artifacts.outputs import COUNTS, ROW_OUTPUTS, host_view, output_names, split_batch
 from ..config.model import ModelConfig, PostprocessConfig
 from ..errors import ImageError, ModelFileError, YolactDeployError
 from ..ops.preprocess import preprocess_numpy
@@ -86,10 +86,11 @@ class TensorRTRuntime:
         results: list[NetworkDetections] = []
         for start in range(0, len(images), largest):
             for batch, count in batches(images[start : start + largest], self.batch_size):
+                view = host_view(self.metadata, batch.shape[1:3])
                 if self.metadata.input_kind == "tensor":
                     batch = preprocess_numpy(batch, self.metadata.config)
                 with self._lock:
-                    results += [_copied(found) for found in split_batch(self._run(batch), count)]
+                    results += [_copied(found) for found in split_batch(self._run(batch), count, view)]
         return results
 
     def run(self, batch: np.ndarray) -> dict[str, np.ndarray]:

@@ -8,12 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..config.anchors import MAX_LEVELS
 from ..config.model import PostprocessConfig
 from ..dependencies import BUILD_COMMAND
 from ..errors import ModelFileError, YolactDeployError
 
 FUNCTIONS = ("fast_nms", "fast_nms_kernel", "mask_assembly", "image_masks")  # after "yolact_launch_"
-FAST_NMS_KERNELS = ("filter", "suppress", "finish")  # in the order of FastNmsKernel in plugins/fast_nms/problem.h
+FAST_NMS_KERNELS = (
+    "filter",
+    "limit",
+    "suppress",
+    "finish",
+)  # in the order of FastNmsKernel in plugins/fast_nms/problem.h
 
 
 class FastNmsSizes(ctypes.Structure):
@@ -31,13 +37,27 @@ class FastNmsSettings(ctypes.Structure):
         ("top_k", ctypes.c_int32),
         ("max_detections", ctypes.c_int32),
         ("cross_class", ctypes.c_int32),
+        ("clip_boxes", ctypes.c_int32),
+        ("threshold_per_class", ctypes.c_int32),
+        ("candidates_per_level", ctypes.c_int32),
+        ("levels", ctypes.c_int32),
+        ("level_priors", ctypes.c_int32 * MAX_LEVELS),
     ]
 
     @classmethod
     def of(cls, config: PostprocessConfig) -> FastNmsSettings:
         """`config` as the kernels take it."""
         return cls(
-            config.score_threshold, config.iou_threshold, config.top_k, config.max_detections, config.cross_class
+            config.score_threshold,
+            config.iou_threshold,
+            config.top_k,
+            config.max_detections,
+            config.cross_class,
+            config.clip_boxes,
+            config.threshold_per_class,
+            config.candidates_per_level,
+            len(config.level_priors),
+            (ctypes.c_int32 * MAX_LEVELS)(*config.level_priors),
         )
 
 

@@ -5,7 +5,8 @@ of convolutions and additions quantised, too. TensorRT wants symmetric int8 at t
 an int32 bias behind a DequantizeLinear.
 
 YOLACT++: what computes sampling positions stays in float, back to and including the layer that learned them. The
-mask-IoU net lies behind the network's outputs, and is never quantised.
+mask-IoU net lies behind the network's outputs, and is never quantised. A transformer (Swin) stays in float as a whole:
+its additions hold masks of -100 beside small numbers, and its matrix products are no convolutions.
 """
 
 from __future__ import annotations
@@ -44,10 +45,10 @@ def calibrated_tensors(network: onnx.ModelProto) -> list[str]:
     """
     weights = {tensor.name for tensor in network.graph.initializer}
     hidden = _read_by_relu_alone(network)
-    operators = OPERATORS[CPU_LAYOUT]
+    operators, transformer = OPERATORS[CPU_LAYOUT], transformer_nodes(network)
     names: dict[str, None] = {}
     for node in network.graph.node:
-        if node.op_type in operators:
+        if node.op_type in operators and node.name not in transformer:
             activations = node.input[:1] if node.op_type == "Conv" else node.input
             names |= dict.fromkeys(name for name in (*activations, *node.output) if name not in weights)
     return [name for name in names if name not in hidden]
@@ -59,7 +60,8 @@ def quantise(
     """A copy of the fp32 `network` with QuantizeLinear and DequantizeLinear pairs and int8 weights, per channel.
 
     ranges: by tensor, for all of `calibrated_tensors`. kept: names of nodes that stay in float, besides those that
-    compute sampling positions. Raises ModelFileError, with `source` for the model's name, when a range is missing.
+    compute sampling positions and those of a transformer. Raises ModelFileError, with `source` for the model's name,
+    when a range is missing.
     """
     require("onnxruntime", "quantising a network")
     from onnxruntime.quantization import CalibrationMethod, QuantType
@@ -84,7 +86,7 @@ def quantise(
             CalibrationMethod.MinMax, {name: tuple(map(np.float32, pair)) for name, pair in shown.items()}
         ),
         nodes_to_quantize=[],
-        nodes_to_exclude=sorted({*kept, *position_nodes(network)}),
+        nodes_to_exclude=sorted({*kept, *position_nodes(network), *transformer_nodes(network)}),
         op_types_to_quantize=list(OPERATORS[layout]),
         extra_options=_OPTIONS[layout],
     )
@@ -96,20 +98,31 @@ def quantise(
 
 def position_nodes(network: onnx.ModelProto) -> set[str]:
     """Names of the nodes that compute sampling positions, the layers that learned them among them."""
-    writers = {name: node for node in network.graph.node for name in node.output if name}
     pending = [
         node.input[slot]
         for node in network.graph.node
         for slot in FP32_ANCESTRY.get(node.op_type, ())
         if slot < len(node.input)
     ]
-    found: set[str] = set()
+    return _ancestry(network, pending, LEARNED_OPERATORS)
+
+
+def transformer_nodes(network: onnx.ModelProto) -> set[str]:
+    """Names of the nodes that a layer normalisation comes from, these themselves among them."""
+    norms = [node.output[0] for node in network.graph.node if node.op_type == "LayerNormalization"]
+    return _ancestry(network, norms)
+
+
+def _ancestry(network: onnx.ModelProto, tensors: list[str], ends: Iterable[str] = ()) -> set[str]:
+    """Names of the nodes that `tensors` come from, back to and including the first ones of the operators `ends`."""
+    writers = {name: node for node in network.graph.node for name in node.output if name}
+    pending, found = list(tensors), set[str]()
     while pending:
         node = writers.get(pending.pop())
         if node is None or node.name in found:
             continue
         found.add(node.name)
-        if node.op_type not in LEARNED_OPERATORS:
+        if node.op_type not in ends:
             pending += node.input
     return found
 

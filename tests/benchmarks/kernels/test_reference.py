@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.hard_cases import HARD_CASES
+from tests.hard_cases import HARD_CASES, with_rules
 from yolact_deploy.benchmarks.kernels import reference
 from yolact_deploy.benchmarks.kernels.cases import GROUPS, check_cases, sanitizer_cases, timed_cases
 from yolact_deploy.benchmarks.kernels.operators import FastNms, Masks
@@ -25,11 +25,12 @@ def assert_equal(actual: reference.Kept, expected: postprocess.KeptDetections) -
 
 
 @pytest.mark.parametrize("cross_class", [False, True])
+@pytest.mark.parametrize("rules", ["official", "all"])
 @pytest.mark.parametrize("name", HARD_CASES)
-def test_fast_nms_on_hard_cases(name: str, cross_class: bool) -> None:
+def test_fast_nms_on_hard_cases(name: str, rules: str, cross_class: bool) -> None:
     case = HARD_CASES[name]()
     tensors = (case.loc, case.conf, case.coef, case.priors)
-    config = PostprocessConfig(top_k=12, max_detections=7, cross_class=cross_class)
+    config = with_rules(PostprocessConfig(top_k=12, max_detections=7, cross_class=cross_class), rules, case)
     assert_equal(
         reference.fast_nms(*(tensor.numpy() for tensor in tensors), config), postprocess.fast_nms(*tensors, config)
     )

@@ -115,7 +115,7 @@ def test_stages_know_of_failures(nano_onnx: Path) -> None:
     with Predictor.open(nano_onnx, threads=1) as predictor:
         staged = open_stages(predictor, nano_onnx, "cpu", 1)
     with pytest.raises(YolactDeployError, match=r"nano\.onnx: a stage failed in ONNX Runtime: .*[Ii]nvalid"):
-        staged.network({"network_input": np.zeros((1, 3, 5, 5), np.float32)})
+        staged.network(({"network_input": np.zeros((1, 3, 5, 5), np.float32)}, (5, 5)))
 
 
 def test_a_model_in_one_piece_is_timed_end_to_end_only(

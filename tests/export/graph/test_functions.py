@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
-from tests.hard_cases import HARD_CASES, Case, random_case
+from tests.hard_cases import HARD_CASES, RULES, Case, random_case, with_rules
 from yolact_deploy.artifacts.operators import DOMAIN, FAST_NMS, MASK_ASSEMBLY
 from yolact_deploy.config.model import PostprocessConfig
+from yolact_deploy.errors import ConfigError
 from yolact_deploy.export.graph import fast_nms as fast_nms_module
 from yolact_deploy.export.graph.domain import DOMAIN_VERSION, OPSET
 from yolact_deploy.export.graph.fast_nms import fast_nms_attributes, fast_nms_function
@@ -77,13 +78,18 @@ def check_fast_nms(cases: list[Case], config: PostprocessConfig) -> None:
             assert not actual[count:].any()
 
 
+@pytest.mark.parametrize("rules", ["official", "all"])
 @pytest.mark.parametrize("few", [2, fast_nms_module.FEW])
 @pytest.mark.parametrize("cross_class", [False, True])
 @pytest.mark.parametrize("name", HARD_CASES)
-def test_fast_nms_on_hard_cases(name: str, cross_class: bool, few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fast_nms_on_hard_cases(
+    name: str, cross_class: bool, few: int, rules: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With and without the short cut for few candidates."""
     monkeypatch.setattr(fast_nms_module, "FEW", few)
-    check_fast_nms([HARD_CASES[name]()], PostprocessConfig(top_k=12, max_detections=7, cross_class=cross_class))
+    case = HARD_CASES[name]()
+    config = PostprocessConfig(top_k=12, max_detections=7, cross_class=cross_class)
+    check_fast_nms([case], with_rules(config, rules, case))
 
 
 @settings(max_examples=25)
@@ -91,13 +97,39 @@ def test_fast_nms_on_hard_cases(name: str, cross_class: bool, few: int, monkeypa
     seed=st.integers(0, 2**31), batch=st.integers(1, 3), n=st.integers(1, 60), classes=st.integers(1, 6),
     cross_class=st.booleans(), top_k=st.integers(1, 40), max_detections=st.integers(1, 50),
     score_threshold=st.sampled_from([0.0, 0.05, 0.3]), iou_threshold=st.sampled_from([0.0, 0.3, 0.5, 1.0]),
-    few=st.integers(1, 60),
+    few=st.integers(1, 60), rules=st.sampled_from(list(RULES)),
 )  # fmt: skip
-def test_fast_nms_on_random_shapes(seed: int, batch: int, n: int, classes: int, few: int, **options: object) -> None:
+def test_fast_nms_on_random_shapes(
+    seed: int, batch: int, n: int, classes: int, few: int, rules: str, **options: object
+) -> None:
     cases = [random_case(seed + index, n, classes) for index in range(batch)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fast_nms_module, "FEW", few)
-        check_fast_nms(cases, PostprocessConfig(**options))  # type: ignore[arg-type]
+        config = PostprocessConfig(**options)  # type: ignore[arg-type]
+        check_fast_nms(cases, with_rules(config, rules, cases[0]))
+
+
+@pytest.mark.parametrize("count", [999, 1000, 1001, 1024, 1025, 2100])
+def test_the_limit_of_a_level_holds_beside_the_short_cut(count: int) -> None:
+    """All candidates in one level: below its limit, between it and the short cut's, and above both."""
+    case = random_case(12, n=2500, classes=3)
+    conf = np.full((2500, 4), 0.01, np.float32)
+    random = np.random.default_rng(count)
+    conf[random.permutation(2200)[:count], 1] = random.integers(10, 90, count) / np.float32(100)
+    config = PostprocessConfig(candidates_per_level=1000, level_priors=(2200, 300), top_k=1024, max_detections=1024,
+                               iou_threshold=1.0)  # fmt: skip
+    check_fast_nms([replace(case, conf=torch.from_numpy(conf))], config)
+
+
+def test_a_function_for_levels_of_another_model_is_refused() -> None:
+    with pytest.raises(ConfigError, match="9 priors, not 300"):
+        fast_nms_function(PostprocessConfig(candidates_per_level=2, level_priors=(5, 4)), 300, 3)
+
+
+def test_rules_that_are_not_used_leave_no_attribute() -> None:
+    """So that plugins of before take what they can do."""
+    before = {"score_threshold", "iou_threshold", "top_k", "max_detections", "cross_class"}
+    assert set(fast_nms_attributes(PostprocessConfig())) - {"plugin_version", "plugin_namespace"} == before
 
 
 @pytest.mark.parametrize("cross_class", [False, True])

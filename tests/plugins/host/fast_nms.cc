@@ -15,6 +15,9 @@ void run(FastNmsKernel kernel, FastNmsSizes const& sizes, FastNmsSettings const&
             std::memset(a.work.counters, 0, a.work.counter_bytes);
             run_blocks(shape, order, [&](Block& block) { filter_candidates(block, a); });
             break;
+        case FastNmsKernel::kLimit:
+            run_blocks(shape, order, [&](Block& block) { limit_levels(block, a); });
+            break;
         case FastNmsKernel::kSuppress:
             run_blocks(shape, order, [&](Block& block) { suppress_overlapping(block, a); });
             break;
@@ -44,7 +47,8 @@ int yolact_fast_nms(int is_half, yolact::FastNmsSizes const* sizes, yolact::Fast
 
 int yolact_fast_nms_kernel(yolact::FastNmsKernel kernel, int is_half, yolact::FastNmsSizes const* sizes,
     yolact::FastNmsSettings const* settings, yolact::FastNmsTensors const* tensors, void* workspace, int order) {
-    if (yolact::out_of_range(*sizes) || yolact::out_of_range(*settings)) return 1;
+    if (!yolact::is_possible(*sizes, *settings)) return 1;
+    if (!yolact::is_needed(kernel, *settings)) return 0;
     auto const run = is_half ? yolact::run<yolact::Half> : yolact::run<float>;
     run(kernel, *sizes, *settings, *tensors, workspace, static_cast<yolact::Order>(order));
     return 0;

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 
+from ...config.model import ModelConfig, PostprocessConfig
 from ...errors import CheckpointError
 
 Tensors = Mapping[str, torch.Tensor]
@@ -21,6 +23,15 @@ class Translation:
     tensors: dict[str, torch.Tensor]
     dropped_keys: tuple[str, ...]  # the file's keys that inference does not need
     notes: tuple[str, ...]  # what was left out or assumed, for people to read
+    # What the family or the file says of the network, where no tensor does. None: a named configuration that fits.
+    config: ModelConfig | None = None
+    postprocess: PostprocessConfig = field(default_factory=PostprocessConfig)  # the family's rules
+    assumption: str = ""  # what is assumed of `config`, for people to read, where no other is given
+    problem: str = ""  # why the file's own configuration is none that can be used: one has to be given then
+
+
+def _as_it_is(translation: Translation, meta: Mapping[str, Any], path: Path) -> Translation:
+    return translation
 
 
 @dataclass(frozen=True)
@@ -28,11 +39,18 @@ class Family:
     """A code base that writes YOLACT checkpoints."""
 
     name: str  # for people
+    option: str  # what `--family` calls it; one of names.FAMILY_NAMES
     configurations: tuple[str, ...]  # named ones that it trains, likeliest first
-    recognises: Callable[[Tensors], bool]  # by keys and shapes, never by the file's name
+    # By keys and shapes, never by the file's name. Where two families have the same tensors and another network, the
+    # first in recognition.FAMILIES is taken, unless `--family` says otherwise.
+    recognises: Callable[[Tensors], bool]
     # Of a recognised file; the path is for messages and hints. Raises CheckpointError.
     translate: Callable[[Tensors, Path], Translation]
-    lacks: str = ""  # what of its rules this version does not have; its checkpoints are then refused
+    # Adds what the file says of itself in its `meta`, plain values of strangers; the path is for messages.
+    describe: Callable[[Translation, Mapping[str, Any], Path], Translation] = _as_it_is
+    # Of a recognised file, where `--family` is not given: why it may as well be of another family, and what to do. The
+    # file is then refused. Empty where it cannot be.
+    doubt: Callable[[Tensors, Path], str] = lambda tensors, path: ""
 
 
 def has_key(tensors: Tensors, *starts: str) -> bool:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ...config.model import NAMED_CONFIGS
 from ...errors import CheckpointError
+from . import names
 from .family import Family, Tensors, Translation, has_key, renamed
 
 _RENAMED = (
@@ -48,6 +49,7 @@ def _notes(dropped: tuple[str, ...], path: Path) -> tuple[str, ...]:
 
 YOLACT_EDGE = Family(
     name="YolactEdge",
+    option=names.YOLACT_EDGE,
     configurations=tuple(name for name in NAMED_CONFIGS if name.startswith("yolact_edge")),
     recognises=_recognises,
     translate=_translate,
