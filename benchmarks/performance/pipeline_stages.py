@@ -17,8 +17,8 @@ from yolact_deploy.benchmarks.performance.split import split_graph
 from yolact_deploy.benchmarks.performance.timing import Latency, Part, Round, Timer, by_clock, measure_round
 from yolact_deploy.dependencies import require
 from yolact_deploy.errors import YolactDeployError
-from yolact_deploy.ops.preprocess import preprocess_numpy
 from yolact_deploy.predictor import Predictor
+from yolact_deploy.runtimes.base import graph_input
 from yolact_deploy.types import Image, NetworkDetections
 
 STAGES = ("preprocess", "network", "postprocess", "masks")
@@ -207,15 +207,15 @@ class OnnxStages:
             for stage, part in zip(STAGES[:3], (parts.preprocess, parts.network, parts.postprocess), strict=True)
         ]
         self._preprocess, self._network, self._postprocess = sessions  # the first may be None
-        self._config = predictor.metadata.config
+        self._metadata = predictor.metadata
         self._source = path
 
     def preprocess(self, batch: np.ndarray) -> dict[str, np.ndarray]:
         """See `StagedModel`. Tensors by name: the network's input, and what post-processing takes of the image."""
         if self._preprocess is None:
-            return {NETWORK_INPUT: preprocess_numpy(batch, self._config)}
+            return {NETWORK_INPUT: graph_input(batch, self._metadata)}
         (image_input,) = self._preprocess.get_inputs()
-        return self._run(self._preprocess, {image_input.name: batch})
+        return self._run(self._preprocess, {image_input.name: graph_input(batch, self._metadata)})
 
     def network(self, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """See `StagedModel`."""

@@ -40,9 +40,9 @@ def test_a_manifest_of_then_is_read() -> None:
 
 def test_a_newer_format_is_refused_with_what_to_do(tmp_path: Path) -> None:
     model = onnx.load(FOLDER / "tiny.onnx")
-    onnx.helper.set_model_props(model, {**props_of(model), FORMAT_KEY: "3"})
+    onnx.helper.set_model_props(model, {**props_of(model), FORMAT_KEY: "4"})
     onnx.save(model, tmp_path / "new.onnx")
-    with pytest.raises(ModelFileError, match="has format 3, this version reads 1 and 2: update yolact-deploy"):
+    with pytest.raises(ModelFileError, match="has format 4, this version reads 1, 2, 3: update yolact-deploy"):
         Predictor.open(tmp_path / "new.onnx")
     text = (FOLDER / "tiny.engine.json").read_text(encoding="utf-8").replace('"format": "1"', '"format": "9"', 1)
     with pytest.raises(ModelFileError, match="has format 9, this version reads 1: update yolact-deploy"):

@@ -14,8 +14,8 @@ from .quantization import Quantization
 
 FORMAT_KEY = "yolact_deploy.format"
 QUANTIZATION_KEY = "yolact_deploy.quantization"
-FORMATS = ("1", "2")  # the newest grows when a reader of this version could misread a file
-INPUT_KINDS = ("image", "tensor")
+FORMATS = ("1", "2", "3")  # the newest grows when a reader of this version could misread a file
+IMAGE_INPUTS, TENSOR_INPUTS, PLANAR_INPUTS = INPUT_KINDS = ("image", "tensor", "planar")
 PROTOTYPE_SIZE_MASKS, IMAGE_SIZE_MASKS = MASK_SIZES = ("prototype", "image")
 MAX_WORD_LENGTH = 255  # characters of a name, a hash, a version: what a file name may have
 INT8 = "int8"
@@ -28,7 +28,9 @@ class ModelMetadata:
 
     config: ModelConfig
     postprocess: PostprocessConfig
-    input_kind: str  # "image": uint8 [B,H,W,3] BGR, any size; "tensor": float32 [B,3,S,S] RGB, normalised
+    # "image": uint8 [B,H,W,3] BGR, any size; "tensor": float32 [B,3,S,S] RGB, normalised; "planar": the same from 0 to
+    # 255, not normalised
+    input_kind: str
     precision: str  # of the network: fp32, fp16, bf16 or int8
     checkpoint_name: str
     checkpoint_sha256: str
@@ -40,7 +42,9 @@ class ModelMetadata:
 
     @property
     def format(self) -> str:
-        """The oldest of FORMATS that can say this: format 1 knows masks at prototype size only."""
+        """The oldest of FORMATS that can say this: 2 added masks at the image's size, 3 planar inputs."""
+        if self.input_kind == PLANAR_INPUTS:
+            return FORMATS[2]
         return FORMATS[0] if self.mask_size == PROTOTYPE_SIZE_MASKS else FORMATS[1]
 
     def to_props(self) -> dict[str, str]:
@@ -74,7 +78,7 @@ class ModelMetadata:
             )
         if props[FORMAT_KEY] not in FORMATS:
             raise ModelFileError(
-                f"{source} has format {str(props[FORMAT_KEY])[:20]}, this version reads {' and '.join(FORMATS)}: "
+                f"{source} has format {str(props[FORMAT_KEY])[:20]}, this version reads {', '.join(FORMATS)}: "
                 "update yolact-deploy, or export again"
             )
         try:

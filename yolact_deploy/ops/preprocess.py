@@ -33,9 +33,15 @@ def preprocess(images: np.ndarray, config: ModelConfig, device: str = "cpu") -> 
 
 def preprocess_numpy(images: np.ndarray, config: ModelConfig) -> FloatArray:
     """The same without torch: uint8 [B,H,W,3] BGR -> float32 [B,3,S,S] RGB, normalised."""
+    normalization = config.normalization
+    planes = planes_numpy(images, config)
+    planes -= np.array(normalization.mean[::-1], np.float32).reshape(3, 1, 1)
+    planes /= np.array(normalization.std[::-1], np.float32).reshape(3, 1, 1)
+    return planes
+
+
+def planes_numpy(images: np.ndarray, config: ModelConfig) -> FloatArray:
+    """uint8 [B,H,W,3] BGR -> float32 [B,3,S,S] RGB, 0..255: resized, not normalised."""
     size = (config.image_size, config.image_size)
     resized = [cv2.resize(image.astype(np.float32), size, interpolation=cv2.INTER_LINEAR) for image in images]
-    mean = np.array(config.normalization.mean, np.float32)
-    std = np.array(config.normalization.std, np.float32)
-    normalized = (np.stack(resized) - mean) / std
-    return np.ascontiguousarray(normalized[..., ::-1].transpose(0, 3, 1, 2))
+    return np.ascontiguousarray(np.stack(resized)[..., ::-1].transpose(0, 3, 1, 2))
