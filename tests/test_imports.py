@@ -31,7 +31,7 @@ ORDER = (
     ("runtimes",),
     ("predictor",),
     ("diagnosis", "doctor", "inference", "inspection"),
-    ("benchmarks", "export"),
+    ("benchmarks", "export", "packages"),
     ("commands",),
     ("cli",),
     ("__main__",),

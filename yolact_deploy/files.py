@@ -153,11 +153,11 @@ class Draft:
 
     def keep(self) -> None:
         """Give the draft its target's name, once it is safe on disk. Raises OSError; the old file is whole then."""
-        _sync(self.path)
+        sync(self.path)
         with contextlib.suppress(OSError):
             os.chmod(self.path, os.stat(self.target).st_mode & 0o777)
         os.replace(self.path, self.target)
-        _sync(self.target.parent)
+        sync(self.target.parent)
         self._unlock()
 
     def discard(self) -> None:
@@ -172,7 +172,7 @@ class Draft:
             self._lock = -1
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
     """Wait until a file or folder is on disk; a full disk may show only here. Raises OSError."""
     descriptor = os.open(path, os.O_RDONLY)
     try:

@@ -51,7 +51,7 @@ class CocoFile:
             mask = found.masks[index]
             annotation = {"id": self._count, **entry, "area": int(mask.inside.sum()), "iscrowd": 0}
             if self._has_mask_scores:
-                annotation["mask_score"] = _exact(found.mask_scores[index])
+                annotation["mask_score"] = exact_number(found.mask_scores[index])
             if self._as_polygons:
                 annotation["segmentation"] = mask_polygons(mask) or [_NO_AREA]
             else:
@@ -150,12 +150,12 @@ def _entries(found: WindowedDetections, ids: CocoIds, image_id: int) -> Iterator
                 "image_id": image_id,
                 "category_id": category_id,
                 "bbox": [x1, y1, x2 - x1, y2 - y1],
-                "score": _exact(found.scores[index]),
+                "score": exact_number(found.scores[index]),
             },
         )
 
 
-def _exact(score: Any) -> float:
+def exact_number(score: Any) -> float:
     """A float32 in the fewest digits that still are that float32: rounding would make ties."""
     return float(str(score))
 
