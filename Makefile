@@ -9,6 +9,9 @@ NANO_WEIGHTS := $(NANO)/yolact_nano_22_4148.pth
 OUT := out
 
 EXTRAS := export,cpu,rtx,openvino,bench,plugins,dev
+TRITON := nvidia-pytriton==0.7.0 tritonclient==2.73.0 grpcio geventhttpclient gevent greenlet zope.event \
+	zope.interface python-rapidjson brotli urllib3 certifi
+
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: install demo test test-slow fuzz test-arm64 lint format clean soak
@@ -35,6 +38,9 @@ $(VENV)/.installed: pyproject.toml setup.py Makefile tests/real_tensorrt/install
 	-$(PIP) --no-deps kernel-lens==2.0.1
 # ONNX Runtime's C++ headers, to compile examples/cpp-onnxruntime.
 	-$(BIN)/python -m tests.examples.onnxruntime_headers
+# Triton's server (55 MB to download) and its client, for the tests. Not beside the other packages: the server's package
+# wants an older NumPy, which nothing here needs.
+	-$(PIP) --no-deps --target $(VENV)/triton $(TRITON)
 	@touch $@
 
 # Debian and Ubuntu split venv from Python.

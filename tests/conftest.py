@@ -161,6 +161,13 @@ def nano_dynamic_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def nano_planar_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundled checkpoint exported with planes of 0 to 255 as its input, and a dynamic batch; read only."""
+    output = tmp_path_factory.mktemp("nano") / "planar.onnx"
+    return export_onnx(NANO_WEIGHTS, ExportOptions(output, input_kind="planar", batch=None)).path
+
+
+@pytest.fixture(scope="session")
 def nano_image_masks_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bundled checkpoint exported with masks at the image's size and a dynamic batch; read only."""
     output = tmp_path_factory.mktemp("nano") / "image_masks.onnx"

@@ -36,7 +36,7 @@ ORDER = (
     ("runtimes",),
     ("predictor",),
     ("diagnosis", "doctor", "inference", "inspection"),
-    ("benchmarks", "export"),
+    ("benchmarks", "export", "packages"),
     ("commands",),
     ("cli",),
     ("__main__",),

@@ -38,6 +38,8 @@ def test_the_wheel_has_the_linked_folders_and_the_data(wheel: Path) -> None:
         assert f"yolact_deploy/plugins/{file}" in names
     for file in ("macros.html.j2", "report.css", "report.html.j2", "report.js"):
         assert f"yolact_deploy/benchmarks/report/html/{file}" in names
+    for file in ("CMakeLists.txt", "layers.cc", "layers.h", "mask.cc", "mask.h", "parser.cc", "plugins.cc"):
+        assert f"yolact_deploy/packages/deepstream/sources/{file}" in names
     data = {name for name in names if name.startswith("yolact_deploy/benchmarks/data/nano/")}
     assert sum(name.endswith(".jpg") for name in data) == 64
     assert sum(name.endswith((".pth", "instances.json")) for name in data) == 2

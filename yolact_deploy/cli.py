@@ -30,6 +30,7 @@ from .commands import (
     export,
     infer,
     inspect,
+    package,
     selftest,
     weights,
 )
@@ -59,6 +60,7 @@ for command in (export, bench, compare, infer, inspect, doctor, selftest):
 app.command("convert-precision")(convert_precision.run)
 app.command("build-plugins")(build_plugins.run)
 app.command("build-engine")(build_engine.run)
+app.add_typer(package.app, name="package")
 app.add_typer(weights.app, name="weights")
 
 

@@ -154,16 +154,16 @@ class Draft:
 
     def keep(self) -> None:
         """Give the draft its target's name, once it is safe on disk. Raises OSError; the old file is whole then."""
-        _sync(self.path)
+        sync(self.path)
         with contextlib.suppress(OSError):
             os.chmod(self.path, os.stat(self.target).st_mode & 0o777)
         os.replace(self.path, self.target)
-        _sync(self.target.parent)
+        sync(self.target.parent)
         self._unlock()
 
     def keep_if_first(self) -> bool:
         """The same, unless the target exists: then it stays as it is, and the answer is False. Raises OSError."""
-        _sync(self.path)
+        sync(self.path)
         try:
             os.link(self.path, self.target)
         except FileExistsError:
@@ -174,7 +174,7 @@ class Draft:
             if self.target.exists():
                 return False
             os.replace(self.path, self.target)
-        _sync(self.target.parent)
+        sync(self.target.parent)
         return True
 
     def discard(self) -> None:
@@ -189,7 +189,7 @@ class Draft:
             self._lock = -1
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
     """Wait until a file or folder is on disk; a full disk may show only here. Raises OSError."""
     descriptor = os.open(path, os.O_RDONLY)
     try:

@@ -17,8 +17,8 @@ from yolact_deploy.benchmarks.performance.split import split_graph
 from yolact_deploy.benchmarks.performance.timing import Latency, Part, Round, Timer, by_clock, measure_round
 from yolact_deploy.dependencies import require
 from yolact_deploy.errors import YolactDeployError
-from yolact_deploy.ops.preprocess import preprocess_numpy
 from yolact_deploy.predictor import Predictor
+from yolact_deploy.runtimes.base import graph_input
 from yolact_deploy.types import Image, NetworkDetections
 
 STAGES = ("preprocess", "network", "postprocess", "masks")
@@ -215,9 +215,9 @@ class OnnxStages:
         """See `StagedModel`. Tensors by name: the network's input, and what post-processing takes of the image."""
         size = batch.shape[1:3]
         if self._preprocess is None:
-            return {NETWORK_INPUT: preprocess_numpy(batch, self._metadata.config)}, size
+            return {NETWORK_INPUT: graph_input(batch, self._metadata)}, size
         (image_input,) = self._preprocess.get_inputs()
-        return self._run(self._preprocess, {image_input.name: batch}), size
+        return self._run(self._preprocess, {image_input.name: graph_input(batch, self._metadata)}), size
 
     def network(self, tensors: tuple[dict[str, np.ndarray], ImageSize]) -> tuple[dict[str, np.ndarray], ImageSize]:
         """See `StagedModel`."""

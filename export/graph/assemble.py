@@ -9,9 +9,9 @@ import onnx
 import onnx.inliner
 from onnx import TensorProto, helper, numpy_helper
 
-from yolact_deploy.artifacts.metadata import IMAGE_SIZE_MASKS, ModelMetadata
+from yolact_deploy.artifacts.metadata import IMAGE_INPUTS, IMAGE_SIZE_MASKS, PLANAR_INPUTS, ModelMetadata
 from yolact_deploy.artifacts.operators import DOMAIN, FAST_NMS, MASK_ASSEMBLY
-from yolact_deploy.artifacts.outputs import IMAGE_INPUT
+from yolact_deploy.artifacts.outputs import COUNTS, IMAGE_INPUT, PLANAR_INPUT
 from yolact_deploy.artifacts.tensor_names import FLOAT_IMAGE, NETWORK_INPUT, PADDED_IMAGE
 from yolact_deploy.config.model import KEEP_ASPECT, ModelConfig
 from yolact_deploy.export.graph.aspect import SQUARE_BOXES, SQUARE_MASKS, image_boxes, image_masks, padded_image
@@ -26,6 +26,7 @@ from yolact_deploy.export.graph.mask_assembly import (
 from yolact_deploy.ops.boxes import make_priors
 
 PROTOTYPE_MASKS = "postprocess/prototype_masks"  # [B,D,Hp,Wp], for re-scoring where `masks` have the image's size
+_FLAT_COUNTS = "postprocess/counts"  # [B], where the output is [B,1]
 _IR_VERSION = 10  # what TensorRT 10.3 reads
 
 
@@ -35,11 +36,12 @@ def build_model(
     """Put the parts around `network` (see network.export_network) and let the result pass onnx.checker.
 
     mask_scores: see mask_scores.export_mask_scores; None for YOLACT. Outputs: boxes [B,D,4], scores [B,D],
-    classes [B,D] int32, masks as metadata.mask_size says, num_detections [B] int32, and of YOLACT++ mask_scores [B,D].
+    classes [B,D] int32, masks as metadata.mask_size says, num_detections [B] int32 ([B,1] with planar inputs, because
+    DeepStream's nvinfer takes no output without a dimension after the batch), and of YOLACT++ mask_scores [B,D].
     """
     config = metadata.config
     batch_dim: int | str = batch or "B"
-    if metadata.input_kind == "image":
+    if metadata.input_kind == IMAGE_INPUTS:
         shape = [batch_dim, "H", "W", 3]
         graph_input = helper.make_tensor_value_info(IMAGE_INPUT, TensorProto.UINT8, shape)
         nodes, initializers = _preprocess(config)
@@ -49,8 +51,12 @@ def build_model(
             named.append(helper.make_tensor_value_info(PADDED_IMAGE, TensorProto.FLOAT, square))
     else:
         shape = [batch_dim, 3, config.image_size, config.image_size]
-        graph_input = helper.make_tensor_value_info(NETWORK_INPUT, TensorProto.FLOAT, shape)
-        nodes, initializers, named = [], [], []
+        is_planar = metadata.input_kind == PLANAR_INPUTS
+        graph_input = helper.make_tensor_value_info(
+            PLANAR_INPUT if is_planar else NETWORK_INPUT, TensorProto.FLOAT, shape
+        )
+        nodes, initializers = _normalize(config) if is_planar else ([], [])
+        named = []
     postprocess_nodes, constants, functions = _postprocess(metadata)
     rescoring = mask_scores or onnx.GraphProto()
     graph = helper.make_graph(
@@ -129,18 +135,32 @@ def _preprocess(config: ModelConfig) -> tuple[list[onnx.NodeProto], list[onnx.Te
     return nodes, [*initializers, *padding_constants]
 
 
+def _normalize(config: ModelConfig) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
+    """What is left of `_preprocess` when the planes come resized and in RGB order."""
+    constants = {
+        "preprocess/mean": np.array(config.normalization.mean[::-1], np.float32).reshape(1, 3, 1, 1),
+        "preprocess/std": np.array(config.normalization.std[::-1], np.float32).reshape(1, 3, 1, 1),
+    }
+    nodes = [
+        helper.make_node("Sub", [PLANAR_INPUT, "preprocess/mean"], ["preprocess/centered"], name="preprocess/Sub"),
+        helper.make_node("Div", ["preprocess/centered", "preprocess/std"], [NETWORK_INPUT], name="preprocess/Div"),
+    ]
+    return nodes, [numpy_helper.from_array(value, name) for name, value in constants.items()]
+
+
 def _postprocess(
     metadata: ModelMetadata,
 ) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto], list[onnx.FunctionProto]]:
     """The nodes of our domain and, where the network sees a padded square, those that lead back to the image; their
     constants; the functions that say what the domain nodes mean."""
     config, postprocess = metadata.config, metadata.postprocess
-    is_square = config.resize == KEEP_ASPECT and metadata.input_kind == "image"
+    is_square = config.resize == KEEP_ASPECT and metadata.input_kind == IMAGE_INPUTS
+    is_planar = metadata.input_kind == PLANAR_INPUTS
     boxes = SQUARE_BOXES if is_square else "boxes"
     fast_nms = _domain_node(
         FAST_NMS,
         ["loc", "conf", "coef", "priors"],
-        [boxes, "scores", "classes", "kept_coefs", "num_detections"],
+        [boxes, "scores", "classes", "kept_coefs", _FLAT_COUNTS if is_planar else COUNTS],
         fast_nms_attributes(postprocess),
     )
     nodes, functions = _masks(metadata, ["proto", "kept_coefs", boxes], is_square)
@@ -148,7 +168,7 @@ def _postprocess(
     if is_square and metadata.mask_size == IMAGE_SIZE_MASKS:
         back.append(image_masks("masks"))
     return (
-        [fast_nms, *nodes, *(node for part in back for node in part[0])],
+        [fast_nms, *nodes, *(node for part in back for node in part[0]), *(_column_of_counts() if is_planar else ())],
         [constant for part in back for constant in part[1]],
         [fast_nms_function(postprocess, config.num_priors, config.num_classes), *functions],
     )
@@ -173,6 +193,15 @@ def _masks(
     return nodes, [image_mask_function(config.proto_size, config.proto_size)]
 
 
+def _column_of_counts() -> tuple[onnx.NodeProto, ...]:
+    """[B] -> [B,1]."""
+    axis, name = "postprocess/last_axis", "postprocess/Unsqueeze"
+    return (
+        helper.make_node("Constant", [], [axis], name=axis, value_ints=[1]),
+        helper.make_node("Unsqueeze", [_FLAT_COUNTS, axis], [COUNTS], name=name),
+    )
+
+
 def _domain_node(operator: str, inputs: list[str], outputs: list[str], attributes: dict[str, Any]) -> onnx.NodeProto:
     return helper.make_node(operator, inputs, outputs, name=f"postprocess/{operator}", domain=DOMAIN, **attributes)
 
@@ -183,12 +212,13 @@ def _outputs(metadata: ModelMetadata, batch: int | str) -> list[onnx.ValueInfoPr
     mask_type, mask_shape = TensorProto.FLOAT, (config.proto_size, config.proto_size)
     if metadata.mask_size == IMAGE_SIZE_MASKS:
         mask_type, mask_shape = TensorProto.INT32, ("H", "words")  # of 32 pixels, the last of a row filled up
+    counts_shape = [batch, 1] if metadata.input_kind == PLANAR_INPUTS else [batch]
     outputs = [
         helper.make_tensor_value_info("boxes", TensorProto.FLOAT, [batch, count, 4]),
         helper.make_tensor_value_info("scores", TensorProto.FLOAT, [batch, count]),
         helper.make_tensor_value_info("classes", TensorProto.INT32, [batch, count]),
         helper.make_tensor_value_info("masks", mask_type, [batch, count, *mask_shape]),
-        helper.make_tensor_value_info("num_detections", TensorProto.INT32, [batch]),
+        helper.make_tensor_value_info(COUNTS, TensorProto.INT32, counts_shape),
     ]
     if config.rescores_masks:
         outputs.append(helper.make_tensor_value_info("mask_scores", TensorProto.FLOAT, [batch, count]))

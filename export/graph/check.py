@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 import torch
 
+from yolact_deploy.artifacts.metadata import TENSOR_INPUTS
 from yolact_deploy.artifacts.onnx_file import metadata_of, with_outputs
 from yolact_deploy.artifacts.outputs import host_view, output_names, split_batch
 from yolact_deploy.artifacts.tensor_names import RAW_OUTPUTS
@@ -19,6 +20,7 @@ from yolact_deploy.ops.matching import match_detections
 from yolact_deploy.ops.postprocess import network_detections, upsample_masks
 from yolact_deploy.ops.preprocess import preprocess
 from yolact_deploy.ops.view import View
+from yolact_deploy.runtimes.base import graph_input
 from yolact_deploy.runtimes.onnxruntime import create_session
 from yolact_deploy.tolerances import EXPORT_DETECTIONS, EXPORT_MATCHED, EXPORT_RAW
 from yolact_deploy.types import FloatArray, Image, NetworkDetections, PackedMasks
@@ -57,9 +59,10 @@ def check_export(
     raw = model(tensor)
     view = View.of(model.config.resize, *image.shape[:2])
     reference = network_detections(raw, postprocess, model.maskiou_net, view)
-    graph_input = exported.graph.input[0].name
+    metadata = metadata_of(exported, "the exported graph")
+    feed = tensor.numpy() if metadata.input_kind == TENSOR_INPUTS else graph_input(images, metadata)
     names = (*output_names(model.config), *RAW_OUTPUTS)
-    outputs = _run(exported, names, images if graph_input == "image" else tensor.numpy())
+    outputs = _run(exported, names, feed)
     differences, tolerances = {}, {}
     for name in RAW_OUTPUTS:
         expected = getattr(raw, name).numpy()

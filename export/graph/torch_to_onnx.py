@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from yolact_deploy._version import __version__
 from yolact_deploy.artifacts.metadata import (
+    IMAGE_INPUTS,
     IMAGE_SIZE_MASKS,
     INPUT_KINDS,
     MASK_SIZES,
@@ -38,7 +39,7 @@ class ExportOptions:
     family: str | None = None  # the code that wrote the checkpoint; None: found from its tensors
     num_classes: int | None = None  # None: from the checkpoint
     class_names: tuple[str, ...] | None = None  # None: the configuration's
-    input_kind: str = "image"  # one of metadata.INPUT_KINDS
+    input_kind: str = IMAGE_INPUTS  # one of metadata.INPUT_KINDS
     mask_size: str = PROTOTYPE_SIZE_MASKS  # one of metadata.MASK_SIZES
     batch: int | None = 1  # None: dynamic
     postprocess: PostprocessConfig | None = None  # None: the rules of the checkpoint's family
@@ -55,7 +56,7 @@ class ExportOptions:
             raise ConfigError(f"unknown input {self.input_kind!r}: use one of {', '.join(INPUT_KINDS)}")
         if self.mask_size not in MASK_SIZES:
             raise ConfigError(f"unknown size of masks {self.mask_size!r}: use one of {', '.join(MASK_SIZES)}")
-        if self.mask_size == IMAGE_SIZE_MASKS and self.input_kind != "image":
+        if self.mask_size == IMAGE_SIZE_MASKS and self.input_kind != IMAGE_INPUTS:
             raise ConfigError(
                 f"masks at the image's size need the image in the graph, and input {self.input_kind} leaves it out: "
                 "use --input image, or --masks prototype"

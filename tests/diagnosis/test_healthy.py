@@ -179,8 +179,9 @@ def test_masks_at_image_size_and_a_dynamic_batch(
     assert_passes(compare(nano_weights, nano_image_masks_onnx, nano_image))
 
 
-def test_several_tensors_per_call(nano_weights: Path, nano_image: Image, tmp_path: Path) -> None:
-    options = ExportOptions(tmp_path / "other.onnx", input_kind="tensor", batch=4)
+@pytest.mark.parametrize("input_kind", ["tensor", "planar"])
+def test_several_tensors_per_call(nano_weights: Path, nano_image: Image, tmp_path: Path, input_kind: str) -> None:
+    options = ExportOptions(tmp_path / "other.onnx", input_kind=input_kind, batch=4)
     comparison = compare(nano_weights, export_onnx(nano_weights, options).path, nano_image)
     assert_passes(comparison)
     config = ModelConfig.named("yolact_nano")

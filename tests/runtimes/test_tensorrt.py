@@ -40,6 +40,22 @@ def test_an_engine_detects_what_the_onnx_file_detects(engine: Path, nano_onnx: P
         assert predictor.description == "TensorRT 11.4.1.2, fp32, Orin"
 
 
+def test_an_engine_with_planes_as_its_input(
+    gpu: FakeGpu, nano_planar_onnx: Path, nano_image: Image, tmp_path: Path
+) -> None:
+    """Its counts are [B,1]; without a manifest the name of its input says what it wants."""
+    engine = build_engine(nano_planar_onnx, EngineOptions(tmp_path / "planar.engine", batch=(1, 2, 3))).path
+    with Predictor.open(nano_planar_onnx, device="cpu") as predictor:
+        expected = predictor(nano_image)
+    with Predictor.open(engine) as predictor:
+        for found in predictor.batch([nano_image] * 4):
+            assert_same(found, expected)
+    manifest_path(engine).unlink()
+    with Predictor.open(engine, trust=True, config=ModelConfig.named("yolact_nano")) as predictor:
+        assert predictor.metadata.input_kind == "planar"
+        assert_same(predictor(nano_image), expected)
+
+
 def test_memory_is_reused_and_freed(engine: Path, gpu: FakeGpu, nano_image: Image) -> None:
     assert gpu.live == {}
     with Predictor.open(engine) as predictor:

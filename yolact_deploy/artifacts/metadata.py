@@ -17,7 +17,7 @@ FORMAT_KEY = "yolact_deploy.format"
 QUANTIZATION_KEY = "yolact_deploy.quantization"
 THRESHOLDS_KEY = "yolact_deploy.thresholds"
 FORMATS = ("1", "2", "3")  # the newest grows when a reader of this version could misread a file
-INPUT_KINDS = ("image", "tensor")
+IMAGE_INPUTS, TENSOR_INPUTS, PLANAR_INPUTS = INPUT_KINDS = ("image", "tensor", "planar")
 PROTOTYPE_SIZE_MASKS, IMAGE_SIZE_MASKS = MASK_SIZES = ("prototype", "image")
 MAX_WORD_LENGTH = 255  # characters of a name, a hash, a version: what a file name may have
 INT8 = "int8"
@@ -30,7 +30,9 @@ class ModelMetadata:
 
     config: ModelConfig
     postprocess: PostprocessConfig
-    input_kind: str  # "image": uint8 [B,H,W,3] BGR, any size; "tensor": float32 [B,3,S,S] RGB, normalised
+    # "image": uint8 [B,H,W,3] BGR, any size; "tensor": float32 [B,3,S,S] RGB, normalised; "planar": the same from 0 to
+    # 255, not normalised
+    input_kind: str
     precision: str  # of the network: fp32, fp16, bf16 or int8
     checkpoint_name: str
     checkpoint_sha256: str
@@ -44,8 +46,9 @@ class ModelMetadata:
     @property
     def format(self) -> str:
         """The oldest of FORMATS that can say this: 1 knows masks at prototype size only, 2 what the official code and
-        YolactEdge do, without thresholds of classes."""
-        if self.thresholds or not self.postprocess.is_official or not self.config.is_official:
+        YolactEdge do, without planar inputs and thresholds of classes."""
+        is_new = self.thresholds or self.input_kind == PLANAR_INPUTS
+        if is_new or not self.postprocess.is_official or not self.config.is_official:
             return FORMATS[2]
         return FORMATS[0] if self.mask_size == PROTOTYPE_SIZE_MASKS else FORMATS[1]
 

@@ -13,7 +13,8 @@ from .metadata import INPUT_KINDS, ModelMetadata
 from .tensor_names import BOXES, MASK_SCORES, MASKS, SCORES
 
 IMAGE_INPUT = "image"  # uint8 [B,H,W,3], BGR
-COUNTS = "num_detections"  # [B]: the first so many rows of the next ones are detections, the rest is padding
+PLANAR_INPUT = "planes"  # float32 [B,3,S,S], RGB, 0..255
+COUNTS = "num_detections"  # [B], of planar graphs [B,1]: how many rows of the next ones are detections, not padding
 ROW_OUTPUTS = (BOXES, SCORES, "classes", MASKS, MASK_SCORES)  # [B,D,...]: a row per detection
 OUTPUT_NAMES = (BOXES, SCORES, "classes", MASKS, COUNTS)  # of every model
 
@@ -35,8 +36,8 @@ def split_batch(outputs: Mapping[str, np.ndarray], count: int, view: View | None
     view: see `host_view`.
     """
     results = []
-    for index in range(count):
-        kept = slice(0, int(outputs[COUNTS][index]))
+    for index, found in enumerate(outputs[COUNTS].reshape(-1)[:count].tolist()):
+        kept = slice(0, found)
         scores = outputs["scores"][index, kept]
         boxes, masks = outputs["boxes"][index, kept], outputs["masks"][index, kept]
         results.append(

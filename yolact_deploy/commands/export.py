@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .. import console
-from ..artifacts.metadata import INPUT_KINDS, PROTOTYPE_SIZE_MASKS
+from ..artifacts.metadata import IMAGE_INPUTS, INPUT_KINDS, PROTOTYPE_SIZE_MASKS
 from ..config.model import PostprocessConfig
 from ..config.thresholds import given_thresholds, thresholds_files
 from ..dependencies import require
@@ -43,9 +43,10 @@ def run(
         typer.Option(
             "--input",
             metavar="KIND",
-            help="Graph input. image: uint8 BGR of any size. tensor: float32, resized and normalised by the caller.",
+            help="Graph input. image: uint8 BGR of any size. tensor: float32 RGB planes, resized and normalised by "
+            "the caller. planar: the same from 0 to 255, normalised in the graph, as DeepStream gives them.",
         ),
-    ] = "image",
+    ] = IMAGE_INPUTS,
     masks: Annotated[
         str,
         typer.Option(

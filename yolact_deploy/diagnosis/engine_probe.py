@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ..artifacts.metadata import INPUT_KINDS
+from ..artifacts.metadata import TENSOR_INPUTS
 from ..artifacts.outputs import host_view, output_names, split_batch
 from ..artifacts.tensor_names import NETWORK_INPUT, tensor_stages
 from ..config.model import ModelConfig, PostprocessConfig
-from ..ops.preprocess import preprocess_numpy
+from ..runtimes.base import graph_input
 from ..runtimes.tensorrt import TensorRTRuntime
 from ..types import Image
 from .operators import Structure
@@ -35,10 +35,9 @@ class EngineProbe:
         """See `Probe.run`."""
         config = self.metadata.config
         images = np.repeat(image[None], self._runtime.input_range.min[0], axis=0)
-        is_tensor = self.metadata.input_kind == INPUT_KINDS[1]
-        batch = preprocess_numpy(images, config) if is_tensor else images
+        batch = graph_input(images, self.metadata)
         outputs = self._runtime.run(batch)
-        known = {NETWORK_INPUT: batch, **outputs} if is_tensor else outputs
+        known = {NETWORK_INPUT: batch, **outputs} if self.metadata.input_kind == TENSOR_INPUTS else outputs
         finals = {name: outputs[name] for name in output_names(config)}
         return StageValues(
             tensors={name: known[name][:1] for name in tensor_stages(config) if name in known},

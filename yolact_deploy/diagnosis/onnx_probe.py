@@ -13,11 +13,11 @@ import numpy as np
 
 from ..artifacts.onnx_file import load_onnx, read_metadata, with_outputs
 from ..artifacts.outputs import host_view, output_names, split_batch
-from ..artifacts.tensor_names import NETWORK_INPUT, pyramid_levels, tensor_stages
+from ..artifacts.tensor_names import pyramid_levels, tensor_stages
 from ..config.model import PostprocessConfig
 from ..dependencies import require
 from ..errors import ModelFileError, YolactDeployError
-from ..ops.preprocess import preprocess_numpy
+from ..runtimes.base import graph_input
 from ..runtimes.onnxruntime import create_session
 from ..types import Image
 from .onnx_operators import OnnxGraph
@@ -84,8 +84,7 @@ class OnnxProbe:
         """The graph's input for `image`, repeated where the batch is fixed."""
         size = self._model.graph.input[0].type.tensor_type.shape.dim[0]
         images = np.repeat(image[None], max(size.dim_value, 1), axis=0)
-        is_tensor = self._graph.inputs[0] == NETWORK_INPUT
-        return preprocess_numpy(images, self.metadata.config) if is_tensor else images
+        return graph_input(images, self.metadata)
 
     def _with_outputs(self, names: Sequence[str]) -> Any:
         missing = set(output_names(self.metadata.config)) - {value.name for value in self._model.graph.output}

@@ -39,17 +39,23 @@ def preprocess(images: np.ndarray, config: ModelConfig, device: str = "cpu") -> 
 
 def preprocess_numpy(images: np.ndarray, config: ModelConfig) -> FloatArray:
     """The same without torch: uint8 [B,H,W,3] BGR -> float32 [B,3,S,S] RGB, normalised."""
+    normalization = config.normalization
+    planes = planes_numpy(images, config)
+    planes -= np.array(normalization.mean[::-1], np.float32).reshape(3, 1, 1)
+    planes /= np.array(normalization.std[::-1], np.float32).reshape(3, 1, 1)
+    return planes
+
+
+def planes_numpy(images: np.ndarray, config: ModelConfig) -> FloatArray:
+    """uint8 [B,H,W,3] BGR -> float32 [B,3,S,S] RGB, 0..255: resized, not normalised."""
     size = (config.image_size, config.image_size)
-    mean = np.array(config.normalization.mean, np.float32)
     below, right = _padding(images, config)
     resized = []
     for image in images.astype(np.float32):
         if below or right:
             image = cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_CONSTANT, value=config.normalization.mean)
         resized.append(cv2.resize(image, size, interpolation=cv2.INTER_LINEAR))
-    std = np.array(config.normalization.std, np.float32)
-    normalized = (np.stack(resized) - mean) / std
-    return np.ascontiguousarray(normalized[..., ::-1].transpose(0, 3, 1, 2))
+    return np.ascontiguousarray(np.stack(resized)[..., ::-1].transpose(0, 3, 1, 2))
 
 
 def _padding(images: np.ndarray, config: ModelConfig) -> tuple[int, int]:

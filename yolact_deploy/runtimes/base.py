@@ -7,9 +7,9 @@ from typing import Protocol
 
 import numpy as np
 
-from ..artifacts.metadata import ModelMetadata
+from ..artifacts.metadata import PLANAR_INPUTS, TENSOR_INPUTS, ModelMetadata
 from ..artifacts.outputs import host_view, split_batch
-from ..ops.preprocess import preprocess_numpy
+from ..ops.preprocess import planes_numpy, preprocess_numpy
 from ..types import Image, NetworkDetections
 
 
@@ -43,9 +43,15 @@ def detect_in_batches(
     """`Runtime.detect` of an exported file; `run` makes its outputs from its input."""
     results: list[NetworkDetections] = []
     for batch, count in batches(images, batch_size):
-        tensor = preprocess_numpy(batch, metadata.config) if metadata.input_kind == "tensor" else batch
-        results += split_batch(run(tensor), count, host_view(metadata, batch.shape[1:3]))
+        results += split_batch(run(graph_input(batch, metadata)), count, host_view(metadata, batch.shape[1:3]))
     return results
+
+
+def graph_input(images: np.ndarray, metadata: ModelMetadata) -> np.ndarray:
+    """uint8 [B,H,W,3] BGR -> what the graph of an exported file takes, by its `input_kind`."""
+    if metadata.input_kind == TENSOR_INPUTS:
+        return preprocess_numpy(images, metadata.config)
+    return planes_numpy(images, metadata.config) if metadata.input_kind == PLANAR_INPUTS else images
 
 
 def batches(images: Sequence[Image], batch_size: int | None) -> Iterator[tuple[np.ndarray, int]]:

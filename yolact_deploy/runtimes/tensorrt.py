@@ -16,15 +16,23 @@ from pathlib import Path
 import numpy as np
 
 from ..artifacts.manifest import Manifest, TensorRange
-from ..artifacts.metadata import IMAGE_SIZE_MASKS, PROTOTYPE_SIZE_MASKS, ModelMetadata
-from ..artifacts.outputs import COUNTS, ROW_OUTPUTS, host_view, output_names, split_batch
+from ..artifacts.metadata import (
+    IMAGE_INPUTS,
+    IMAGE_SIZE_MASKS,
+    PLANAR_INPUTS,
+    PROTOTYPE_SIZE_MASKS,
+    TENSOR_INPUTS,
+    ModelMetadata,
+)
+from ..artifacts.outputs import COUNTS, IMAGE_INPUT, PLANAR_INPUT, ROW_OUTPUTS, host_view, output_names, split_batch
 from ..config.model import ModelConfig, PostprocessConfig
 from ..errors import ImageError, ModelFileError, YolactDeployError
-from ..ops.preprocess import preprocess_numpy
 from ..trt.engine_file import open_engine, read_manifest, require_input
 from ..trt.engine_session import EngineSession, Shape, StageTimes
 from ..types import Image, NetworkDetections
-from .base import batches
+from .base import batches, graph_input
+
+_INPUT_KINDS = {IMAGE_INPUT: IMAGE_INPUTS, PLANAR_INPUT: PLANAR_INPUTS}  # by the name of an engine's input
 
 
 class TensorRTRuntime:
@@ -69,7 +77,7 @@ class TensorRTRuntime:
         if manifest is None:
             metadata = replace(
                 metadata,
-                input_kind="image" if self.input_range.dtype == "uint8" else "tensor",
+                input_kind=_INPUT_KINDS.get(self.input_range.name, TENSOR_INPUTS),
                 mask_size=IMAGE_SIZE_MASKS if opened.dtype("masks") == "int32" else PROTOTYPE_SIZE_MASKS,
             )
         self.metadata = metadata
@@ -87,10 +95,9 @@ class TensorRTRuntime:
         for start in range(0, len(images), largest):
             for batch, count in batches(images[start : start + largest], self.batch_size):
                 view = host_view(self.metadata, batch.shape[1:3])
-                if self.metadata.input_kind == "tensor":
-                    batch = preprocess_numpy(batch, self.metadata.config)
+                tensor = graph_input(batch, self.metadata)
                 with self._lock:
-                    results += [_copied(found) for found in split_batch(self._run(batch), count, view)]
+                    results += [_copied(found) for found in split_batch(self._run(tensor), count, view)]
         return results
 
     def run(self, batch: np.ndarray) -> dict[str, np.ndarray]:
@@ -126,7 +133,7 @@ class TensorRTRuntime:
         )
         if fits:
             return
-        wanted = _wanted(allowed, shape) if self.metadata.input_kind == "image" and len(shape) == 4 else ""
+        wanted = _wanted(allowed, shape) if self.metadata.input_kind == IMAGE_INPUTS and len(shape) == 4 else ""
         raise ImageError(
             f"{self._path}: input {str(list(shape)).replace(' ', '')} is outside the engine's profile "
             f"{allowed.name} {allowed.describe()}: scale the image, or build the engine again{wanted}"
@@ -157,7 +164,7 @@ def _wanted(allowed: TensorRange, shape: Shape) -> str:
 def _found_rows(array: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """A copy of the rows that were found, with 0 in the others."""
     found = np.zeros_like(array)
-    for image, count in enumerate(counts):
+    for image, count in enumerate(counts.reshape(-1)):
         found[image, :count] = array[image, :count]
     return found
 
@@ -180,7 +187,7 @@ def _metadata(
     return ModelMetadata(
         config=config,
         postprocess=postprocess or PostprocessConfig(),
-        input_kind="image",
+        input_kind=IMAGE_INPUTS,
         precision="unknown precision",
         checkpoint_name="unknown",
         checkpoint_sha256="",

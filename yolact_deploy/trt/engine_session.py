@@ -143,7 +143,7 @@ class EngineSession:
     def _counts(self, rows: int) -> list[int]:
         """How many detections each image has, of `rows` that there is room for."""
         (output,) = (output for output in self._outputs if output.name == COUNTS)
-        counts: list[int] = output.array(self._output_shapes[COUNTS]).tolist()
+        counts: list[int] = output.array(self._output_shapes[COUNTS]).reshape(-1).tolist()
         if min(counts) < 0 or max(counts) > rows:
             raise YolactDeployError(f"{self._source} gives {COUNTS} {counts}, with room for {rows}: rebuild it")
         return counts

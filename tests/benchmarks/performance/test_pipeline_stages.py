@@ -66,7 +66,9 @@ def test_stages_of_masks_at_the_images_size(nano_image_masks_onnx: Path, nano_im
     assert timing.stages is not None, timing.stages_note
 
 
-@pytest.mark.parametrize("kind", ["nano_weights", "nano_onnx", "nano_dynamic_onnx", "nano_tensor_onnx"])
+@pytest.mark.parametrize(
+    "kind", ["nano_weights", "nano_onnx", "nano_dynamic_onnx", "nano_tensor_onnx", "nano_planar_onnx"]
+)
 def test_stages_in_a_row_equal_the_whole(kind: str, request: pytest.FixtureRequest, nano_image: Image) -> None:
     path = request.getfixturevalue(kind)
     with Predictor.open(path, threads=1) as predictor:

@@ -109,12 +109,13 @@ def test_the_network_that_the_parser_made(nano_dynamic_onnx: Path, tmp_path: Pat
     }
 
 
-def test_a_network_input(nano_weights: Path, tmp_path: Path) -> None:
-    exported = export_onnx(nano_weights, ExportOptions(tmp_path / "tensor.onnx", input_kind="tensor"))
+@pytest.mark.parametrize(("kind", "name"), [("tensor", "network_input"), ("planar", "planes")])
+def test_a_network_input(nano_weights: Path, tmp_path: Path, kind: str, name: str) -> None:
+    exported = export_onnx(nano_weights, ExportOptions(tmp_path / "tensor.onnx", input_kind=kind))
     result = build_engine(exported.path, EngineOptions(tmp_path / "tensor.engine", tf32=True))
     (tensor,) = result.manifest.inputs
-    assert (tensor.name, tensor.dtype, tensor.is_fixed) == ("network_input", "float32", True)
-    assert result.manifest.metadata.input_kind == "tensor"
+    assert (tensor.name, tensor.dtype, tensor.is_fixed) == (name, "float32", True)
+    assert result.manifest.metadata.input_kind == kind
     assert "--tf32" in result.manifest.command
 
 
