@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ..errors import listed
 from ..types import MaskWindow, WindowedDetections
 from .coco_ids import CocoIds
 from .frames import Note, Result
 from .json_sink import JsonOutput, line
-from .picture_sources import listed
 from .polygons import mask_polygons
 from .rle import encode_rle
 

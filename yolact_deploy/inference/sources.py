@@ -9,13 +9,13 @@ from typing import BinaryIO
 
 import cv2
 
-from ..errors import ConfigError, ImageError
+from ..errors import ConfigError, ImageError, listed
 from ..images import IMAGE_SUFFIXES, is_image_file
 from .addresses import is_url
 from .camera import is_camera, open_camera
 from .frames import Note, Source
 from .options import InferOptions
-from .picture_sources import PictureBytes, PictureFiles, PictureStream, find_pictures, listed
+from .picture_sources import PictureBytes, PictureFiles, PictureStream, find_pictures
 from .video_file import VIDEO_SUFFIXES
 from .video_form import VideoForm
 from .video_opening import open_video
