@@ -21,6 +21,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
 from yolact_deploy.errors import DataError, listed
+from yolact_deploy.files import files_below
 
 OURS, ROBOFLOW, IN_COCO = "instances.json", "_annotations.coco.json", "annotations"
 PICTURE_FOLDERS = ("", "images", "JPEGImages", "data")  # below the data folder
@@ -76,6 +77,11 @@ class Layout:
             roots.append(self.annotations.parent.parent)
         places = [root / place for root in roots for place in (*PICTURE_FOLDERS, split, f"images/{split}")]
         return tuple(dict.fromkeys(place for place in places if place.is_dir()))
+
+    def files_below(self) -> list[Path]:
+        """Every file in these folders and their subfolders."""
+        folders = dict.fromkeys((self.folder, *self.existing_folders))
+        return list(dict.fromkeys(path for folder in folders for path in files_below(folder)))
 
     def finder(self, file_names: Sequence[str]) -> PictureFinder:
         """For the pictures of these names, all that the annotations have."""

@@ -18,7 +18,7 @@ from yolact_deploy.benchmarks.report.step_summary import append_step_summary, is
 from yolact_deploy.benchmarks.report.text import MARKDOWN_TITLE, to_markdown
 from yolact_deploy.benchmarks.report.threshold_file import write_thresholds
 from yolact_deploy.errors import YolactDeployError
-from yolact_deploy.files import check_output_path, check_outputs, check_report_target, files_below
+from yolact_deploy.files import check_output_path, check_outputs, check_report_target
 
 _REPORT_SUFFIXES = (".json", ".md", ".html")
 
@@ -30,11 +30,8 @@ def files_read(options: BenchOptions) -> list[Path]:
     found = [*models, *beside, *filter(None, (options.compare, options.plugins))]
     layout = find_layout(options.data_folder, options.annotations)
     found.append(layout.annotations)
-    for folder in dict.fromkeys(
-        (layout.folder, *layout.existing_folders)
-    ):  # an earlier report may lie among the images
-        found += [path for path in files_below(folder) if path.suffix.lower() not in _REPORT_SUFFIXES]
-    return found
+    # An earlier report may lie among the images.
+    return found + [path for path in layout.files_below() if path.suffix.lower() not in _REPORT_SUFFIXES]
 
 
 @dataclass(frozen=True)
