@@ -10,8 +10,9 @@ from yolact_deploy.benchmarks.judge.thresholds import ClassCurve, class_curves
 
 LOW_FLOOR = 0.15  # lowest score of any detection up to which a file's threshold hides little
 STILL_RIGHT = 0.7  # share of right ones among the lowest-scored detections: a threshold below would find more
-MIN_HIDDEN = 0.3  # of a class's objects, found only below the score of the errors
-FAIR_F1 = 0.5
+MIN_HIDDEN = 0.3  # of a class's objects, below a threshold
+MIN_HIDDEN_COUNT = 5  # objects, likewise
+FAIR_F1, FAIR_PRECISION = 0.5, 0.6  # at the score with the best F1
 
 
 def hidden_hints(evidence: Evidence) -> list[Hint]:
@@ -30,7 +31,8 @@ def _by_the_file(evidence: Evidence, curves: list[ClassCurve]) -> list[Hint]:
     for curve in curves:
         right = curve.right[-max(MIN_PER_CLASS, len(curve.right) // 4) :]  # the lowest-scored quarter
         lost = 1 - curve.right.sum() / curve.objects
-        if lost >= MIN_HIDDEN and (not len(right) or right.mean() >= STILL_RIGHT):
+        is_enough = lost >= MIN_HIDDEN and lost * curve.objects >= MIN_HIDDEN_COUNT
+        if is_enough and (not len(right) or right.mean() >= STILL_RIGHT):
             hidden.append(f"{curve.name} ({lost:.0%} of its objects)")
     if not hidden:
         return []
@@ -50,7 +52,9 @@ def _by_the_score(score: float, curves: list[ClassCurve]) -> list[Hint]:
         if best is None or best.score >= score or best.f1 < FAIR_F1:
             continue
         at_score = curve.right[curve.scores >= np.float32(score)].sum() / curve.objects
-        if best.recall - at_score >= MIN_HIDDEN:
+        hidden_share = best.recall - at_score
+        is_fair = best.precision >= FAIR_PRECISION and at_score <= best.recall / 2
+        if is_fair and hidden_share >= MIN_HIDDEN and hidden_share * curve.objects >= MIN_HIDDEN_COUNT:
             hidden.append(
                 f"{curve.name} is found in {at_score:.0%}; from score {best.score:.2f} on in {best.recall:.0%} with a "
                 f"precision of {best.precision:.0%}"
