@@ -7,11 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from yolact_deploy.benchmarks.accuracy.dataset import bundled_nano
 from yolact_deploy.benchmarks.accuracy.parity import gate_for
 from yolact_deploy.benchmarks.performance.timing import DEFAULT_WARMUP, Schedule
 from yolact_deploy.config.model import ModelConfig
 from yolact_deploy.errors import YolactDeployError
 
+DEFAULT_SCORE = 0.3  # what `infer` draws
+DEFAULT_IOU = 0.5
 DEFAULT_REPEATS = 3  # the fewest rounds that tell noise from change
 
 Progress = Callable[[str, int, int], None]  # what is being done, how much is done, of how much
@@ -24,10 +27,18 @@ class BenchOptions:
     models: tuple[Path, ...]
     reference: Path | None = None  # None: the only checkpoint among the models, if there is just one
     data: Path | None = None  # None: the bundled nano set
+    annotations: Path | None = None  # of `data`; None: found there, see accuracy.layout
     limit: int | None = None  # images; None: all
     seed: int | None = None  # with limit: a random choice instead of the first by id
     exif: str = "auto"  # the images' EXIF orientation: "auto", "apply" or "ignore"; see accuracy.orientation
     skip_bad_annotations: bool = False  # instead of refusing the data set
+    strict: bool = False  # refuse categories that the model lacks instead of leaving them out
+    measures_speed: bool = True
+    measures_accuracy: bool = True
+    score: float = DEFAULT_SCORE  # from which a detection counts in the errors
+    iou: float = DEFAULT_IOU  # from which a detection fits an object
+    at_precision: float | None = None  # 0..1: also find the score of each class from which precision is that high
+    at_recall: float | None = None  # 0..1: also find the score of each class up to which recall is that high
     device: str = "auto"
     threads: int | None = None  # None: each runtime's default
     iterations: int | None = None  # calls in all rounds together; None: at least 10 and at least 3 s
@@ -46,7 +57,12 @@ class BenchOptions:
     class_names: tuple[str, ...] | None = None  # in place of those of the models
     compare: Path | None = None  # JSON of an older run
     max_slowdown: float | None = None  # share: 0.05 allows 5 % slower than that run; None: no gate
-    draws_differences: bool = False  # pictures of the images that differ most from the reference
+    draws_pictures: bool = False  # of the worst images, and of those that differ most from the reference
+
+    @property
+    def data_folder(self) -> Path | None:
+        """Where the data set lies: the bundled one where nothing is said; None: where the annotations lie."""
+        return bundled_nano().folder if self.data is None and self.annotations is None else self.data
 
     @property
     def schedule(self) -> Schedule:
@@ -56,6 +72,20 @@ class BenchOptions:
     def check(self) -> None:
         """Raises YolactDeployError for what makes no sense."""
         _ = self.schedule
+        if not (self.measures_speed or self.measures_accuracy):
+            raise YolactDeployError("--no-speed and --no-accuracy leave nothing to measure: leave out one of them")
+        shares = (("score", self.score), ("IoU", self.iou), ("--at-precision", self.at_precision))
+        for name, share in (*shares, ("--at-recall", self.at_recall)):
+            if share is not None and not 0 <= share <= 1:
+                raise YolactDeployError(f"{name} {share:g}: between 0 and 1")
+        if not self.iou > 0:
+            raise YolactDeployError(f"IoU {self.iou:g}: more than 0")
+        if not self.measures_accuracy and (self.at_precision is not None or self.at_recall is not None):
+            raise YolactDeployError("--at-precision and --at-recall need annotations: leave out --no-accuracy")
+        if not self.measures_speed and (
+            self.streams > 1 or self.target_fps is not None or self.max_slowdown is not None
+        ):
+            raise YolactDeployError("--streams, --target-fps and --max-slowdown are about speed: leave out --no-speed")
         gate_for("fp32", self.max_ap_difference, self.min_match_rate)
         for name, count in (("batch", self.batch), ("streams", self.streams)):
             if count is not None and count < 1:

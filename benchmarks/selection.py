@@ -68,7 +68,7 @@ def check_models(paths: Sequence[Path], options: BenchOptions, dataset: Dataset)
         return config.with_class_names(names) if names and config.has_generic_names else config
 
     return {
-        path: map_classes(with_names(config), dataset.categories, dataset.object_counts)
+        path: map_classes(with_names(config), dataset.categories, dataset.object_counts, options.strict)
         for path, config in configs.items()
     }
 

@@ -21,7 +21,7 @@ from tests.once import traced_once
 from tests.seeded_weights import seeded_tensor
 from yolact_deploy import console
 from yolact_deploy.artifacts.metadata import DEFORM_CONV_FORMS
-from yolact_deploy.benchmarks import bench
+from yolact_deploy.benchmarks import speed
 from yolact_deploy.benchmarks.performance.memory import MemoryUse
 from yolact_deploy.benchmarks.report import progress
 from yolact_deploy.config.model import ModelConfig, PostprocessConfig
@@ -99,7 +99,7 @@ def traces(run_folder: Path) -> Iterator[None]:
 @pytest.fixture(autouse=True, scope="session")
 def memory_once() -> Iterator[None]:
     """`bench` measures memory in a process of its own, which takes 2 s with torch: once per model and images."""
-    measure, known = bench.measure_peak_memory, {}
+    measure, known = speed.measure_peak_memory, {}
 
     def remembered(model: Path, *rest: Any) -> MemoryUse:
         key = (model.suffix, sha256_of(model), repr(rest))
@@ -108,7 +108,7 @@ def memory_once() -> Iterator[None]:
         return known[key]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bench, "measure_peak_memory", remembered)
+        patch.setattr(speed, "measure_peak_memory", remembered)
         yield
 
 

@@ -7,6 +7,9 @@ Every error raised on purpose is a `YolactDeployError`; the command line prints 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
+
+_NAMES_SHOWN = 5
 
 
 class YolactDeployError(Exception):
@@ -56,3 +59,9 @@ class AssumptionWarning(UserWarning):
 def warn_assumed(text: str) -> None:
     """Warn of an assumption, once for each text. The one way that assumptions are said."""
     warnings.warn(text, AssumptionWarning, stacklevel=3)
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first names, and how many more there are, for a message."""
+    more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
+    return ", ".join(names[:_NAMES_SHOWN]) + more

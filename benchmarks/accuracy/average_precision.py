@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,8 @@ from yolact_deploy.dependencies import require
 
 NOT_AVAILABLE = -1.0  # as pycocotools has it: there is no object to find
 _AREAS = ("all", "small", "medium", "large")  # pycocotools' order: < 32^2 px, < 96^2 px, the rest
+MAX_AT_ONCE = 100_000  # detections that are given to pycocotools together, unless one category has more
+_Found = tuple[ImageResult, int]  # and the place of a detection in it
 _IOU_50, _IOU_75 = 0, 5  # places among the IoU thresholds 0.50, 0.55, ... 0.95
 
 
@@ -63,17 +65,20 @@ class GroundTruth:
         """category_ids: those to evaluate, None for all. Raises MissingDependencyError without pycocotools."""
         categories = [item for item in dataset.categories if category_ids is None or item.id in category_ids]
         self._images = [{"id": image.id, "height": image.height, "width": image.width} for image in dataset.images]
-        self._categories = [{"id": category.id, "name": category.name} for category in categories]
+        self._categories: list[dict[str, Any]] = [{"id": item.id, "name": item.name} for item in categories]
         # Copied, because pycocotools writes into annotations.
         self._coco = self._indexed([dict(annotation) for annotation in dataset.annotations])
 
     def evaluate(self, results: Sequence[ImageResult], mapping: ClassMapping) -> Accuracy:
         """Box AP ranks by `scores`, mask AP by `mask_scores`. Detections whose box has no area are left out, as the
         official evaluation does; no detections at all give an AP of 0."""
-        kept = [(result, index) for result in results for index in np.flatnonzero(_countable(result, mapping)).tolist()]
+        kept = [(result, index) for result in results for index in np.flatnonzero(countable(result, mapping)).tolist()]
+        by_category: dict[int | None, list[tuple[ImageResult, int]]] = {}
+        for result, index in kept:
+            by_category.setdefault(mapping.category_ids[result.classes[index]], []).append((result, index))
         return Accuracy(
-            box=self._average_precision("bbox", [_box_entry(*item, mapping) for item in kept]),
-            mask=self._average_precision("segm", [_mask_entry(*item, mapping) for item in kept]),
+            box=self._average_precision("bbox", by_category, lambda item: _box_entry(*item, mapping)),
+            mask=self._average_precision("segm", by_category, lambda item: _mask_entry(*item, mapping)),
         )
 
     def _indexed(self, annotations: list[dict[str, Any]]) -> Any:
@@ -84,14 +89,34 @@ class GroundTruth:
             coco.createIndex()
         return coco
 
-    def _average_precision(self, kind: str, entries: list[dict[str, Any]]) -> AveragePrecision:
+    def _precision(self, kind: str, category_ids: list[int], entries: list[dict[str, Any]]) -> npt.NDArray[np.float64]:
+        """[IoU, recall, category, area], 100 detections per image and category."""
         for number, entry in enumerate(entries, start=1):
             entry.update(id=number, iscrowd=0)
         evaluation = require("pycocotools.cocoeval", "computing AP").COCOeval(self._coco, self._indexed(entries), kind)
+        evaluation.params.catIds = category_ids
         with _quiet():
             evaluation.evaluate()
             evaluation.accumulate()
-        precision = evaluation.eval["precision"][..., -1]  # [IoU, recall, category, area], 100 detections per image
+        return evaluation.eval["precision"][..., -1]
+
+    def _average_precision(
+        self, kind: str, found: Mapping[int | None, Sequence[_Found]], entry: Callable[[_Found], dict[str, Any]]
+    ) -> AveragePrecision:
+        """found: detections by category. Some categories at a time: pycocotools takes a few kB per detection."""
+        parts: list[list[int]] = [[]]
+        size = 0
+        for number in sorted(category["id"] for category in self._categories):
+            size += len(found.get(number, ()))
+            if parts[-1] and size > MAX_AT_ONCE:
+                parts.append([])
+                size = len(found.get(number, ()))
+            parts[-1].append(number)
+        precisions = [
+            self._precision(kind, ids, [entry(item) for number in ids for item in found.get(number, ())])
+            for ids in parts
+        ]
+        precision = np.concatenate(precisions, axis=2)
         ap, small, medium, large = (_mean(precision[:, :, :, area]) for area in range(len(_AREAS)))
         names = [str(category["name"]) for category in self._categories]  # sorted by id, as pycocotools has them
         return AveragePrecision(
@@ -110,7 +135,7 @@ class GroundTruth:
         )
 
 
-def _countable(result: ImageResult, mapping: ClassMapping) -> npt.NDArray[np.bool_]:
+def countable(result: ImageResult, mapping: ClassMapping) -> npt.NDArray[np.bool_]:
     """Which detections [D] take part: those with an area, of a class that the data set has."""
     known = np.array([category_id is not None for category_id in mapping.category_ids])
     x1, y1, x2, y2 = result.boxes.T

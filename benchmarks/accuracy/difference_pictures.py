@@ -47,20 +47,28 @@ def draw_pictures(image: Image, reference: ImageResult, model: ImageResult, clas
     theirs = sorted({*matches.extra, *(j for _, j in matches.pairs)})
     only_reference, only_model = _differing_pixels(reference, ours, model, theirs)
     agreed = (_union(reference, ours) | _union(model, theirs)) & ~only_reference & ~only_model
-    scale = min(1.0, MAX_SIDE / max(image.shape[:2]))
-    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
-    small = image if scale == 1 else np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    small, scale = shrunk_image(image)
+    size = (small.shape[1], small.shape[0])
     difference = _draw_difference(small, *(_shrunk(mask, size) > 0 for mask in (agreed, only_reference, only_model)))
     _outline_unmatched(difference, reference, model, matches, scale)
     return Pictures(
-        reference=_data_uri(draw_detections(small, _shrunk_detections(reference, ours, size, scale), class_names)),
-        model=_data_uri(draw_detections(small, _shrunk_detections(model, theirs, size, scale), class_names)),
-        difference=_data_uri(difference),
+        reference=jpeg_uri(draw_detections(small, shrunk_detections(reference, ours, size, scale), class_names)),
+        model=jpeg_uri(draw_detections(small, shrunk_detections(model, theirs, size, scale), class_names)),
+        difference=jpeg_uri(difference),
         width=size[0],
         height=size[1],
         only_reference=int(only_reference.sum()),
         only_model=int(only_model.sum()),
     )
+
+
+def shrunk_image(image: Image) -> tuple[Image, float]:
+    """The picture with no side above MAX_SIDE, and its scale."""
+    scale = min(1.0, MAX_SIDE / max(image.shape[:2]))
+    if scale == 1:
+        return image, scale
+    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8), scale
 
 
 def _differing_pixels(
@@ -78,12 +86,16 @@ def _differing_pixels(
 
 
 def _union(result: ImageResult, indices: Iterable[int]) -> BoolArray:
-    """Pixels [H,W] of any of these detections, column after column in memory, as run lengths are."""
-    runs = [result.rle(index) for index in indices]
+    """Pixels [H,W] of any of these detections."""
+    return union([result.rle(index) for index in indices], result.height, result.width)
+
+
+def union(runs: Sequence[Any], height: int, width: int) -> BoolArray:
+    """Pixels [H,W] of any of these masks, column after column in memory, as run lengths are."""
     if not runs:
-        return np.zeros((result.height, result.width), np.bool_, order="F")
+        return np.zeros((height, width), np.bool_, order="F")
     coding: Any = require("pycocotools.mask", "drawing detections")
-    return coding.decode([coding.merge(runs)])[..., 0].view(np.bool_)
+    return coding.decode([coding.merge(list(runs))])[..., 0].view(np.bool_)
 
 
 def _draw_difference(image: Image, agreed: BoolArray, only_reference: BoolArray, only_model: BoolArray) -> Image:
@@ -121,7 +133,8 @@ def _shrunk(mask: BoolArray, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
     return np.asarray(cv2.resize(columns, size[::-1], interpolation=cv2.INTER_AREA).T, np.uint8)
 
 
-def _shrunk_detections(result: ImageResult, indices: Sequence[int], size: tuple[int, int], scale: float) -> Detections:
+def shrunk_detections(result: ImageResult, indices: Sequence[int], size: tuple[int, int], scale: float) -> Detections:
+    """Some detections of an image, drawn smaller: size (width, height) in px is `scale` times the image's."""
     masks = np.zeros((len(indices), size[1], size[0]), np.bool_)
     for mask, index in zip(masks, indices, strict=True):
         mask[:] = _shrunk(_union(result, [index]), size) >= 128
@@ -135,6 +148,7 @@ def _shrunk_detections(result: ImageResult, indices: Sequence[int], size: tuple[
     )
 
 
-def _data_uri(image: Image) -> str:
+def jpeg_uri(image: Image) -> str:
+    """A picture as a JPEG file in a data URI."""
     _, jpeg = cv2.imencode(".jpg", image, (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))
     return "data:image/jpeg;base64," + base64.b64encode(jpeg.tobytes()).decode("ascii")

@@ -16,6 +16,7 @@ from yolact_deploy.benchmarks.accuracy.segmentation import (
     is_integer,
     kind_of,
 )
+from yolact_deploy.config.categories import Category
 from yolact_deploy.errors import DataError
 
 MAX_SIDE = 1 << 16  # px, of an image
@@ -35,14 +36,6 @@ class ImageRecord:
     file_name: str
     height: int  # px
     width: int  # px
-
-
-@dataclass(frozen=True)
-class Category:
-    """An entry of `categories`."""
-
-    id: int
-    name: str
 
 
 @dataclass(frozen=True)

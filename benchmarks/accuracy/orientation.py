@@ -20,7 +20,7 @@ MAX_EVIDENCE = 200  # pictures that are decoded to compare sizes
 _HEAD_BYTES = 1 << 16  # 64 KiB: cameras write EXIF before the pixels
 _TIFF_HEADERS = {b"II*\0": "<", b"MM\0*": ">"}  # EXIF is a small TIFF; byte order of each kind
 _ORIENTATION_TAG = 0x0112
-_UPRIGHT = 1
+UPRIGHT = 1
 
 
 class SizedFile(Protocol):
@@ -74,12 +74,18 @@ def decide_orientation(chosen: Iterable[SizedFile], others: Iterable[SizedFile],
 
 def has_orientation(path: Path) -> bool:
     """Whether a picture's EXIF tag names another orientation than upright. False for a file that cannot be read."""
+    return orientation_of(path) != UPRIGHT
+
+
+def orientation_of(path: Path) -> int:
+    """The orientation that a picture's EXIF tag names, 1 to 8; UPRIGHT for a file without one, or unreadable."""
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD_BYTES)
     except OSError:
-        return False
-    return any(_orientation(head[start:], order) != _UPRIGHT for start, order in _tiff_starts(head))
+        return UPRIGHT
+    named = (_orientation(head[start:], order) for start, order in _tiff_starts(head))
+    return next((value for value in named if value != UPRIGHT), UPRIGHT)
 
 
 def _tiff_starts(head: bytes) -> Iterator[tuple[int, str]]:
@@ -103,7 +109,7 @@ def _orientation(tiff: bytes, order: str) -> int:
                 return value
     except struct.error:  # cut off
         pass
-    return _UPRIGHT
+    return UPRIGHT
 
 
 def _size(path: Path, applies: bool) -> tuple[int, ...]:

@@ -10,8 +10,8 @@ from typing import Any
 
 from yolact_deploy.errors import DataError
 
-JSON_FORMAT = 3  # of a benchmark's JSON; grows when an older reader could misread a file
-READABLE_FORMATS = (2, 3)
+JSON_FORMAT = 4  # of a benchmark's JSON; grows when an older reader could misread a file
+READABLE_FORMATS = (2, 3, 4)
 MAX_FILE_BYTES = 256 << 20  # 256 MiB: more is not a benchmark's JSON
 _SMALLEST, _LARGEST = 1e-12, 1e18  # of any number: what is beyond was not measured
 MAX_TEXT = 300  # characters of a name or a description

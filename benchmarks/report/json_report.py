@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ from yolact_deploy.benchmarks.performance.load import LOAD_REGIONS
 from yolact_deploy.benchmarks.performance.pipeline_stages import REGIONS
 from yolact_deploy.benchmarks.performance.timing import Latency
 from yolact_deploy.benchmarks.regression.saved import JSON_FORMAT
+from yolact_deploy.benchmarks.report.judge_json import judgement_json
 from yolact_deploy.benchmarks.report.model import BenchReport, ModelReport
-from yolact_deploy.benchmarks.report.wording import alarms, comparison_notes, comparison_summary
+from yolact_deploy.benchmarks.report.wording import alarms, comparison_notes, comparison_summary, hint_lines
 from yolact_deploy.console import MADE_BY
 
 _ROUNDED = ("samples", "started", "rounds")
@@ -39,20 +41,20 @@ def to_json(report: BenchReport) -> dict[str, Any]:
         "measured_regions": {**REGIONS, **DEVICE_REGIONS, **LOAD_REGIONS},
         "models": [_model_json(model) for model in report.models],
         "comparison": comparison,
-        "notes": [*report.notes, *alarms(report)],
+        "notes": [*report.notes, *alarms(report), *hint_lines(report)],
     }
 
 
 def _model_json(model: ModelReport) -> dict[str, Any]:
-    timing = model.timing
-    count = timing.images_per_call
-    network = timing.network
-    plain = _plain(model)
+    plain = _plain(replace(model, judgement=None))
     plain["detections"]["per_image"] = model.detections.per_image
     plain["detects_nothing"] = model.detects_nothing
-    plain["timing"]["end_to_end_fps"] = timing.fps
-    plain["timing"]["network_fps"] = network.fps(count) if network else None
-    for kind in ("box", "mask"):
+    if model.timing is not None:
+        network = model.timing.network
+        plain["timing"]["end_to_end_fps"] = model.timing.fps
+        plain["timing"]["network_fps"] = network.fps(model.timing.images_per_call) if network else None
+    plain["judgement"] = None if model.judgement is None else judgement_json(model.judgement)
+    for kind in ("box", "mask") if model.accuracy is not None else ():
         precision = plain["accuracy"][kind]
         classes = precision.pop("per_class")
         plain["accuracy"][kind] = {key: _available(value) for key, value in precision.items()}

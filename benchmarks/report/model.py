@@ -13,6 +13,7 @@ from yolact_deploy.benchmarks.accuracy.differences import ImageDifference
 from yolact_deploy.benchmarks.accuracy.image_results import ImageResult
 from yolact_deploy.benchmarks.accuracy.parity import MATCH_SCORE, Parity, Verdict
 from yolact_deploy.benchmarks.hardware import Hardware
+from yolact_deploy.benchmarks.judge.judgement import Judgement
 from yolact_deploy.benchmarks.options import BenchOptions
 from yolact_deploy.benchmarks.performance.memory import MemoryUse
 from yolact_deploy.benchmarks.performance.pipeline_stages import Timing
@@ -57,16 +58,17 @@ class ModelReport:
     precision: str
     input_kind: str  # see metadata.ModelMetadata
     file_bytes: int
-    accuracy: Accuracy
+    accuracy: Accuracy | None  # None: --no-accuracy
     detections: DetectionCounts
-    timing: Timing
-    memory: MemoryUse | None  # None: not measured, and a note says why
+    timing: Timing | None  # None: --no-speed
+    memory: MemoryUse | None  # None: --no-speed, or a note says why
     parity: Parity | None  # None: there is no reference, or this is it
     verdict: Verdict | None
     notes: tuple[str, ...]
     sha256: str = ""  # of the file
     differences: tuple[ImageDifference, ...] | None = None  # None: not asked for, or nothing to compare with
     telemetry: Telemetry | None = None  # None: the machine tells nothing
+    judgement: Judgement | None = None  # None: --no-accuracy
 
     @property
     def detects_nothing(self) -> bool:

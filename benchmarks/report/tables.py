@@ -1,25 +1,22 @@
-"""The tables of a report: one definition for the terminal, Markdown and HTML."""
+"""The tables of a report: one set for the terminal, Markdown and HTML."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from yolact_deploy.benchmarks.accuracy.average_precision import NOT_AVAILABLE, AveragePrecision
-from yolact_deploy.benchmarks.accuracy.parity import MATCH_SCORE, POINT
-from yolact_deploy.benchmarks.performance.device_times import DEVICE_REGIONS
-from yolact_deploy.benchmarks.performance.pipeline_stages import STAGES
-from yolact_deploy.benchmarks.performance.timing import Latency
 from yolact_deploy.benchmarks.regression.comparison import Change
-from yolact_deploy.benchmarks.report.model import BenchReport, ModelReport
-from yolact_deploy.benchmarks.report.table import ABSENT, MODEL, Column, Table, fixed, mib, number, percent, span
-from yolact_deploy.telemetry import Watched
-
-STAGE_TITLES = {"preprocess": "preprocess", "network": "network", "postprocess": "post-process", "masks": "masks"}
-DEVICE_TITLES = {"host_to_device": "to device", "gpu": "GPU", "device_to_host": "copy to host", "enqueue": "enqueue"}
-NOTHING = "NONE"  # found by a model
-_LATENCIES = ("min", "p50", "p90", "p95", "p99", "max", "mean")
-_AREAS = ("AP", "AP50", "AP75", "small", "medium", "large")
-_POINTS = "points"
+from yolact_deploy.benchmarks.report.accuracy_tables import accuracy_table, detection_table, parity_table
+from yolact_deploy.benchmarks.report.cells import ap_text, found_text, gate_text
+from yolact_deploy.benchmarks.report.class_table import class_table
+from yolact_deploy.benchmarks.report.judge_tables import judge_tables
+from yolact_deploy.benchmarks.report.model import BenchReport
+from yolact_deploy.benchmarks.report.speed_tables import (
+    arrival_table,
+    device_table,
+    latency_table,
+    power_table,
+    stage_table,
+    throughput_table,
+)
+from yolact_deploy.benchmarks.report.table import ABSENT, MODEL, Column, Table, fixed, mib, number, percent
 
 
 def all_tables(report: BenchReport) -> list[Table]:
@@ -33,6 +30,8 @@ def all_tables(report: BenchReport) -> list[Table]:
         device_table(report),
         power_table(report),
         accuracy_table(report),
+        class_table(report),
+        *judge_tables(report),
         detection_table(report),
         parity_table(report),
         comparison_table(report),
@@ -41,198 +40,33 @@ def all_tables(report: BenchReport) -> list[Table]:
 
 
 def summary_table(report: BenchReport) -> Table:
-    """Speed, accuracy, parity and size of each model."""
-    fastest = max(model.timing.fps for model in report.models)
+    """Speed, accuracy, parity and size of each model, as far as they were measured."""
+    has_speed, has_accuracy = report.options.measures_speed, report.options.measures_accuracy
+    fastest = max((model.timing.fps for model in report.models if model.timing), default=None)
     columns = (
         MODEL,
-        Column("FPS", full=fastest),
-        Column("p50", "ms"),
+        *((Column("FPS", full=fastest), Column("p50", "ms")) if has_speed else ()),
         Column("found", "per image"),
-        Column("box AP", full=100),
-        Column("mask AP", full=100),
-        Column("matched"),
-        Column("gate"),
-        Column("memory", "MiB"),
+        *((Column("box AP", full=100), Column("mask AP", full=100)) if has_accuracy else ()),
+        *((Column("matched"), Column("gate")) if has_accuracy else ()),
+        *((Column("memory", "MiB"),) if has_speed else ()),
         Column("file", "MiB"),
     )
-    rows = tuple(
-        (
-            model.name,
-            number(model.timing.fps),
-            number(model.timing.end_to_end.p50),
-            found_text(model),
-            ap_text(model.accuracy.box.ap),
-            ap_text(model.accuracy.mask.ap),
-            percent(model.parity.matches.rate) if model.parity else ABSENT,
-            gate_text(model),
-            mib(model.memory.peak_bytes if model.memory else None),
-            mib(model.file_bytes),
-        )
-        for model in report.models
-    )
-    return Table("summary", "Summary: speed end to end, AP in points", columns, rows)
-
-
-def latency_table(report: BenchReport) -> Table:
-    """How the latency end to end is distributed, and how well its rounds repeat."""
-    columns = (MODEL, *(Column(name) for name in _LATENCIES), Column("calls"), Column("p50 of rounds"))
-    rows = tuple((model.name, *_latency_cells(model.timing.end_to_end)) for model in report.models)
-    return Table("latency", "Latency end to end, ms per call", columns, rows)
-
-
-def _latency_cells(latency: Latency) -> tuple[str, ...]:
-    rounds = latency.rounds
-    return (
-        *(number(getattr(latency, name)) for name in _LATENCIES),
-        str(latency.iterations),
-        span(min(rounds), max(rounds)) if len(rounds) > 1 else ABSENT,
-    )
-
-
-def throughput_table(report: BenchReport) -> Table:
-    """Images per second back to back; and the latency per call where there are several concurrent streams."""
-    percentiles = _LATENCIES[1:-1]
-    loads = [(model, load) for model in report.models if (load := model.timing.throughput) is not None]
-    has_latency = any(load.latency for _, load in loads)
-    columns = (
-        MODEL,
-        Column("streams"),
-        Column("threads"),
-        Column("images/s"),
-        Column("of rounds"),
-        *((Column("found"), *map(Column, percentiles)) if has_latency else ()),
-    )
-    rows = []
-    for model, load in loads:
-        cells = [model.name, str(load.streams), "default" if load.threads is None else str(load.threads)]
-        cells += [number(load.fps), span(min(load.rounds), max(load.rounds)) if load.rounds else ABSENT]
-        if has_latency:
-            cells += [
-                found_text(model),
-                *(number(getattr(load.latency, name, None)) for name in percentiles),
-            ]
-        rows.append(tuple(cells))
-    title = "Throughput back to back" + (", CPU threads per stream, ms per call" if has_latency else "")
-    return Table("throughput", title, columns, tuple(rows))
-
-
-def arrival_table(report: BenchReport) -> Table:
-    """What becomes of frames that arrive at a fixed rate."""
-    percentiles = ("p50", "p95", "p99", "max")
-    names = ("FPS", "found", *percentiles, "frames", "late", "dropped")
-    rows = tuple(
-        (
-            model.name,
-            number(arrivals.fps),
-            found_text(model),
-            *(number(getattr(arrivals.latency, name)) for name in percentiles),
-            *map(str, (arrivals.images, arrivals.late, arrivals.dropped)),
-        )
-        for model in report.models
-        if (arrivals := model.timing.arrivals) is not None
-    )
-    title = f"Frames that arrive at {report.options.target_fps or 0:g} FPS, ms from arrival to result"
-    return Table("arrivals", title, (MODEL, *map(Column, names)), rows)
-
-
-def stage_table(report: BenchReport) -> Table:
-    """Median time of each stage."""
     rows = []
     for model in report.models:
-        stages: dict[str, Latency] = model.timing.stages or {}
-        network = model.timing.network
-        times = (number(stages[stage].p50 if stage in stages else None) for stage in STAGES)
-        rows.append((model.name, *times, number(network.fps(model.timing.images_per_call) if network else None)))
-    columns = (MODEL, *(Column(title) for title in STAGE_TITLES.values()), Column("network FPS"))
-    return Table("stages", "Stages, median ms per call", columns, tuple(rows))
-
-
-def device_table(report: BenchReport) -> Table:
-    """Median times of each engine on the GPU."""
-    rows = tuple(
-        (
-            model.name,
-            *(number(getattr(model.timing.device, name).p50) for name in DEVICE_REGIONS),
-            number(None if (copied := model.timing.bytes_to_host) is None else copied / 1e3),
-        )
-        for model in report.models
-        if model.timing.device is not None
-    )
-    columns = (MODEL, *(Column(DEVICE_TITLES[name]) for name in DEVICE_REGIONS), Column("to host", "kB per image"))
-    return Table("device", "On the GPU, median ms per call", columns, rows)
-
-
-def power_table(report: BenchReport) -> Table:
-    """Power, energy, temperature and clocks while each model was timed; a row for each sensor source."""
-    rows = tuple(
-        (model.name if index == 0 else "", *_power_cells(watched))
-        for model in report.models
-        for index, watched in enumerate(model.telemetry.watched if model.telemetry else ())
-    )
-    names = ("W", "W idle", "J/image", "images/J", "°C", "MHz", "throttled")
-    columns = (MODEL, Column("source", is_text=True), *map(Column, names))
-    return Table("power", "Power and temperature, end to end", columns, rows)
-
-
-def _power_cells(watched: Watched) -> tuple[str, ...]:
-    temperature, clock = watched.temperature, watched.clock
-    clocks = span(clock.low, clock.high, 0) if clock else ABSENT
-    return (
-        watched.source.removeprefix("NVIDIA "),
-        number(watched.power.mean if watched.power else None),
-        number(watched.idle_power),
-        number(watched.joules_per_image),
-        number(watched.images_per_joule),
-        span(temperature.low, temperature.high, 0) if temperature else ABSENT,
-        f"{clocks} of {watched.max_clock:.0f}" if clock and watched.max_clock else clocks,
-        ABSENT if watched.throttling is None else "YES" if watched.throttling else "no",
-    )
-
-
-def accuracy_table(report: BenchReport) -> Table:
-    """Box and mask AP of each model, in points."""
-    rows = tuple(
-        (model.name if kind == "box" else "", kind, *(ap_text(value) for value in _values(precision)))
-        for model in report.models
-        for kind, precision in (("box", model.accuracy.box), ("mask", model.accuracy.mask))
-    )
-    columns = (MODEL, Column("of", is_text=True), *map(Column, _AREAS))
-    return Table("accuracy", "Accuracy, COCO AP in points", columns, rows)
-
-
-def detection_table(report: BenchReport) -> Table:
-    """How much each model finds."""
-    rows = tuple(
-        (
-            model.name,
-            found_text(model),
-            number(model.detections.confident / model.detections.images),
-            f"{model.detections.images_without} of {model.detections.images}",
-        )
-        for model in report.models
-    )
-    columns = (MODEL, Column("all"), Column(f"of score >= {MATCH_SCORE:g}"), Column("images without"))
-    return Table("detections", "Detections per image", columns, rows)
-
-
-def parity_table(report: BenchReport) -> Table:
-    """Each model against the reference."""
-    names = ("box AP", "mask AP", "matched", "mask IoU", "gate")
-    rows = tuple(
-        (
-            model.name,
-            model.precision,
-            fixed(model.parity.box_difference, 3, sign=True),
-            fixed(model.parity.mask_difference, 3, sign=True),
-            percent(model.parity.matches.rate),
-            fixed(model.parity.matches.mean_mask_iou, 4),
-            gate_text(model),
-        )
-        for model in report.models
-        if model.parity is not None
-    )
-    title = f"Parity with {report.reference}, AP differences in points"
-    return Table("parity", title, (MODEL, Column("precision", is_text=True), *map(Column, names)), rows)
+        timing, accuracy = model.timing, model.accuracy
+        cells = [model.name]
+        if has_speed:
+            cells += [number(timing.fps), number(timing.end_to_end.p50)] if timing else [ABSENT] * 2
+        cells.append(found_text(model))
+        if has_accuracy:
+            cells += [ap_text(accuracy.box.ap), ap_text(accuracy.mask.ap)] if accuracy else [ABSENT] * 2
+            cells += [percent(model.parity.matches.rate) if model.parity else ABSENT, gate_text(model)]
+        if has_speed:
+            cells.append(mib(model.memory.peak_bytes if model.memory else None))
+        rows.append((*cells, mib(model.file_bytes)))
+    parts = (*(("speed end to end",) if has_speed else ()), *(("AP in points",) if has_accuracy else ()))
+    return Table("summary", f"Summary: {', '.join(parts)}", columns, tuple(rows))
 
 
 def comparison_table(report: BenchReport) -> Table:
@@ -259,29 +93,3 @@ def _change_cells(change: Change) -> tuple[str, ...]:
 def change_text(change: Change) -> str:
     """By how much a quantity changed, such as "+24.5%"."""
     return _change_cells(change)[2]
-
-
-def found_text(model: ModelReport) -> str:
-    """Detections per image: no speed means anything without it."""
-    return NOTHING if model.detects_nothing else number(model.detections.per_image)
-
-
-def gate_text(model: ModelReport) -> str:
-    """The verdict of the parity gate in a word or two."""
-    if model.is_reference:
-        return "reference"
-    return ABSENT if model.verdict is None else model.verdict.word
-
-
-def ap_text(value: float) -> str:
-    """An AP in points, ABSENT where it is not available."""
-    return fixed(in_points(value), 2)
-
-
-def in_points(value: float) -> float | None:
-    """An AP in points; None where it is not available."""
-    return None if value == NOT_AVAILABLE else value / POINT
-
-
-def _values(precision: AveragePrecision) -> Sequence[float]:
-    return (precision.ap, precision.ap50, precision.ap75, precision.small, precision.medium, precision.large)

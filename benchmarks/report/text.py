@@ -12,13 +12,23 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from yolact_deploy import console
-from yolact_deploy.benchmarks.report.class_table import class_table
 from yolact_deploy.benchmarks.report.model import BenchReport
 from yolact_deploy.benchmarks.report.table import Table
 from yolact_deploy.benchmarks.report.tables import all_tables
-from yolact_deploy.benchmarks.report.wording import alarms, comparison_summary, definitions, facts, summary
+from yolact_deploy.benchmarks.report.wording import (
+    accuracy_summary,
+    alarms,
+    comparison_summary,
+    definitions,
+    facts,
+    hint_lines,
+    summary,
+)
 
 MARKDOWN_TITLE = "# yolact-deploy bench"
+CLASS_TABLES = ("classes", "errors", "confusion", "thresholds")  # a row for each class
+MAX_TERMINAL_ROWS = 21  # of those: 20 classes and all of them
+TERMINAL_WIDTH = 78  # columns
 LONGEST_NAME = 14  # characters of a model's name in a table; longer ones are written once, under a letter
 _STYLES = {"bad": "bold red", "good": "green", "": ""}
 _BAD = ("NONE", "FAIL", "not judged", "slower", "worse", "YES")
@@ -47,13 +57,19 @@ def print_report(report: BenchReport, written: Sequence[str] = ()) -> None:
     for name, mark in shown.items():
         if mark != name:
             console.say(f"{mark} = {name}")
+    left_out = []
     for table in all_tables(report):
+        if _is_too_large(table):
+            left_out.append(table.title)
+            continue
         console.say()
         console.say(table.title, style="bold")
         console.show(_rich_table(table, shown))
     console.say()
     for line in facts(report):
         console.say(line)
+    if left_out:
+        console.say(f"too large for a terminal, in --report, --markdown and --json: {'; '.join(left_out)}")
     for line in definitions(report):
         console.explain(line)
     console.say()
@@ -62,9 +78,21 @@ def print_report(report: BenchReport, written: Sequence[str] = ()) -> None:
     if report.comparison is not None:
         good = report.comparison.passed
         console.say(comparison_summary(report.comparison), style="bold green" if good else "bold red")
+    for line in hint_lines(report):
+        console.say(f"hint: {line}", style="bold yellow")
+    if accuracy_summary(report):
+        console.say(accuracy_summary(report), style="bold")
     style = "bold" if report.parity == "not judged" else "bold green" if report.has_parity else "bold red"
     console.say(summary(report), style=style if report.has_parity else "bold red")
     console.say(f"report: {', '.join(written)}" if written else "-v explains the columns, --report FOLDER draws charts")
+
+
+def _is_too_large(table: Table) -> bool:
+    """Whether a table about classes is too long or too wide for a terminal."""
+    if table.key.partition(" ")[0] not in CLASS_TABLES:
+        return False
+    width = sum(max(len(word) for word in f"{column.name} {column.unit}".split()) + 1 for column in table.columns)
+    return len(table.rows) > MAX_TERMINAL_ROWS or (table.key.startswith("confusion") and width > TERMINAL_WIDTH)
 
 
 def _rich_table(table: Table, shown: dict[str, str]) -> RichTable:
@@ -86,10 +114,11 @@ def _rich_table(table: Table, shown: dict[str, str]) -> RichTable:
 def to_markdown(report: BenchReport) -> str:
     """The same as the terminal shows with -v, and AP by class."""
     parts = [MARKDOWN_TITLE, *[f"**{_escaped(line)}**" for line in alarms(report)]]
-    parts.append(f"**{_escaped(summary(report))}**")
+    parts += [f"**Hint: {_escaped(line)}**" for line in hint_lines(report)]
+    parts += [f"**{_escaped(line)}**" for line in (accuracy_summary(report), summary(report)) if line]
     if report.comparison is not None:
         parts.append(f"**{_escaped(comparison_summary(report.comparison))}**")
-    for table in (*all_tables(report), class_table(report)):
+    for table in all_tables(report):
         parts += [f"## {_escaped(table.title)}", _markdown_table(table)]
     for title, lines in (("Facts", facts(report)), ("What was measured", definitions(report))):
         parts += [f"## {title}", "\n".join(f"- {_escaped(line)}" for line in lines)]

@@ -6,8 +6,11 @@ from yolact_deploy.benchmarks.performance.device_times import DEVICE_REGIONS
 from yolact_deploy.benchmarks.performance.load import LOAD_REGIONS
 from yolact_deploy.benchmarks.performance.pipeline_stages import REGIONS, STAGES
 from yolact_deploy.benchmarks.regression.comparison import NO_CHANGE, SUMMARISED, UNKNOWN, WIDE_BAND, Change, Comparison
+from yolact_deploy.benchmarks.report.cells import DEVICE_TITLES, STAGE_TITLES, ap_text
+from yolact_deploy.benchmarks.report.judge_wording import judge_definitions
 from yolact_deploy.benchmarks.report.model import BenchReport
-from yolact_deploy.benchmarks.report.tables import DEVICE_TITLES, STAGE_TITLES, change_text
+from yolact_deploy.benchmarks.report.speed_tables import timed
+from yolact_deploy.benchmarks.report.tables import change_text
 from yolact_deploy.telemetry import Watched
 
 
@@ -23,6 +26,8 @@ def summary(report: BenchReport) -> str:
     if reasons:
         return f"parity: not judged ({'; '.join(reasons)})"
     if not judged:
+        if not report.options.measures_accuracy:
+            return "parity: not judged (--no-accuracy)"
         missing = (
             "no reference: pass --reference CHECKPOINT"
             if report.reference is None
@@ -30,6 +35,32 @@ def summary(report: BenchReport) -> str:
         )
         return f"parity: not judged ({missing})"
     return f"parity: pass ({len(judged)} compared with {report.reference})"
+
+
+def accuracy_summary(report: BenchReport) -> str:
+    """How good each model is, in one line; empty where that was not measured."""
+    parts = []
+    for model in report.models:
+        if model.accuracy is None or model.judgement is None:
+            continue
+        total, hints = model.judgement.errors.total, model.judgement.hints
+        causes = ", ".join(dict.fromkeys(hint.cause for hint in hints))
+        parts.append(
+            f"{model.name}: box AP {ap_text(model.accuracy.box.ap)}, mask AP {ap_text(model.accuracy.mask.ap)}, "
+            f"{total.found} of {total.objects} objects found at score {model.judgement.errors.score:g}"
+            + (f"; look at: {causes}" if hints else "")
+        )
+    return "; ".join(parts)
+
+
+def hint_lines(report: BenchReport) -> list[str]:
+    """What may be the cause of errors, a line each; the models are named where there are several."""
+    by_text: dict[str, list[str]] = {}
+    for model in report.models:
+        for hint in model.judgement.hints if model.judgement else ():
+            by_text.setdefault(f"{hint.cause}: {hint.text}", []).append(model.name)
+    several = len(report.models) > 1
+    return [(f"{', '.join(names)}: " if several else "") + text for text, names in by_text.items()]
 
 
 def failures(report: BenchReport) -> list[str]:
@@ -92,21 +123,8 @@ def facts(report: BenchReport) -> list[str]:
 
 def definitions(report: BenchReport) -> list[str]:
     """What the numbers of the tables mean, a line each."""
-    first = report.models[0].timing.end_to_end
-    lines = [f"end to end: {REGIONS['end_to_end']}; images are decoded before"]
-    lines += [f"{STAGE_TITLES[name]}: {REGIONS[name]}" for name in STAGES]
-    lines += stage_notes(report)
-    if any(model.timing.device for model in report.models):
-        lines += [f"{DEVICE_TITLES[name]}: {region}" for name, region in DEVICE_REGIONS.items()]
-    lines.append(
-        f"FPS: images per second at the median; {first.iterations} calls end to end in {len(first.rounds)} rounds that "
-        f"go from model to model, after {report.options.warmup} warm-up calls"
-    )
-    lines += load_definitions(report)
+    lines = [*judge_definitions(report), *speed_definitions(report)]
     lines.append("found: detections per image, in the whole data set")
-    lines.append("memory: peak resident memory of a process that only runs the model, libraries included")
-    watched = [watched for model in report.models if model.telemetry for watched in model.telemetry.watched]
-    lines += dict.fromkeys(watched_text(item) for item in watched)
     if report.comparison:
         lines.append(
             f"since: {report.comparison.source}; noise: the spread of the rounds of both runs, or what any two runs "
@@ -115,13 +133,33 @@ def definitions(report: BenchReport) -> list[str]:
     return lines
 
 
+def speed_definitions(report: BenchReport) -> list[str]:
+    """What was timed, and how; nothing with --no-speed."""
+    if not timed(report):
+        return []
+    first = timed(report)[0][1].end_to_end
+    lines = [f"end to end: {REGIONS['end_to_end']}; images are decoded before"]
+    lines += [f"{STAGE_TITLES[name]}: {REGIONS[name]}" for name in STAGES]
+    lines += stage_notes(report)
+    if any(timing.device for _, timing in timed(report)):
+        lines += [f"{DEVICE_TITLES[name]}: {region}" for name, region in DEVICE_REGIONS.items()]
+    lines.append(
+        f"FPS: images per second at the median; {first.iterations} calls end to end in {len(first.rounds)} rounds that "
+        f"go from model to model, after {report.options.warmup} warm-up calls"
+    )
+    lines += load_definitions(report)
+    lines.append("memory: peak resident memory of a process that only runs the model, libraries included")
+    watched = [watched for model in report.models if model.telemetry for watched in model.telemetry.watched]
+    return lines + list(dict.fromkeys(watched_text(item) for item in watched))
+
+
 def load_definitions(report: BenchReport) -> list[str]:
     """What throughput and arriving frames are."""
     lines = [f"images/s: {LOAD_REGIONS['throughput']}"]
-    loaded = [model.timing.throughput for model in report.models if model.timing.throughput]
+    loaded = [timing.throughput for _, timing in timed(report) if timing.throughput]
     if any(throughput.latency for throughput in loaded):
         lines.append("streams: concurrent callers, each with its own model instance")
-    if any(model.timing.arrivals for model in report.models):
+    if any(timing.arrivals for _, timing in timed(report)):
         lines.append(f"arriving frames: {LOAD_REGIONS['arrivals']}")
     return lines
 
@@ -129,10 +167,10 @@ def load_definitions(report: BenchReport) -> list[str]:
 def stage_notes(report: BenchReport) -> list[str]:
     """How the stages of the models were run, and what a call is."""
     by_note: dict[str, list[str]] = {}
-    for model in report.models:
-        count = model.timing.images_per_call
+    for model, timing in timed(report):
+        count = timing.images_per_call
         batch = [f"takes {count} images per call: latencies are per call, FPS counts images"] if count > 1 else []
-        for note in (model.timing.stages_note, *batch):
+        for note in (timing.stages_note, *batch):
             by_note.setdefault(note, []).append(model.name)
     return [f"{', '.join(names)}: {note}" for note, names in by_note.items() if note]
 

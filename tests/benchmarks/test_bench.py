@@ -13,12 +13,13 @@ import pytest
 
 from tests.benchmarks.conftest import MakeFolder
 from tests.conftest import NANO, NANO_WEIGHTS
-from yolact_deploy.benchmarks import bench
+from yolact_deploy.benchmarks import assessment, speed
 from yolact_deploy.benchmarks.accuracy.dataset import load_dataset
-from yolact_deploy.benchmarks.bench import run_bench, timing_images
+from yolact_deploy.benchmarks.bench import run_bench
 from yolact_deploy.benchmarks.options import BenchOptions
 from yolact_deploy.benchmarks.report.model import BenchReport
 from yolact_deploy.benchmarks.selection import choose_models
+from yolact_deploy.benchmarks.speed import timing_images
 from yolact_deploy.config.model import PostprocessConfig
 from yolact_deploy.errors import DataError, ModelFileError, YolactDeployError
 from yolact_deploy.export.graph.torch_to_onnx import ExportOptions, export_onnx
@@ -160,7 +161,7 @@ def test_progress_is_said(nano_onnx: Path) -> None:
     assert ("nano.onnx: accuracy", 1, 2) in steps
     finished = [what for what, done, total in steps if done == total]
     assert finished[0] == "nano.onnx: accuracy"
-    assert finished[1] == "nano.onnx: end to end"
+    assert finished[1:3] == ["nano.onnx: AP and errors", "nano.onnx: end to end"]
     assert finished[-1] == "nano.onnx: memory"
 
 
@@ -206,7 +207,7 @@ def test_no_model_at_all() -> None:
 def test_bad_input_is_refused_before_anything_is_measured(
     tmp_path: Path, nano_onnx: Path, make_folder: MakeFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bench, "run_images", lambda *arguments: pytest.fail("it has begun"))
+    monkeypatch.setattr(assessment, "run_images", lambda *arguments: pytest.fail("it has begun"))
     damaged = tmp_path / "damaged.onnx"
     damaged.write_bytes(nano_onnx.read_bytes()[:1000])
     for options, error, message in (
@@ -216,7 +217,7 @@ def test_bad_input_is_refused_before_anything_is_measured(
         (
             replace(QUICK, models=(nano_onnx,), data=make_folder()),
             DataError,
-            "unknown categories .*: dog, cat",
+            r"none of the data set's categories \(dog, cat\)",
         ),
         (replace(QUICK, models=(nano_onnx,), iterations=0), YolactDeployError, "iterations 0"),
         (replace(QUICK, models=(nano_onnx,), max_ap_difference=-1.0), YolactDeployError, "AP tolerance -1"),
@@ -252,7 +253,7 @@ def numbered_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_numbered_classes_go_by_category_id(numbered_onnx: Path) -> None:
     (model,) = run_bench(replace(QUICK, models=(numbered_onnx,), limit=2)).models
-    assert "in the order of their ids (disk, square" in model.notes[0]
+    assert "in the order of ids (disk, square" in model.notes[0]
 
 
 def test_names_come_from_the_other_model_or_from_the_options(numbered_onnx: Path) -> None:
@@ -270,10 +271,10 @@ def test_names_come_from_the_other_model_or_from_the_options(numbered_onnx: Path
 
 def test_images_to_time_are_spread_and_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     images = load_dataset(NANO).images
-    monkeypatch.setattr(bench, "TIMING_IMAGES", 10)
+    monkeypatch.setattr(speed, "TIMING_IMAGES", 10)
     assert len(timing_images(images)) == 10
     np.testing.assert_array_equal(timing_images(images)[1], images[7].read())
-    monkeypatch.setattr(bench, "TIMING_BYTES", 1)
+    monkeypatch.setattr(speed, "TIMING_BYTES", 1)
     assert len(timing_images(images)) == 1
 
 
@@ -281,7 +282,7 @@ def test_memory_that_cannot_be_measured_is_a_note(nano_onnx: Path, monkeypatch: 
     def fail(*arguments: object) -> None:
         raise YolactDeployError("measuring the memory failed: killed")
 
-    monkeypatch.setattr(bench, "measure_peak_memory", fail)
+    monkeypatch.setattr(speed, "measure_peak_memory", fail)
     (model,) = run_bench(replace(QUICK, models=(nano_onnx,), limit=1)).models
     assert model.memory is None
     assert model.notes == ("measuring the memory failed: killed",)

@@ -19,7 +19,8 @@ from tests.fuzz.mutations import json_files
 from tests.fuzz.pictures import picture_files
 from yolact_deploy.artifacts.manifest import Manifest
 from yolact_deploy.benchmarks.accuracy.average_precision import GroundTruth
-from yolact_deploy.benchmarks.accuracy.dataset import ANNOTATION_FILE, load_dataset
+from yolact_deploy.benchmarks.accuracy.dataset import load_dataset
+from yolact_deploy.benchmarks.accuracy.layout import OURS
 from yolact_deploy.benchmarks.regression.comparison import compare_runs
 from yolact_deploy.benchmarks.regression.saved import read_saved
 from yolact_deploy.benchmarks.report.json_report import to_json
@@ -135,7 +136,7 @@ TARGETS = (
     Target("manifest", "tiny.engine.json", _manifests, _open_manifest, _make_engine),
     Target("configuration, JSON", "a.json", lambda: json_files(_plain_config()), ModelConfig.from_file),
     Target("configuration, YAML", "a.yaml", _yaml_files, ModelConfig.from_file),
-    Target("COCO file", ANNOTATION_FILE, lambda: json_files(tiny_content()), _open_dataset, _make_pictures),
+    Target("COCO file", OURS, lambda: json_files(tiny_content()), _open_dataset, _make_pictures),
     Target("bench JSON", "old.json", lambda: json_files(json.loads(json.dumps(to_json(GOOD)))), _open_saved),
     Target("picture", "a.png", picture_files, read_image),
 )

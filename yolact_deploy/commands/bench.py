@@ -27,10 +27,19 @@ def run(
     models: given.Models,
     reference: given.Reference = None,
     data: given.Data = None,
+    annotations: given.Annotations = None,
     limit: given.Limit = None,
     seed: given.Seed = None,
     exif: given.Exif = given.ExifChoice.AUTO,
     skip_bad_annotations: given.SkipBadAnnotations = False,
+    strict: given.Strict = False,
+    no_speed: given.NoSpeed = False,
+    no_accuracy: given.NoAccuracy = False,
+    score: given.Score = 0.3,
+    iou: given.Iou = 0.5,
+    at_precision: given.AtPrecision = None,
+    at_recall: given.AtRecall = None,
+    write_thresholds: given.WriteThresholds = None,
     device: Device = "auto",
     threads: Threads = None,
     iterations: given.Iterations = None,
@@ -51,11 +60,12 @@ def run(
     class_names: ClassNames = None,
     json: Json = None,
     markdown: given.Markdown = None,
+    junit: given.Junit = None,
     report_folder: given.ReportFolder = None,
     force: Force = False,
     verbose: Verbose = False,
 ) -> None:
-    """Measure models side by side: speed, accuracy, and parity with the reference, which is a gate."""
+    """Measure models side by side: speed, accuracy, errors and their causes, and parity with the reference, a gate."""
     from ..benchmarks.bench import BenchOptions, run_bench
     from ..benchmarks.regression.comparison import read_percentage
     from ..benchmarks.report import targets
@@ -67,10 +77,18 @@ def run(
         models=tuple(models),
         reference=reference,
         data=data,
+        annotations=annotations,
         limit=limit,
         seed=seed,
         exif=exif.value,
         skip_bad_annotations=skip_bad_annotations,
+        strict=strict,
+        measures_speed=not no_speed,
+        measures_accuracy=not no_accuracy,
+        score=score,
+        iou=iou,
+        at_precision=at_precision,
+        at_recall=at_recall,
         device=device,
         threads=threads,
         iterations=iterations,
@@ -89,10 +107,12 @@ def run(
         trust=trust,
         plugins=plugins,
         class_names=read_class_names(class_names),
-        draws_differences=report_folder is not None,
+        draws_pictures=report_folder is not None,
     )
     settings = [Path(value) for value in (config, class_names) if value is not None]
-    wanted = targets.ReportTargets(json, markdown, report_folder, force)
+    wanted = targets.ReportTargets(json, markdown, report_folder, junit, write_thresholds, force)
+    options.check()
+    wanted.check_demands(options)
     wanted.check([*settings, *targets.files_read(options)])
     with shown_progress() as progress:
         result = run_bench(options, progress)

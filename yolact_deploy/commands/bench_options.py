@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-_DATA, _MEASURING, _GATES = "Data set", "What is timed", "Gates (exit status 1)"
+_DATA, _MEASURING, _ERRORS, _GATES = "Data set", "What is measured", "Errors and thresholds", "Gates (exit status 1)"
 
 
 class ExifChoice(str, Enum):
@@ -37,7 +37,67 @@ Data = Annotated[
     typer.Option(
         metavar="FOLDER",
         rich_help_panel=_DATA,
-        help="Folder with images and a COCO-format instances.json (default: a bundled set of 64 images).",
+        help="Folder with images and annotations in COCO format: instances.json, COCO, Roboflow, CVAT, Label Studio, "
+        "labelme2coco (default: a bundled set of 64 images).",
+    ),
+]
+Annotations = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        rich_help_panel=_DATA,
+        help="The annotations, in COCO format, where they are not found in the folder (default: found there).",
+    ),
+]
+Strict = Annotated[
+    bool,
+    typer.Option(
+        "--strict",
+        rich_help_panel=_DATA,
+        help="Refuse a data set with objects of categories that the model lacks (default: leave them out and say so).",
+    ),
+]
+NoSpeed = Annotated[
+    bool, typer.Option("--no-speed", rich_help_panel=_MEASURING, help="Measure accuracy alone (default: both).")
+]
+NoAccuracy = Annotated[
+    bool, typer.Option("--no-accuracy", rich_help_panel=_MEASURING, help="Measure speed alone (default: both).")
+]
+Score = Annotated[
+    float,
+    typer.Option(
+        "--score", metavar="SCORE", rich_help_panel=_ERRORS, help="Count errors of detections from this score on, 0..1."
+    ),
+]
+Iou = Annotated[
+    float,
+    typer.Option(
+        "--iou", metavar="IOU", rich_help_panel=_ERRORS, help="A box or a mask fits an object from this IoU on, 0..1."
+    ),
+]
+AtPrecision = Annotated[
+    float | None,
+    typer.Option(
+        metavar="SHARE",
+        rich_help_panel=_ERRORS,
+        help="Print for each class the lowest score from which precision is at least this, 0..1 (default: none).",
+    ),
+]
+AtRecall = Annotated[
+    float | None,
+    typer.Option(
+        metavar="SHARE",
+        rich_help_panel=_ERRORS,
+        help="Print for each class the highest score down to which recall is at least this, 0..1 (default: none).",
+    ),
+]
+WriteThresholds = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        rich_help_panel=_ERRORS,
+        help="Write the score of each class as JSON, for --thresholds of infer and export: that of --at-precision or "
+        "--at-recall, else the one with the best F1 (default: none).",
     ),
 ]
 Limit = Annotated[
@@ -152,6 +212,12 @@ MaxSlowdown = Annotated[
 Markdown = Annotated[
     str | None,
     typer.Option(metavar="FILE", help="Write a Markdown report to FILE; - is standard output (default: none)."),
+]
+Junit = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE", help="Write gates and hints as JUnit XML, which CI systems show, to FILE (default: none)."
+    ),
 ]
 ReportFolder = Annotated[
     Path | None,

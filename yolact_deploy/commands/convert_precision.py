@@ -11,7 +11,6 @@ from .. import console
 from ..artifacts.quantization import CPU_LAYOUT
 from ..dependencies import require
 from ..errors import ConfigError
-from ..files import files_below
 from . import int8_options as int8_given
 from .options import Force, Verbose
 
@@ -107,11 +106,14 @@ def run(
 
 def _data_files(data: Path | None) -> tuple[Path, ...]:
     """What of a data set is read: its annotations and pictures. None: nothing."""
-    from ..benchmarks.accuracy.dataset import ANNOTATION_FILE
+    from ..benchmarks.accuracy.layout import find_layout
     from ..images import IMAGE_SUFFIXES
 
-    below = () if data is None else files_below(data)
-    return tuple(path for path in below if path.name == ANNOTATION_FILE or path.suffix.lower() in IMAGE_SUFFIXES)
+    if data is None:
+        return ()
+    layout = find_layout(data)
+    pictures = (path for path in layout.files_below() if path.suffix.lower() in IMAGE_SUFFIXES)
+    return (layout.annotations, *pictures)
 
 
 def _convert_to_half(

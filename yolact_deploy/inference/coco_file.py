@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ..errors import listed
 from ..formats.coco import corner_and_size, exact, segmentation
 from ..types import WindowedDetections
 from .coco_ids import CocoIds
 from .frames import Note, Result
 from .json_sink import JsonOutput, line
-from .picture_sources import listed
 
 
 class CocoFile:

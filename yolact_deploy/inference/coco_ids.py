@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
 
+from ..config.categories import Category, match_categories
 from ..config.model import ModelConfig
-from ..errors import DataError
+from ..errors import DataError, listed
 from ..formats.coco import category_ids
 from .frames import Frame
 from .image_ids import check_distinct
-from .picture_sources import listed
 
 
 @dataclass(frozen=True)
@@ -73,21 +73,16 @@ def annotation_ids(path: Path, config: ModelConfig) -> CocoIds:
     content = _read(path)
     categories = _records(content, "categories", "name", path)
     images = _records(content, "images", "file_name", path)
-    if config.has_generic_names and len(categories) == config.num_classes:
-        found: list[int | None] = [*sorted(number for _, number in categories)]
-    else:
-        by_name = {_simplified(name): number for name, number in categories}
-        found = [by_name.get(_simplified(name)) for name in config.class_names]
-    if all(number is None for number in found):
-        raise DataError(
-            f"{path}: the model knows none of its categories ({listed([name for name, _ in categories])}); the model's "
-            f"are {listed(config.class_names)}: name them alike"
-        )
+    try:
+        named = [Category(number, name) for name, number in categories]
+        found = match_categories(config, named, _used(content)).category_ids
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
     missing = [name for name, number in zip(config.class_names, found, strict=True) if number is None]
     notes = (f"{path} has no category for {listed(missing)}: left out of the JSON files",) if missing else ()
     kept = tuple({"id": number, "name": name} for name, number in sorted(categories, key=lambda item: item[1]))
     sizes = {record["id"]: (record.get("width"), record.get("height")) for record in content["images"]}
-    return CocoIds(kept, tuple(found), path, _by_file_name(images), sizes, notes)
+    return CocoIds(kept, found, path, _by_file_name(images), sizes, notes)
 
 
 def _read(path: Path) -> Any:
@@ -97,6 +92,14 @@ def _read(path: Path) -> Any:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from None
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path} is not valid JSON: {error}") from None
+
+
+def _used(content: Any) -> set[int] | None:
+    """The categories that have annotations; None where the file has no annotations."""
+    annotations = content.get("annotations")
+    entries = annotations if isinstance(annotations, list) else []
+    numbers = (entry.get("category_id") for entry in entries if isinstance(entry, dict))
+    return {number for number in numbers if type(number) is int} or None
 
 
 def _records(content: Any, key: str, name: str, path: Path) -> list[tuple[str, int]]:
@@ -123,7 +126,3 @@ def _by_file_name(images: Sequence[tuple[str, int]]) -> dict[str, int]:
 
 def _found(name: str, images: dict[str, int]) -> int | None:
     return images.get(name, images.get(PurePath(name).name))
-
-
-def _simplified(name: str) -> str:
-    return " ".join(name.casefold().split())

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from ..errors import ImageError
+from ..errors import ImageError, listed
 from ..images import IMAGE_SUFFIXES, MAX_PIXELS, decode_image, is_image_file, read_image
 from ..types import Image
 from .frames import ByteStream, Failure, Frame, Note
@@ -16,7 +16,6 @@ from .image_ids import image_id
 from .image_stream import PNG_START, split_images
 
 STREAM_STEM = "stdin"
-_NAMES_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -68,12 +67,6 @@ def _kind(path: Path) -> str:
     if path.is_dir():
         return "/"
     return " (broken link)" if path.is_symlink() and not path.exists() else ""
-
-
-def listed(names: Sequence[str]) -> str:
-    """The first names, and how many more there are."""
-    more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
-    return ", ".join(names[:_NAMES_SHOWN]) + more
 
 
 def _glob_root(pattern: Path) -> Path:

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 import cv2
 
-from ..errors import ConfigError, ImageError
+from ..errors import ConfigError, ImageError, listed
 from ..images import IMAGE_SUFFIXES, is_image_file
 from .addresses import is_url, shown_url
 from .camera import is_camera, open_camera
@@ -26,7 +26,6 @@ from .picture_sources import (
     PictureFiles,
     PictureStream,
     find_pictures,
-    listed,
 )
 from .raw_video import RawFile, RawVideo, is_y4m_file, peek
 from .video_file import VIDEO_SUFFIXES

@@ -149,6 +149,29 @@ def precision_recall(series: Sequence[Series], name: str, words: str) -> str:
     return made.svg
 
 
+def threshold_lines(
+    scores: np.ndarray, precision: np.ndarray, recall: np.ndarray, best: float, name: str, class_name: str
+) -> str:
+    """Precision, recall and F1 (y) of the detections of at least a score (x); a line at the score of the best F1."""
+    f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
+    words = f"{class_name}: precision, recall and F1 over the score; best F1 from {best:.3f} on"
+    with drawing(name, SMALL_WIDTH, SMALL_HEIGHT, words) as made:
+        for place, values in enumerate((precision, recall, f1)):
+            made.axes.plot(
+                scores,
+                values,
+                color=series_colour(place),
+                linestyle=_DASHES[place],
+                linewidth=1.8,
+                drawstyle="steps-pre",
+            )
+        made.axes.axvline(best, color=SOFT, linewidth=1)
+        made.axes.set_xlim(0, 1)
+        made.axes.set_ylim(0, 1.02)
+        made.axes.set_xlabel("score")
+    return made.svg
+
+
 def size_bars(series: Sequence[Series], groups: Sequence[str], kind: str) -> str:
     """AP by size of the objects: a group per size, a bar per model. NaN: the data set has no such object."""
     with drawing(f"size-{kind}", WIDTH, HEIGHT, f"{kind} AP by size of the objects, one bar per model") as made:

@@ -9,16 +9,25 @@ from pathlib import Path
 from typing import Any
 
 from yolact_deploy.benchmarks.accuracy.differences import PICTURES_PER_MODEL
-from yolact_deploy.benchmarks.report.class_table import class_table
+from yolact_deploy.benchmarks.judge.worst import COLOURS
+from yolact_deploy.benchmarks.report.cells import DEVICE_TITLES, STAGE_TITLES
 from yolact_deploy.benchmarks.report.html import chart_data, texts
 from yolact_deploy.benchmarks.report.html.charts import MIN_AP_SPAN
 from yolact_deploy.benchmarks.report.html.view import ModelView
 from yolact_deploy.benchmarks.report.model import BenchReport
 from yolact_deploy.benchmarks.report.table import Table
-from yolact_deploy.benchmarks.report.tables import DEVICE_TITLES, STAGE_TITLES, all_tables
-from yolact_deploy.benchmarks.report.text import cell_style
-from yolact_deploy.benchmarks.report.wording import alarms, comparison_notes, comparison_summary, definitions
+from yolact_deploy.benchmarks.report.tables import all_tables
+from yolact_deploy.benchmarks.report.text import cell_style, letter
+from yolact_deploy.benchmarks.report.wording import (
+    accuracy_summary,
+    alarms,
+    comparison_notes,
+    comparison_summary,
+    definitions,
+    hint_lines,
+)
 from yolact_deploy.dependencies import require
+from yolact_deploy.draw import Colour
 
 FOLDER = Path(__file__).parent
 TEMPLATE = "report.html.j2"
@@ -49,6 +58,12 @@ def draw_page(report: BenchReport, command: str = "") -> str:
         models=models,
         by_name={model.name: model for model in models},
         compares=report.reference is not None and len(models) > 1,
+        differs=_differs(report),
+        base=report.reference or report.models[0].name,
+        has_speed=report.options.measures_speed,
+        has_accuracy=report.options.measures_accuracy,
+        error_colours={kind: _css(colour) for kind, colour in COLOURS.items()},
+        threshold_charts={model.name: _all_trusted(chart_data.threshold_charts(model), trusted) for model in models},
         css=trusted((FOLDER / "report.css").read_text(encoding="utf-8")),
         script=trusted(script),
         script_hash=_csp_hash(script),
@@ -65,7 +80,7 @@ def draw_page(report: BenchReport, command: str = "") -> str:
 
 def _texts(report: BenchReport) -> dict[str, Any]:
     """Tables, and everything in words."""
-    tables = {table.key: table for table in (*all_tables(report), class_table(report))}
+    tables = {table.key: table for table in all_tables(report)}
     comparison = report.comparison
     return {
         "tables": tables,
@@ -75,7 +90,10 @@ def _texts(report: BenchReport) -> dict[str, Any]:
         "verdict": texts.verdict(report),
         "alarms": alarms(report),
         "date": texts.date_text(report.hardware.date),
-        "contents": _contents(tables, report.reference is not None and len(report.models) > 1),
+        "hints": hint_lines(report),
+        "accuracy": accuracy_summary(report),
+        "heat": _heat,
+        "contents": _contents(report, tables),
         "changes": comparison_summary(comparison) if comparison else "",
         "change_notes": comparison_notes(comparison) if comparison else [],
         "definitions": definitions(report),
@@ -88,37 +106,65 @@ def _texts(report: BenchReport) -> dict[str, Any]:
 
 
 def _charts(models: Sequence[ModelView], trusted: Callable[[str], str]) -> dict[str, Any]:
-    """Every chart; matplotlib has escaped their text."""
-
-    def all_trusted(charts: dict[str, str]) -> dict[str, str]:
-        return {name: trusted(svg) for name, svg in charts.items()}
-
+    """Every chart."""
     return {
-        "speed": all_trusted(chart_data.speed_charts(models)),
-        "latency": all_trusted(chart_data.latency_charts(models)),
+        "speed": _all_trusted(chart_data.speed_charts(models), trusted),
+        "latency": _all_trusted(chart_data.latency_charts(models), trusted),
         "stages": trusted(chart_data.stage_chart(models)),
         "device": trusted(chart_data.device_chart(models)),
-        "curves": {kind: all_trusted(charts) for kind, charts in chart_data.precision_recall_charts(models).items()},
-        "sizes": all_trusted(chart_data.size_charts(models)),
+        "curves": {
+            kind: _all_trusted(charts, trusted) for kind, charts in chart_data.precision_recall_charts(models).items()
+        },
+        "sizes": _all_trusted(chart_data.size_charts(models), trusted),
     }
 
 
-def _contents(tables: dict[str, Table], has_pictures: bool) -> list[tuple[str, str]]:
+def _all_trusted(charts: dict[str, str], trusted: Callable[[str], str]) -> dict[str, str]:
+    """matplotlib has escaped their text."""
+    return {name: trusted(svg) for name, svg in charts.items()}
+
+
+def _contents(report: BenchReport, tables: dict[str, Table]) -> list[tuple[str, str]]:
+    has_speed, has_accuracy = report.options.measures_speed, report.options.measures_accuracy
+    judged = []
+    for index, model in enumerate(report.models):
+        if model.judgement is not None:
+            number = letter(index) if len(report.models) > 1 else ""
+            judged.append((f"errors{number}", f"Errors {number}".strip(), True))
+            judged.append((f"worst{number}", f"Worst images {number}".strip(), bool(model.judgement.worst)))
     wanted = (
         ("summary", "Summary", True),
         ("since", "Since then", "since" in tables),
-        ("speed", "Speed against accuracy", True),
-        ("latency", "Latency", True),
-        ("stages", "Stages", True),
-        ("curves", "Precision and recall", True),
-        ("sizes", "Accuracy", True),
-        ("classes", "By class", True),
-        ("pictures", "Largest differences", has_pictures),
+        ("speed", "Speed against accuracy", has_speed),
+        ("latency", "Latency", has_speed),
+        ("stages", "Stages", has_speed),
+        ("curves", "Precision and recall", has_accuracy),
+        ("sizes", "Accuracy", has_accuracy),
+        ("classes", "By class", has_accuracy),
+        *judged,
+        ("pictures", "Largest differences", _differs(report)),
         ("power", "Power and temperature", "power" in tables),
         ("machine", "Machine and options", True),
         ("definitions", "Definitions", True),
     )
     return [(key, title) for key, title, is_there in wanted if is_there]
+
+
+def _differs(report: BenchReport) -> bool:
+    """Whether models are compared image by image."""
+    has_differences = any(model.differences is not None for model in report.models)
+    return len(report.models) > 1 and (report.reference is not None or has_differences)
+
+
+def _heat(row: Sequence[str]) -> list[tuple[float, str]]:
+    """Share of its row, and text, of each cell of a confusion matrix."""
+    counts = [int(cell) if cell.isdigit() else 0 for cell in row[1:]]
+    return [(count / max(sum(counts), 1), cell) for count, cell in zip(counts, row[1:], strict=True)]
+
+
+def _css(colour: Colour) -> str:
+    blue, green, red = colour
+    return f"rgb({red} {green} {blue})"
 
 
 def _value_of(cell: str) -> float | None:

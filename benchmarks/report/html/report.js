@@ -17,3 +17,18 @@ for (const button of document.querySelectorAll("th button")) {
     table.tBodies[0].append(...rows);
   });
 }
+// Shows only the worst images that have an error of the chosen class and kind.
+for (const section of document.querySelectorAll(".filtered")) {
+  const [named, kind] = section.querySelectorAll("select");
+  const figures = [...section.querySelectorAll("figure[data-errors]")];
+  const choose = () => {
+    for (const figure of figures) {
+      figure.hidden = !JSON.parse(figure.dataset.errors).some(
+        ([name, error]) => (!named.value || name === named.value) && (!kind.value || error === kind.value));
+    }
+    section.querySelector("output").value = `${figures.filter((figure) => !figure.hidden).length} of ${figures.length} images`;
+  };
+  named.addEventListener("change", choose);
+  kind.addEventListener("change", choose);
+  choose();
+}

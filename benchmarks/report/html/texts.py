@@ -90,7 +90,7 @@ def option_facts(options: BenchOptions) -> list[tuple[str, str]]:
     found = []
     for field in dataclasses.fields(options):
         value = getattr(options, field.name)
-        if value is None or value is False or value == () or field.name == "draws_differences":  # this page is why
+        if value is None or value is False or value == () or field.name == "draws_pictures":  # this page is why
             continue
         value = "yes" if value is True else value.name if isinstance(value, ModelConfig) else value
         shown = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from yolact_deploy.benchmarks.accuracy.average_precision import NOT_AVAILABLE, AveragePrecision
-from yolact_deploy.benchmarks.accuracy.parity import POINT
+from yolact_deploy.benchmarks.accuracy.average_precision import AveragePrecision
 from yolact_deploy.benchmarks.performance.timing import Latency
+from yolact_deploy.benchmarks.report.cells import in_points
 from yolact_deploy.benchmarks.report.html.charts import Series
 from yolact_deploy.benchmarks.report.html.svg import SERIES_COLOURS
 from yolact_deploy.benchmarks.report.model import ModelReport
@@ -39,23 +39,23 @@ class ModelView:
         return self.report.name
 
     @property
-    def latency(self) -> Latency:
-        """End to end."""
-        return self.report.timing.end_to_end
+    def latency(self) -> Latency | None:
+        """End to end; None where speed was not measured."""
+        return self.report.timing.end_to_end if self.report.timing else None
 
     @property
-    def fps(self) -> float:
-        """End to end, at the median."""
-        return self.report.timing.fps
+    def fps(self) -> float | None:
+        """End to end, at the median; None where speed was not measured."""
+        return self.report.timing.fps if self.report.timing else None
 
-    def precision(self, kind: str) -> AveragePrecision:
-        """Of boxes or masks."""
-        return getattr(self.report.accuracy, kind)
+    def precision(self, kind: str) -> AveragePrecision | None:
+        """Of boxes or masks; None where accuracy was not measured."""
+        return getattr(self.report.accuracy, kind) if self.report.accuracy else None
 
     def ap(self, kind: str, which: str = "ap") -> float | None:
         """Points; None where it is not available."""
-        value = getattr(self.precision(kind), which)
-        return None if value == NOT_AVAILABLE else value / POINT
+        precision = self.precision(kind)
+        return None if precision is None else in_points(getattr(precision, which))
 
     def series(self, x: Sequence[float], y: Sequence[float]) -> Series:
         """Values of this model for a chart."""

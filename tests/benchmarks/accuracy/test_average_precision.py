@@ -17,6 +17,7 @@ from pycocotools.cocoeval import COCOeval
 
 from tests.benchmarks.conftest import MakeFolder, detections, result, tiny_content
 from tests.conftest import DATA
+from yolact_deploy.benchmarks.accuracy import average_precision
 from yolact_deploy.benchmarks.accuracy.average_precision import (
     NOT_AVAILABLE,
     AveragePrecision,
@@ -210,3 +211,11 @@ def test_masks_are_encoded_as_pycocotools_does() -> None:
         rle = {"size": list(mask.shape), "counts": encode_mask(mask)}
         np.testing.assert_array_equal(coding.decode(rle), mask)
     assert len(detections([], [], []).masks) == 0
+
+
+def test_categories_evaluated_in_parts_give_the_same(nano: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    mapping = map_classes(ModelConfig.named("yolact_nano"), nano.categories)
+    results = official_results(nano, mapping)
+    whole = GroundTruth(nano).evaluate(results, mapping)
+    monkeypatch.setattr(average_precision, "MAX_AT_ONCE", 1)
+    assert GroundTruth(nano).evaluate(results, mapping) == whole

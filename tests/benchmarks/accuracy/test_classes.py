@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from yolact_deploy.benchmarks.accuracy.classes import ClassMapping, class_titles, map_classes
-from yolact_deploy.benchmarks.accuracy.instances import Category
+from yolact_deploy.config.categories import Category
 from yolact_deploy.config.model import ModelConfig
 from yolact_deploy.errors import DataError
 
@@ -34,12 +34,24 @@ def test_classes_without_a_category_are_left_out_and_named() -> None:
     assert mapping.notes == ("2 of the model's 3 classes are not in the data set and not evaluated: dog, hot dog",)
 
 
-def test_unknown_categories_are_named() -> None:
-    message = r"unknown categories in the data set: horse, cow \(the model has dog, cat, hot dog\); .* --class-names"
+def test_unknown_categories_are_left_out_and_named() -> None:
+    mapping = map_classes(ANIMALS, categories(dog=1, horse=2, cow=3), {1: 5, 2: 4, 3: 3})
+    assert mapping.category_ids == (1, None, None)
+    assert "2 of the data set's 3 categories" in mapping.notes[0]
+    assert "their 7 objects are left out: horse, cow" in mapping.notes[0]
+
+
+def test_strict_refuses_unknown_categories() -> None:
+    message = r"unknown categories in the data set: horse, cow \(the model has dog, cat, hot dog\): .* --class-names"
     with pytest.raises(DataError, match=message):
-        map_classes(ANIMALS, categories(dog=1, horse=2, cow=3))
+        map_classes(ANIMALS, categories(dog=1, horse=2, cow=3), strict=True)
     with pytest.raises(DataError, match=r"unknown categories in the data set: horse \("):
-        map_classes(ANIMALS, categories(dog=1, horse=2, cow=3), {1: 5, 2: 1})
+        map_classes(ANIMALS, categories(dog=1, horse=2, cow=3), {1: 5, 2: 1}, strict=True)
+
+
+def test_a_data_set_without_any_known_category_is_refused() -> None:
+    with pytest.raises(DataError, match=r"none of the data set's categories \(horse\); its classes are dog, cat, hot"):
+        map_classes(ANIMALS, categories(dog=1, horse=2), {2: 1})
 
 
 def test_categories_without_objects_cannot_block() -> None:
@@ -59,7 +71,7 @@ def test_a_known_category_without_objects_is_kept() -> None:
 
 def test_long_lists_are_cut() -> None:
     many = [Category(index, f"thing {index}") for index in range(9)]
-    with pytest.raises(DataError, match=r"thing 0, thing 1, thing 2, thing 3, thing 4 and 4 more \(the model has"):
+    with pytest.raises(DataError, match=r"thing 0, thing 1, thing 2, thing 3, thing 4 and 4 more\)"):
         map_classes(ANIMALS, many)
 
 
@@ -67,7 +79,7 @@ def test_numbered_classes_follow_the_category_ids_with_a_note() -> None:
     mapping = map_classes(NUMBERED, categories(cat=7, dog=3))
     assert mapping.category_ids == (3, 7)
     assert mapping.notes == (
-        "the model's classes have no names: taken as the data set's categories in the order of their ids (dog, cat)",
+        "the model's classes have no names: taken as the data set's categories in the order of ids (dog, cat)",
     )
 
 

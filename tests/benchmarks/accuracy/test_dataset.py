@@ -183,14 +183,14 @@ def test_missing_folders_and_files(make_folder: MakeFolder, tmp_path: Path) -> N
     folder = make_folder()
     with pytest.raises(DataError, match=r"no such data folder: .*nowhere"):
         load_dataset(tmp_path / "nowhere")
-    with pytest.raises(DataError, match=r"is not a folder: name the one that holds instances\.json"):
+    with pytest.raises(DataError, match=r"is not a folder: .*--annotations"):
         load_dataset(folder / "instances.json")
-    with pytest.raises(DataError, match=r"has no instances\.json: put the annotations there, in COCO format"):
+    with pytest.raises(DataError, match=r"has no annotations: put instances\.json there, in COCO format"):
         load_dataset(folder / "images")
     with pytest.raises(DataError, match="limit 0: at least one image"):
         load_dataset(folder, limit=0)
     (folder / "images/b.png").unlink()
-    with pytest.raises(DataError, match=r"image 20 of the data set is missing: b\.png is neither in"):
+    with pytest.raises(DataError, match=r"image 20 of the data set is missing: b\.png is in none of"):
         load_dataset(folder)
     assert len(load_dataset(folder, limit=1).images) == 1, "images that are not used need not be there"
 
@@ -206,7 +206,7 @@ def test_a_file_that_may_not_be_read(make_folder: MakeFolder) -> None:
 def test_unreadable_images_and_wrong_sizes(make_folder: MakeFolder) -> None:
     folder = make_folder(size=(HEIGHT, WIDTH + 1))
     image = load_dataset(folder).images[0]
-    with pytest.raises(DataError, match=r"image 10 of the data set: .*a\.png is 81x60 px, instances\.json says 80x60"):
+    with pytest.raises(DataError, match=r"image 10 of the data set: .*a\.png is 81x60 px, the annotations say 80x60"):
         image.read()
     image.path.write_bytes(b"no image")
     with pytest.raises(DataError, match=r"image 10 of the data set: cannot read image .*a\.png"):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.benchmarks.clock import Clock
 from tests.conftest import NANO_WEIGHTS
-from yolact_deploy.benchmarks import bench
+from yolact_deploy.benchmarks import speed
 from yolact_deploy.benchmarks.bench import BenchOptions, run_bench
 from yolact_deploy.benchmarks.performance import load
 from yolact_deploy.benchmarks.performance.load import (
@@ -161,14 +161,14 @@ def test_pytorch_has_its_threads_back() -> None:
 
 def test_streams_batches_and_arrivals_of_real_models(nano_dynamic_onnx: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[int | None] = []
-    real = bench.open_model
+    real = speed.open_model
 
     def open_model(path: Path, options: BenchOptions, threads: int | None = None) -> object:
         opened.append(threads)
         return real(path, options, threads)
 
-    monkeypatch.setattr(bench, "open_model", open_model)
-    monkeypatch.setattr(bench, "available_cores", lambda: 2)
+    monkeypatch.setattr(speed, "open_model", open_model)
+    monkeypatch.setattr(speed, "available_cores", lambda: 2)
     options = BenchOptions(
         models=(nano_dynamic_onnx, NANO_WEIGHTS),
         limit=2,

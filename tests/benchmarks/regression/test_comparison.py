@@ -241,7 +241,9 @@ def test_no_percentages(text: str) -> None:
 def test_the_older_run_is_looked_at_before_anything_is_measured(
     tmp_path: Path, nano_onnx: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("yolact_deploy.benchmarks.bench.run_images", lambda *arguments: pytest.fail("it has begun"))
+    monkeypatch.setattr(
+        "yolact_deploy.benchmarks.assessment.run_images", lambda *arguments: pytest.fail("it has begun")
+    )
     options = BenchOptions(models=(nano_onnx,), compare=tmp_path / "none.json")
     with pytest.raises(DataError, match="no such file to compare with"):
         run_bench(options)

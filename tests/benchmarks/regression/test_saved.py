@@ -68,7 +68,7 @@ def damaged(change: Callable[[Any], object]) -> str:
         ("[" * 100_000, "is not JSON, or damaged"),
         ("[]", "is not the JSON of a benchmark"),
         ('{"images": []}', "is not the JSON of a benchmark"),
-        (damaged(lambda value: value.update(format=1)), r"has format 1, this version reads \(2, 3\): measure again"),
+        (damaged(lambda value: value.update(format=1)), r"has format 1, this version reads \(2, 3, 4\): measure again"),
         (damaged(lambda value: value.update(format="x")), "has format 'x'"),
         (damaged(lambda value: value.update(models=5)), "is damaged"),
         (damaged(lambda value: value["models"][0].pop("timing")), "is damaged .'timing' is missing"),

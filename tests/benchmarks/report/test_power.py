@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 
 from tests.conftest import NANO_WEIGHTS
-from yolact_deploy.benchmarks import bench
+from yolact_deploy.benchmarks import bench, speed
 from yolact_deploy.benchmarks.bench import run_bench
 from yolact_deploy.benchmarks.options import BenchOptions
 from yolact_deploy.benchmarks.report.json_report import to_json
@@ -51,11 +51,11 @@ class Gpu(Board):
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Any time is long enough for energy, and nobody waits for idle power."""
     monkeypatch.setattr(summary, "MIN_ENERGY_SECONDS", 0.0)
-    monkeypatch.setattr(bench, "Monitor", partial(Monitor, interval=60.0, idle_seconds=0.0))
+    monkeypatch.setattr(speed, "Monitor", partial(Monitor, interval=60.0, idle_seconds=0.0))
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *sources: Board) -> BenchReport:
-    monkeypatch.setattr(bench, "open_sources", lambda: list(sources))
+    monkeypatch.setattr(speed, "open_sources", lambda: list(sources))
     report = run_bench(OPTIONS)
     assert all(source.is_closed for source in sources)
     return report
@@ -97,7 +97,7 @@ def test_a_gpu_that_the_model_does_not_use(monkeypatch: pytest.MonkeyPatch, quic
 
 
 def test_a_machine_that_tells_nothing_says_so_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bench, "open_sources", list)
+    monkeypatch.setattr(speed, "open_sources", list)
     monkeypatch.setattr(bench, "busy_notes", lambda: ["the machine was busy"])
     report = run_bench(OPTIONS)
     assert report.notes[:2] == ("the machine was busy", SILENT)

@@ -10,8 +10,8 @@ from tests.benchmarks.report.test_text import BOX, model, report_of
 from tests.benchmarks.report.watching import telemetry
 from yolact_deploy.benchmarks.accuracy.average_precision import Accuracy
 from yolact_deploy.benchmarks.report.class_table import class_table
+from yolact_deploy.benchmarks.report.speed_tables import power_table
 from yolact_deploy.benchmarks.report.table import fixed, number, span
-from yolact_deploy.benchmarks.report.tables import power_table
 from yolact_deploy.benchmarks.report.wording import alarms, definitions
 
 

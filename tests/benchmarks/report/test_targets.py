@@ -22,7 +22,7 @@ OPTIONS = BenchOptions(models=(NANO_WEIGHTS,))
 
 
 def targets(folder: Path, force: bool = False) -> ReportTargets:
-    return ReportTargets(str(folder / "r.json"), str(folder / "r.md"), folder / "report", force)
+    return ReportTargets(str(folder / "r.json"), str(folder / "r.md"), folder / "report", force=force)
 
 
 def test_our_own_reports_are_replaced(tmp_path: Path) -> None:

@@ -22,12 +22,12 @@ from yolact_deploy.benchmarks.performance.memory import MemoryUse
 from yolact_deploy.benchmarks.performance.pipeline_stages import STAGES, Timing
 from yolact_deploy.benchmarks.performance.timing import Latency
 from yolact_deploy.benchmarks.regression.comparison import Change, Comparison, ModelChanges
-from yolact_deploy.benchmarks.report.class_table import class_table
+from yolact_deploy.benchmarks.report.cells import ap_text
 from yolact_deploy.benchmarks.report.html.page import draw_page
 from yolact_deploy.benchmarks.report.json_report import to_json
 from yolact_deploy.benchmarks.report.model import BenchReport, DetectionCounts, ModelReport
 from yolact_deploy.benchmarks.report.table import Table
-from yolact_deploy.benchmarks.report.tables import all_tables, ap_text
+from yolact_deploy.benchmarks.report.tables import all_tables
 from yolact_deploy.benchmarks.report.text import print_report, to_markdown
 from yolact_deploy.benchmarks.report.wording import alarms, failures, summary
 from yolact_deploy.tolerances import GATES
@@ -92,8 +92,8 @@ def tables_of(report: BenchReport) -> dict[str, Table]:
 
 def test_tables_hold_the_numbers() -> None:
     tables = tables_of(GOOD)
-    assert list(tables) == ["summary", "latency", "throughput", "stages", "accuracy", "detections", "parity"]
-    for table in (*tables.values(), class_table(GOOD)):
+    assert list(tables) == ["summary", "latency", "throughput", "stages", "accuracy", "classes", "detections", "parity"]
+    for table in tables.values():
         assert all(len(row) == len(table.columns) for row in table.rows)
     found = ("1.50", "50.00", "25.00", "99.90%", "pass", "300", "0.00118")
     assert tables["summary"].rows[1] == ("net.onnx", "50.0", "20.0", *found)
@@ -187,7 +187,7 @@ def test_tables_fit_80_columns_and_break_no_word(
     titles = {table.title for table in all_tables(report)}
     lines = [line for line in drawn.splitlines() if line not in names | titles]
     assert max(map(len, lines)) <= 80
-    assert len(titles) == 11
+    assert len(titles) == 12
     shown = set(drawn.split())
     for table in all_tables(report):
         for cell in (cell for row in table.rows for cell in row):
@@ -289,7 +289,7 @@ def test_json_has_stable_keys_and_plain_values() -> None:
         "comparison",
         "notes",
     ]
-    assert value["format"] == 3
+    assert value["format"] == 4
     exported = value["models"][1]
     assert exported["path"] == "models/net.onnx"
     assert exported["accuracy"]["box"]["ap"] == 0.5
@@ -307,7 +307,7 @@ def test_json_has_stable_keys_and_plain_values() -> None:
 
 def test_markdown_has_every_table_and_class() -> None:
     text = to_markdown(GOOD)
-    for table in (*all_tables(GOOD), class_table(GOOD)):
+    for table in all_tables(GOOD):
         assert f"## {table.title}\n\n| {table.columns[0].name} | " in text
     assert "| disk | 0.00 | 60.00 | 60.00 | 60.00 (+0.00) | 60.00 (+0.00) |" in text
     assert "| a\\|b | - | - | - | - | - |" in text

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...errors import DataError, OutputError
+from ...errors import DataError, OutputError, listed
 from ...types import Advance
 from ..frames import Frame, Note, Result
 from ..image_ids import image_id
 from ..options import InferOptions
-from ..picture_sources import FoundPictures, PictureFiles, listed
+from ..picture_sources import FoundPictures, PictureFiles
 from ..sinks import open_sinks
 from ..sources import OpenedSource
 from .job import ShardJob

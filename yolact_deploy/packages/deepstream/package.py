@@ -96,7 +96,7 @@ def _check_model(served: ModelFile) -> None:
         raise ModelFileError(f"{path} makes masks at the image's size: export it with --masks prototype")
     if metadata.config.resize == KEEP_ASPECT:
         raise ModelFileError(
-            f"{path} pads pictures to a square with their mean colour (resize keep_aspect), and nvinfer pads with black: "
+            f"{path} pads pictures to a square with its mean colour (keep_aspect), and nvinfer pads with black: "
             "use package triton"
         )
     if served.manifest is None and metadata.precision != "fp32":

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.benchmarks.conftest import HEIGHT, WIDTH, result
+from tests.benchmarks.report.judged import judgement
 from tests.benchmarks.report.test_text import model, report_of
 from tests.benchmarks.report.watching import telemetry
 from yolact_deploy.benchmarks.accuracy.average_precision import (
@@ -124,6 +125,31 @@ def everything() -> BenchReport:
     )
 
 
+def judged() -> BenchReport:
+    """Two models with errors, a hint and worst images, without a reference."""
+    report = bench_report(2, has_reference=False)
+    models = (replace(item, judgement=judgement(SCRIPT)) for item in report.models)
+    return replace(report, models=tuple(models), options=replace(report.options, at_precision=0.95, at_recall=0.9))
+
+
+def without_speed() -> BenchReport:
+    """One model, judged and not timed."""
+    report = judged()
+    (item, _) = report.models
+    return replace(
+        report,
+        models=(replace(item, timing=None, memory=None),),
+        options=replace(report.options, measures_speed=False),
+    )
+
+
+def without_accuracy() -> BenchReport:
+    """Two models, timed alone."""
+    report = bench_report(2, has_reference=False)
+    models = (replace(item, accuracy=None) for item in report.models)
+    return replace(report, models=tuple(models), options=replace(report.options, measures_accuracy=False))
+
+
 CASES: dict[str, Callable[[], BenchReport]] = {
     "three models": bench_report,
     "one model": lambda: bench_report(1, has_reference=False),
@@ -132,6 +158,9 @@ CASES: dict[str, Callable[[], BenchReport]] = {
     "nothing found": nothing_found,
     "AP of 0": lambda: bench_report(2, ap=0.0),
     "everything": everything,
+    "judged": judged,
+    "without speed": without_speed,
+    "without accuracy": without_accuracy,
 }
 
 

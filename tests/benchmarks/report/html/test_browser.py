@@ -123,3 +123,41 @@ def test_a_click_sorts_the_classes(browser: Any, tmp_path: Path) -> None:
         known = [float(value) for value in values[:-1]]
         assert known == sorted(known, reverse=not is_rising)
     assert browser.get_log("browser") == []
+
+
+def test_the_worst_images_are_filtered_by_class_and_error(browser: Any, tmp_path: Path) -> None:
+    """With the keyboard alone."""
+    from selenium.webdriver.common.keys import Keys
+
+    complaints(browser, page_of("without speed"), tmp_path, DESK)
+    shown = "return [...document.querySelectorAll('figure[data-errors]')].map(figure => !figure.hidden)"
+    named, kind = browser.find_elements("css selector", ".filter select")
+    assert browser.execute_script(shown) == [True, True]
+    named.send_keys("c", Keys.TAB)
+    assert browser.execute_script(shown) == [False, True]
+    assert (
+        "1 of 2 images" in browser.page_source or browser.find_element("css selector", "output").text == "1 of 2 images"
+    )
+    assert browser.switch_to.active_element == kind
+    kind.send_keys("missed", Keys.TAB)
+    assert browser.execute_script(shown) == [False, False]
+    named.send_keys("all")
+    assert browser.execute_script(shown) == [True, False]
+    assert browser.get_log("browser") == []
+
+
+def test_ap_and_gate_show_on_a_phone_without_scrolling_sideways(browser: Any, tmp_path: Path) -> None:
+    complaints(browser, page_of("three models"), tmp_path, PHONE)
+    cells = browser.execute_script(
+        """return [...document.querySelectorAll('.named td')].filter(cell => ['box AP', 'mask AP', 'gate'].includes(
+        cell.dataset.label)).map(cell => [cell.getBoundingClientRect().left, cell.getBoundingClientRect().right])"""
+    )
+    assert len(cells) == 9
+    assert all(0 <= left < right <= PHONE for left, right in cells)
+
+
+def test_hints_have_a_colour_of_their_own(browser: Any, tmp_path: Path) -> None:
+    complaints(browser, page_of("judged"), tmp_path, DESK)
+    colour = "return getComputedStyle(document.querySelector('%s')).color"
+    warning = browser.execute_script(colour % ".warn")
+    assert warning not in (browser.execute_script(colour % "body"), "rgb(168, 32, 26)")

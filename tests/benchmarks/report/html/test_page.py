@@ -13,7 +13,6 @@ import pytest
 from tests.benchmarks.report.html.conftest import CASES, LONG, SCRIPT, bench_report, page_of
 from yolact_deploy.benchmarks.accuracy.difference_pictures import Pictures
 from yolact_deploy.benchmarks.accuracy.differences import ImageDifference
-from yolact_deploy.benchmarks.report.class_table import class_table
 from yolact_deploy.benchmarks.report.html.page import draw_page
 from yolact_deploy.benchmarks.report.html.svg import INK, drawing, inlined, series_colour
 from yolact_deploy.benchmarks.report.html.texts import difference_words, verdict
@@ -85,7 +84,7 @@ def test_every_table_stands_in_the_page(case: str) -> None:
     """The same cells as on the terminal and in Markdown."""
     report = CASES[case]()
     said = visible_text(page_of(case))
-    for table in (*all_tables(report), class_table(report)):
+    for table in all_tables(report):
         for row in table.rows:
             cells = [re.sub(r" \((.*)\)$", r" \1", cell) for cell in row[1:]]
             assert html.escape(" ".join(cell for cell in cells if cell), quote=False) in said
