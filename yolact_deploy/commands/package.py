@@ -1,4 +1,4 @@
-"""`yolact-deploy package triton MODEL -o REPO` and `yolact-deploy package deepstream MODEL -o DIR`."""
+"""`yolact-deploy package triton MODEL -o REPO`, `package deepstream MODEL -o DIR` and `package web MODEL -o DIR`."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .. import console
+from .infer import SCORE
 from .options import Force, Verbose
 
 if TYPE_CHECKING:
     from ..packages.deepstream.package import DeepStreamPackage
     from ..packages.triton.repository import TritonPackage
+    from ..packages.web.site import WebPackage
 
 PIPELINE = (
     "gst-launch-1.0 nvstreammux name=mux batch-size=1 width=1920 height=1080 ! nvinfer "
@@ -20,7 +22,7 @@ PIPELINE = (
     "uridecodebin uri=file:///path/to/video.mp4 ! mux.sink_0"
 )
 
-app = typer.Typer(help="Pack a model for a server or a video pipeline.", invoke_without_command=True)
+app = typer.Typer(help="Pack a model for a server, a video pipeline or a browser.", invoke_without_command=True)
 
 Model = Annotated[Path, typer.Argument(metavar="MODEL", help="ONNX file from `export`, or engine from `build-engine`.")]
 EnginePlugins = Annotated[
@@ -114,3 +116,28 @@ def _show_deepstream(package: DeepStreamPackage) -> None:
     console.say("in that folder, where DeepStream is:")
     console.say("  cmake -S parser -B parser/build && cmake --build parser/build")
     console.say(f"  {PIPELINE}")
+
+
+@app.command("web")
+def web(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="ONNX file from `export`.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write.")],
+    score_threshold: Annotated[
+        float, typer.Option(min=0, max=1, help="Where the page's slider for the score stands at first, 0..1.")
+    ] = SCORE,
+    runtime_dir: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder `dist` of the npm package onnxruntime-web (default: fetched by npm)."),
+    ] = None,
+    force: Force = False,
+    verbose: Verbose = False,
+) -> None:
+    """Write a page that runs the model in the browser: for any static web server, and it uploads nothing."""
+    from ..packages.web.site import WebOptions, package_web
+
+    _show_web(package_web(model, WebOptions(output, score_threshold, runtime_dir, force)))
+
+
+def _show_web(package: WebPackage) -> None:
+    console.say(f"{package.folder}: {console.size_text(package.size_bytes)}")
+    console.say(f"try it with: python3 -m http.server --directory {package.folder}, then open http://localhost:8000")

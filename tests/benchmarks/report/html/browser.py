@@ -19,15 +19,22 @@ _END = "return document.getElementById('latency').closest('section').getBounding
 
 
 @contextmanager
-def open_browser() -> Iterator[Any]:
-    """A selenium driver that logs what the page says and asks for."""
+def open_browser(*more: str) -> Iterator[Any]:
+    """A selenium driver that logs what the page says and asks for. more: options of Chromium."""
     from selenium import webdriver
     from selenium.webdriver.chrome.service import Service
 
     options = webdriver.ChromeOptions()
     options.binary_location = CHROMIUM
     # Without a sandbox: root cannot have one, and the pages are ours.
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars"):
+    for argument in (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--hide-scrollbars",
+        *more,
+    ):
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     driver = webdriver.Chrome(options=options, service=Service(DRIVER))
