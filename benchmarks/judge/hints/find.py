@@ -19,6 +19,10 @@ def find_hints(evidence: Evidence, predictor: Predictor | None = None) -> tuple[
     """
     hints = file_hints(evidence)
     about_boxes = [] if any(hint.cause == "box form" for hint in hints) else box_hints(evidence)
+    if predictor is not None and any(hint.cause == "box shift" for hint in about_boxes):
+        # Anchors that do not fit the input's size shift boxes, too.
+        about_size = [hint for hint in probe_hints(evidence, predictor) if hint.cause == "image size"]
+        about_boxes = about_size or about_boxes
     hints += about_boxes
     if not about_boxes:
         hints += mask_hints(evidence)

@@ -39,8 +39,8 @@ def _by_the_file(evidence: Evidence, curves: list[ClassCurve]) -> list[Hint]:
     return [
         Hint(
             "hidden by threshold",
-            f"no detection scores less than {floor:.2f}, and those just above are right: the file's score_threshold of "
-            f"{told:g} hides objects of {', '.join(hidden)}: export with a lower --score-threshold",
+            f"no detection scores less than {floor:.2f}, and those just above are right, which hides objects of "
+            f"{', '.join(hidden)}: the file's score_threshold is {told:g}; export with a lower --score-threshold",
         )
     ]
 

@@ -19,7 +19,7 @@ from yolact_deploy.types import Image, NetworkDetections
 MAX_IMAGES = 24  # that are run again for each change
 FAIR = 0.6  # mean best score per object from which nothing is to be explained
 MIN_GAIN_COLOURS, MIN_GAIN_SIZE = 0.05, 0.15  # of that mean: healthy models gain up to 0.01 and 0.10
-MIN_CERTAINTY = 4.0  # standard errors of the mean gain
+MIN_CERTAINTY = 3.5  # standard errors of the mean gain
 SHRUNK = (0.7, 0.5, 0.35)  # of the picture, on a canvas of the old size
 ENLARGED = (1.4, 2.0, 2.8)
 GREY = 114  # of the canvas
@@ -124,8 +124,8 @@ def _sizes(scenes: Sequence[Scene], plain: dict[int, float], detect: Detect, ima
         Hint(
             "image size",
             f"with pictures shown at {factor:g} times their size, objects are found with a mean score of "
-            f"{_mean(after):.2f}, not {before:.2f}: was the model trained with an image_size of about "
-            f"{image_size * factor:.0f}, not {image_size}?",
+            f"{_mean(after):.2f}, not {before:.2f}: was the model trained with "
+            f"{'a larger' if factor > 1 else 'a smaller'} image_size than {image_size}?",
         )
     ]
 

@@ -280,3 +280,20 @@ def test_annotations_in_another_exif_orientation(nano_case: Case, tmp_path: Path
     case = replace(nano_case, dataset=changed, results=tuple(results))
     assert causes(case) == ["EXIF orientation"]
     assert "--exif ignore" in text(case)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("size", "words"), [(550, "a smaller image_size than 550"), (128, "a larger image_size than 128")]
+)
+def test_a_wrong_image_size_with_anchors_as_they_were(size: int, words: str) -> None:
+    """A configuration file that names another image_size and the old scales: boxes are right, objects are not found."""
+    with Predictor.open(NANO_WEIGHTS, device="cpu", threads=1) as predictor:
+        config = replace(predictor.metadata.config, image_size=size)
+    case = case_of(NANO_WEIGHTS, NANO, limit=24)
+    with Predictor.open(NANO_WEIGHTS, device="cpu", threads=1, config=config) as predictor:
+        results = tuple(run_images(predictor, case.dataset.images))
+        wrong = replace(case, results=results, metadata=predictor.metadata)
+        (hint,) = find_hints(wrong.evidence, predictor)
+    assert hint.cause == "image size"
+    assert words in hint.text
