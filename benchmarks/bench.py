@@ -11,12 +11,12 @@ from yolact_deploy.benchmarks.assessment import Assessor, Findings, count_only
 from yolact_deploy.benchmarks.hardware import describe_hardware
 from yolact_deploy.benchmarks.options import BenchOptions, Progress
 from yolact_deploy.benchmarks.performance.pipeline_stages import Timing
+from yolact_deploy.benchmarks.performance.speed import TIMING_IMAGES, SpeedBench
 from yolact_deploy.benchmarks.regression.comparison import check_names, compare_runs
 from yolact_deploy.benchmarks.regression.saved import read_saved, saved_run
 from yolact_deploy.benchmarks.report.json_report import to_json
 from yolact_deploy.benchmarks.report.model import BenchReport, ModelReport
 from yolact_deploy.benchmarks.selection import check_models, choose_models, model_names
-from yolact_deploy.benchmarks.speed import TIMING_IMAGES, SpeedBench
 from yolact_deploy.dependencies import require
 from yolact_deploy.files import sha256_of
 from yolact_deploy.telemetry import busy_notes

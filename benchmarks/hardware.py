@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from yolact_deploy._version import __version__
-from yolact_deploy.doctor import MachineReport, examine_machine
+from yolact_deploy.inspection.doctor import MachineReport, examine_machine
 from yolact_deploy.machine import DEVICE_MODEL
 
 _CPUINFO = Path("/proc/cpuinfo")

@@ -16,7 +16,7 @@ import imagesize
 import numpy as np
 
 from .errors import ImageError
-from .image_frames import has_more_pictures
+from .formats.image_frames import has_more_pictures
 from .types import Image
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")

@@ -9,12 +9,12 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from yolact_deploy.artifacts.tolerances import GATES, Gate
 from yolact_deploy.benchmarks.accuracy.average_precision import NOT_AVAILABLE, Accuracy
 from yolact_deploy.benchmarks.accuracy.image_results import ImageResult
 from yolact_deploy.dependencies import require
 from yolact_deploy.errors import YolactDeployError
 from yolact_deploy.ops.matching import MATCH_SCORE, match_detections
-from yolact_deploy.tolerances import GATES, Gate
 from yolact_deploy.types import FloatArray, IntArray
 
 POINT = 0.01  # one point of AP

@@ -11,8 +11,8 @@ from typing import Protocol
 from yolact_deploy.benchmarks.accuracy.dataset import bundled_nano
 from yolact_deploy.benchmarks.performance.subprocesses import TimeLimitError
 from yolact_deploy.benchmarks.selftest.check import SkippedError
-from yolact_deploy.doctor import MachineReport
 from yolact_deploy.errors import YolactDeployError
+from yolact_deploy.inspection.doctor import MachineReport
 from yolact_deploy.trt.plugin_library import find_library
 
 COMMAND = "yolact_deploy"  # the package itself: the command line

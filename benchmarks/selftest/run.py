@@ -16,8 +16,8 @@ from yolact_deploy.benchmarks.selftest import models, plugins
 from yolact_deploy.benchmarks.selftest.check import FAILED, Check, Finding, SkippedError, run_check
 from yolact_deploy.benchmarks.selftest.context import CheckContext, RunModule, clock_until
 from yolact_deploy.benchmarks.selftest.goals import Goal, goals
-from yolact_deploy.doctor import MachineReport, examine_machine
 from yolact_deploy.errors import ModelFileError
+from yolact_deploy.inspection.doctor import MachineReport, examine_machine
 
 TIME_LIMIT = 450  # s: with what is still running then, less than 8 minutes
 

@@ -13,6 +13,7 @@ from yolact_deploy.artifacts.metadata import TENSOR_INPUTS
 from yolact_deploy.artifacts.onnx_file import metadata_of, with_outputs
 from yolact_deploy.artifacts.outputs import host_view, output_names, split_batch
 from yolact_deploy.artifacts.tensor_names import RAW_OUTPUTS
+from yolact_deploy.artifacts.tolerances import EXPORT_DETECTIONS, EXPORT_MATCHED, EXPORT_RAW
 from yolact_deploy.config.model import PostprocessConfig
 from yolact_deploy.models.yolact import Yolact
 from yolact_deploy.ops.masks import MASK_THRESHOLD, unpack_masks
@@ -22,7 +23,6 @@ from yolact_deploy.ops.preprocess import preprocess
 from yolact_deploy.ops.view import View
 from yolact_deploy.runtimes.base import graph_input
 from yolact_deploy.runtimes.onnxruntime import create_session
-from yolact_deploy.tolerances import EXPORT_DETECTIONS, EXPORT_MATCHED, EXPORT_RAW
 from yolact_deploy.types import FloatArray, Image, NetworkDetections, PackedMasks
 
 

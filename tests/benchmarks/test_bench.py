@@ -17,9 +17,9 @@ from yolact_deploy.benchmarks import assessment, speed
 from yolact_deploy.benchmarks.accuracy.dataset import load_dataset
 from yolact_deploy.benchmarks.bench import run_bench
 from yolact_deploy.benchmarks.options import BenchOptions
+from yolact_deploy.benchmarks.performance.speed import timing_images
 from yolact_deploy.benchmarks.report.model import BenchReport
 from yolact_deploy.benchmarks.selection import choose_models
-from yolact_deploy.benchmarks.speed import timing_images
 from yolact_deploy.config.model import PostprocessConfig
 from yolact_deploy.errors import DataError, ModelFileError, YolactDeployError
 from yolact_deploy.export.graph.torch_to_onnx import ExportOptions, export_onnx

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from yolact_deploy.artifacts.tensor_names import detection_stages, tensor_stages
+from yolact_deploy.artifacts.tolerances import TOLERANCES, coarsest
 from yolact_deploy.config.model import ModelConfig
 from yolact_deploy.diagnosis.differences import EQUAL, NOT_COMPARABLE, difference
-from yolact_deploy.tolerances import TOLERANCES, coarsest
 
 SHAPES = hnp.array_shapes(min_dims=1, max_dims=3, max_side=5)
 VALUES = st.floats(-100, 100, width=16)

@@ -28,8 +28,8 @@ from yolact_deploy.benchmarks.kernels.timing import Clock, measure
 from yolact_deploy.benchmarks.selftest import plugins
 from yolact_deploy.benchmarks.selftest.check import run_check
 from yolact_deploy.benchmarks.selftest.context import CheckContext
-from yolact_deploy.doctor import examine_machine
 from yolact_deploy.errors import ModelFileError, YolactDeployError
+from yolact_deploy.inspection.doctor import examine_machine
 from yolact_deploy.trt.kernel_library import FUNCTIONS, KernelLibrary
 
 FLUSH = 1 << 12

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .. import console
-from ..doctor import Finding, examine_machine
+from ..inspection.doctor import Finding, examine_machine
 from .options import Json, Verbose
 
 

@@ -13,10 +13,10 @@ import numpy as np
 
 from ..artifacts.operators import FAST_NMS, MASK_ASSEMBLY
 from ..artifacts.tensor_names import BOXES, MASK_SCORES, MASKS, RAW_OUTPUTS, SCORES
+from ..artifacts.tolerances import TOLERANCES
 from ..config.model import PostprocessConfig
 from ..ops.boxes import make_priors
 from ..ops.view import View
-from ..tolerances import TOLERANCES
 from ..types import NetworkDetections
 from .culprit import Culprit
 from .detections import MatchedDetections

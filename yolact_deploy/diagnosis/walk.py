@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from ..artifacts.tensor_names import BOXES, CONF, MASKS, NETWORK_INPUT, detection_stages, tensor_stages
+from ..artifacts.tolerances import NETWORK_GAIN, POSITION_ROUNDING, TOLERANCES, coarsest
 from ..config.model import PostprocessConfig
 from ..ops.view import View
-from ..tolerances import NETWORK_GAIN, POSITION_ROUNDING, TOLERANCES, coarsest
 from ..types import Image
 from .after_nms import OwnDetections, explain
 from .culprit import Culprit, find_culprit

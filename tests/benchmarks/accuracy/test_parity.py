@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.benchmarks.conftest import result
+from yolact_deploy.artifacts.tolerances import GATES, Gate
 from yolact_deploy.benchmarks.accuracy.average_precision import NOT_AVAILABLE, Accuracy, AveragePrecision
 from yolact_deploy.benchmarks.accuracy.image_results import ImageResult
 from yolact_deploy.benchmarks.accuracy.parity import (
@@ -22,7 +23,6 @@ from yolact_deploy.benchmarks.accuracy.parity import (
     match_results,
 )
 from yolact_deploy.errors import YolactDeployError
-from yolact_deploy.tolerances import GATES, Gate
 
 BOX = [10, 10, 30, 40]
 OTHER = [40, 10, 60, 50]

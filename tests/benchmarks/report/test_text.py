@@ -12,6 +12,7 @@ import pytest
 from tests.benchmarks.conftest import result
 from tests.benchmarks.report.watching import telemetry
 from yolact_deploy import console
+from yolact_deploy.artifacts.tolerances import GATES
 from yolact_deploy.benchmarks.accuracy.average_precision import Accuracy, AveragePrecision
 from yolact_deploy.benchmarks.accuracy.parity import Matches, Parity, judge
 from yolact_deploy.benchmarks.hardware import Hardware
@@ -30,7 +31,6 @@ from yolact_deploy.benchmarks.report.table import Table
 from yolact_deploy.benchmarks.report.tables import all_tables
 from yolact_deploy.benchmarks.report.text import print_report, to_markdown
 from yolact_deploy.benchmarks.report.wording import alarms, failures, summary
-from yolact_deploy.tolerances import GATES
 
 THROUGHPUT = Throughput(streams=1, threads=None, fps=48.0, rounds=(47.0, 49.0), latency=None)
 BOX = AveragePrecision(0.5, 0.75, 0.4321, 0.1, 0.2, -1.0, (("disk", 0.6), ("a|b", -1.0)))

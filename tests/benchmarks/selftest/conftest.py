@@ -14,8 +14,8 @@ import pytest
 from yolact_deploy import cli
 from yolact_deploy.benchmarks.performance.subprocesses import run_module
 from yolact_deploy.benchmarks.selftest.context import COMMAND, CheckContext, RunModule
-from yolact_deploy.doctor import MachineReport, examine_machine
 from yolact_deploy.errors import YolactDeployError
+from yolact_deploy.inspection.doctor import MachineReport, examine_machine
 
 MakeContext = Callable[..., CheckContext]
 

@@ -20,8 +20,8 @@ from yolact_deploy.benchmarks.selftest.check import Check, FailedError, SkippedE
 from yolact_deploy.benchmarks.selftest.context import COMMAND, CheckContext
 from yolact_deploy.benchmarks.selftest.goals import MAX_MICROSECONDS, goals
 from yolact_deploy.benchmarks.selftest.run import Planned, plan
-from yolact_deploy.doctor import MachineReport
 from yolact_deploy.errors import ModelFileError, YolactDeployError
+from yolact_deploy.inspection.doctor import MachineReport
 
 RIGHT = {"model": "m", "precision": "fp32", "matched": 9, "looked_up": 9, "failures": []}
 PICTURES = {"models": [RIGHT], "fps": 50.0, "ms": 20.0, "gpu_ms": 3.21, "description": "TensorRT"}

@@ -14,6 +14,7 @@ from tests.conftest import NANO_WEIGHTS, PLUS_NANO_WEIGHTS
 from tests.export.graph.test_torch_to_onnx import assert_same, dims
 from yolact_deploy.artifacts.onnx_file import metadata_of
 from yolact_deploy.artifacts.operators import MASK_ASSEMBLY
+from yolact_deploy.artifacts.tolerances import EXPORT_DETECTIONS
 from yolact_deploy.benchmarks.accuracy.average_precision import Accuracy, GroundTruth
 from yolact_deploy.benchmarks.accuracy.classes import map_classes
 from yolact_deploy.benchmarks.accuracy.dataset import bundled_nano, load_dataset
@@ -27,7 +28,6 @@ from yolact_deploy.export.precision.convert import convert_file
 from yolact_deploy.inspection.model_file import inspect_onnx
 from yolact_deploy.models.yolact import Yolact
 from yolact_deploy.predictor import Predictor
-from yolact_deploy.tolerances import EXPORT_DETECTIONS
 from yolact_deploy.types import Image, ImageSize
 
 ODD_SIZES = [(40, 31), (50, 32), (40, 33), (384, 641), (1, 200), (1, 1), (300, 1)]  # in the last two nothing is found

@@ -13,6 +13,7 @@ from tests.benchmarks.conftest import HEIGHT, WIDTH, result
 from tests.benchmarks.report.judged import judgement
 from tests.benchmarks.report.test_text import model, report_of
 from tests.benchmarks.report.watching import telemetry
+from yolact_deploy.artifacts.tolerances import GATES
 from yolact_deploy.benchmarks.accuracy.average_precision import (
     NOT_AVAILABLE,
     Accuracy,
@@ -29,7 +30,6 @@ from yolact_deploy.benchmarks.performance.timing import Latency
 from yolact_deploy.benchmarks.regression.comparison import Change, Comparison, ModelChanges
 from yolact_deploy.benchmarks.report.html.page import draw_page
 from yolact_deploy.benchmarks.report.model import BenchReport, DetectionCounts
-from yolact_deploy.tolerances import GATES
 
 SCRIPT = '<script>console.error("ran")</script>'
 LONG = "a_model_with_a_name_that_goes_on_" + "and_on_" * 25 + ".onnx"

@@ -10,10 +10,10 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from .dependencies import BUILD_COMMAND, INSTALL_LINES
-from .errors import YolactDeployError
-from .machine import board_name, is_jetson, l4t_release, nvidia_smi, output_of
-from .trt.plugin_library import find_library, library_path, read_record
+from ..dependencies import BUILD_COMMAND, INSTALL_LINES
+from ..errors import YolactDeployError
+from ..machine import board_name, is_jetson, l4t_release, nvidia_smi, output_of
+from ..trt.plugin_library import find_library, library_path, read_record
 
 CUDA_HOME = Path("/usr/local/cuda")
 
@@ -182,7 +182,7 @@ def _gpu() -> Finding:
         return Finding("gpu", title, f"L4T {release}" if release else "Jetson", board_name() or "Jetson")
     gpus = nvidia_smi("driver_version", "memory.total", "name")
     if not gpus:
-        from .trt.cuda import find_gpu  # brings numpy, and `--help` imports this module
+        from ..trt.cuda import find_gpu  # brings numpy, and `--help` imports this module
 
         found = find_gpu()  # some containers have the driver without nvidia-smi
         if found is not None:
@@ -193,7 +193,7 @@ def _gpu() -> Finding:
 
 def _headers() -> Finding:
     """TensorRT's headers, of the major version of the TensorRT that is installed here, if any."""
-    from .trt.plugin_toolchain import find_headers  # brings numpy, and `--help` imports this module
+    from ..trt.plugin_toolchain import find_headers  # brings numpy, and `--help` imports this module
 
     title = "TensorRT headers"
     try:
@@ -222,7 +222,7 @@ def _plugins() -> Finding:
 
 def _telemetry() -> Finding:
     """What `bench` can say of power, temperature and clocks here."""
-    from .telemetry import offered  # brings numpy, and `--help` imports this module
+    from ..telemetry import offered  # brings numpy, and `--help` imports this module
 
     title, told = "power, temperature", offered()
     if not any({"power", "energy", "temperature"} & set(said) for _, said in told):
@@ -233,7 +233,7 @@ def _telemetry() -> Finding:
 
 
 def _cuda_compilers() -> tuple[str, ...]:
-    from .trt.plugin_toolchain import compilers_of_wheels  # brings numpy, and `--help` imports this module
+    from ..trt.plugin_toolchain import compilers_of_wheels  # brings numpy, and `--help` imports this module
 
     return ("nvcc", str(CUDA_HOME / "bin/nvcc"), *map(str, compilers_of_wheels()))
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from yolact_deploy.image_frames import has_more_pictures
+from yolact_deploy.formats.image_frames import has_more_pictures
 from yolact_deploy.images import decode_image, read_image
 
 IMAGES = [np.random.default_rng(seed).integers(0, 255, (20, 30, 3)).astype(np.uint8) for seed in range(3)]

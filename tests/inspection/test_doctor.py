@@ -11,8 +11,9 @@ from types import SimpleNamespace
 import pytest
 
 from tests.nvml_stand_in import FakeNvml, gpu
-from yolact_deploy import doctor, machine
-from yolact_deploy.doctor import MachineReport, examine_machine
+from yolact_deploy import machine
+from yolact_deploy.inspection import doctor
+from yolact_deploy.inspection.doctor import MachineReport, examine_machine
 from yolact_deploy.machine import GpuInfo
 from yolact_deploy.telemetry import sources
 from yolact_deploy.trt import cuda, plugin_toolchain

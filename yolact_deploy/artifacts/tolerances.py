@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .artifacts.tensor_names import BOXES, MASK_SCORES, MASKS, NETWORK_INPUT, SCORES
+from .tensor_names import BOXES, MASK_SCORES, MASKS, NETWORK_INPUT, SCORES
 
 # A large picture costs more: the resize computes where to read in float32, so that its result depends on the order of
 # operations in proportion to the picture's longer side. Measured with noise and with chequered pictures up to 8000 px:
