@@ -24,7 +24,8 @@ from yolact_deploy.artifacts.metadata import DEFORM_CONV_FORMS
 from yolact_deploy.benchmarks import speed
 from yolact_deploy.benchmarks.performance.memory import MemoryUse
 from yolact_deploy.benchmarks.report import progress
-from yolact_deploy.config.model import ModelConfig, PostprocessConfig
+from yolact_deploy.config.model import ModelConfig
+from yolact_deploy.config.postprocess import PostprocessConfig
 from yolact_deploy.export.graph import mask_scores, network
 from yolact_deploy.export.graph.torch_to_onnx import ExportOptions, ExportResult, export_onnx
 from yolact_deploy.files import sha256_of

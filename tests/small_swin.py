@@ -8,7 +8,8 @@ import torch
 
 from tests.conftest import seeded_state_dict
 from yolact_deploy.config.backbone import BackboneConfig
-from yolact_deploy.config.model import ModelConfig, PostprocessConfig
+from yolact_deploy.config.model import ModelConfig
+from yolact_deploy.config.postprocess import PostprocessConfig
 from yolact_deploy.export.graph.torch_to_onnx import ExportOptions, export_onnx
 
 CONFIG = ModelConfig(

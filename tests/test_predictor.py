@@ -14,7 +14,8 @@ import onnx
 import pytest
 import torch
 
-from yolact_deploy.config.model import ModelConfig, PostprocessConfig
+from yolact_deploy.config.model import ModelConfig
+from yolact_deploy.config.postprocess import PostprocessConfig
 from yolact_deploy.errors import CheckpointError, ImageError, ModelFileError, YolactDeployError
 from yolact_deploy.ops.boxes import make_priors
 from yolact_deploy.ops.preprocess import preprocess, preprocess_numpy

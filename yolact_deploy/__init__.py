@@ -12,7 +12,8 @@ from ._version import __version__
 
 if TYPE_CHECKING:
     from .checkpoints.reader import load_checkpoint
-    from .config.model import ModelConfig, PostprocessConfig
+    from .config.model import ModelConfig
+    from .config.postprocess import PostprocessConfig
     from .detections import Detection, Detections
     from .draw import draw_detections
     from .errors import YolactDeployError

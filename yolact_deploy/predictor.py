@@ -12,7 +12,8 @@ import numpy as np
 
 from .artifacts.metadata import ModelMetadata
 from .config.class_names import checked_names
-from .config.model import ModelConfig, PostprocessConfig
+from .config.model import ModelConfig
+from .config.postprocess import PostprocessConfig
 from .config.thresholds import (
     GivenThresholds,
     by_name,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from yolact_deploy.benchmarks.kernels.operators import FastNms, ImageMasks, Masks, Operator
-from yolact_deploy.config.model import PostprocessConfig
+from yolact_deploy.config.postprocess import PostprocessConfig
 
 FAST_NMS, MASKS, IMAGE_MASKS = "Fast NMS", "masks", "image-size masks"
 PRECISIONS = {"fp32": np.float32, "fp16": np.float16}

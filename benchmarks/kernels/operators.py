@@ -12,7 +12,7 @@ import numpy as np
 
 from yolact_deploy.benchmarks.kernels import reference
 from yolact_deploy.benchmarks.kernels.device import Arrays, Launch, Work
-from yolact_deploy.config.model import PostprocessConfig
+from yolact_deploy.config.postprocess import PostprocessConfig
 from yolact_deploy.ops.masks import MASK_THRESHOLD, unpack_masks, upsampled_windows, words_of_row
 from yolact_deploy.trt.kernel_library import (
     FAST_NMS_KERNELS,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from yolact_deploy.config.model import PostprocessConfig
+from yolact_deploy.config.postprocess import PostprocessConfig
 from yolact_deploy.ops.boxes import CENTER_VARIANCE, FINITE_LIMIT, MIN_AREA, SIZE_VARIANCE, crop_windows
 from yolact_deploy.types import FloatArray, IntArray
 

@@ -30,7 +30,8 @@ from yolact_deploy.benchmarks.judge.judgement import Demands, judge_results
 from yolact_deploy.benchmarks.judge.truth import Truth
 from yolact_deploy.benchmarks.scripts.arguments import positive
 from yolact_deploy.config.categories import Category
-from yolact_deploy.config.model import ModelConfig, PostprocessConfig
+from yolact_deploy.config.model import ModelConfig
+from yolact_deploy.config.postprocess import PostprocessConfig
 
 WIDTH, HEIGHT = 640, 480  # px, of every picture
 OBJECTS = 7  # per picture, as in COCO

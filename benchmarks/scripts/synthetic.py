@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from yolact_deploy.config.model import ModelConfig, PostprocessConfig
+from yolact_deploy.config.model import ModelConfig
+from yolact_deploy.config.postprocess import PostprocessConfig
 from yolact_deploy.errors import YolactDeployError
 from yolact_deploy.types import Image
 

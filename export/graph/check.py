@@ -14,7 +14,7 @@ from yolact_deploy.artifacts.onnx_file import metadata_of, with_outputs
 from yolact_deploy.artifacts.outputs import host_view, output_names, split_batch
 from yolact_deploy.artifacts.tensor_names import RAW_OUTPUTS
 from yolact_deploy.artifacts.tolerances import EXPORT_DETECTIONS, EXPORT_MATCHED, EXPORT_RAW
-from yolact_deploy.config.model import PostprocessConfig
+from yolact_deploy.config.postprocess import PostprocessConfig
 from yolact_deploy.models.yolact import Yolact
 from yolact_deploy.ops.masks import MASK_THRESHOLD, unpack_masks
 from yolact_deploy.ops.matching import match_detections

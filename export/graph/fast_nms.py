@@ -11,7 +11,7 @@ from typing import Any
 import onnx
 
 from yolact_deploy.artifacts.operators import FAST_NMS
-from yolact_deploy.config.model import PostprocessConfig
+from yolact_deploy.config.postprocess import PostprocessConfig
 from yolact_deploy.export.graph.decoding import CONSTANTS, decoded
 from yolact_deploy.export.graph.domain import PLUGIN_ATTRIBUTES, parse_function
 from yolact_deploy.export.graph.levels import best_of_levels

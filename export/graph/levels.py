@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from yolact_deploy.config.model import PostprocessConfig
+from yolact_deploy.config.postprocess import PostprocessConfig
 
 
 def best_of_levels(config: PostprocessConfig) -> str:

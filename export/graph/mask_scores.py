@@ -7,7 +7,8 @@ import onnx.compose
 import torch
 from torch import nn
 
-from yolact_deploy.config.model import ModelConfig, PostprocessConfig
+from yolact_deploy.config.model import ModelConfig
+from yolact_deploy.config.postprocess import PostprocessConfig
 from yolact_deploy.export.graph.tracing import trace
 from yolact_deploy.models.yolact import MaskIoUNet
 from yolact_deploy.ops.postprocess import rescore_masks

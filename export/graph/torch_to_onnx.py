@@ -17,7 +17,8 @@ from yolact_deploy.artifacts.metadata import (
     ModelMetadata,
 )
 from yolact_deploy.checkpoints.reader import Checkpoint, read_checkpoint
-from yolact_deploy.config.model import ModelConfig, PostprocessConfig
+from yolact_deploy.config.model import ModelConfig
+from yolact_deploy.config.postprocess import PostprocessConfig
 from yolact_deploy.config.thresholds import GivenThresholds
 from yolact_deploy.dependencies import require
 from yolact_deploy.errors import ConfigError, warn_assumed

@@ -21,7 +21,7 @@ from tests.plugins.host_build import compile_host_build, load_host_build
 from tests.plugins.shell import Player, Toolchain, compile_player
 from tests.plugins.test_cuda import Bench, mask_inputs
 from tests.plugins.test_shell import nms_inputs
-from yolact_deploy.config.model import PostprocessConfig
+from yolact_deploy.config.postprocess import PostprocessConfig
 from yolact_deploy.errors import MissingDependencyError
 from yolact_deploy.trt.plugin_toolchain import find_headers, find_nvcc
 

@@ -11,7 +11,8 @@ import pytest
 
 from yolact_deploy.artifacts.manifest import FileRecord, Manifest, PluginRecord, TensorRange, manifest_path
 from yolact_deploy.artifacts.metadata import ModelMetadata
-from yolact_deploy.config.model import ModelConfig, PostprocessConfig
+from yolact_deploy.config.model import ModelConfig
+from yolact_deploy.config.postprocess import PostprocessConfig
 from yolact_deploy.errors import ModelFileError
 from yolact_deploy.files import sha256_of
 from yolact_deploy.machine import GpuInfo, Machine

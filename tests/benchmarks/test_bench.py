@@ -20,7 +20,7 @@ from yolact_deploy.benchmarks.options import BenchOptions
 from yolact_deploy.benchmarks.performance.speed import timing_images
 from yolact_deploy.benchmarks.report.model import BenchReport
 from yolact_deploy.benchmarks.selection import choose_models
-from yolact_deploy.config.model import PostprocessConfig
+from yolact_deploy.config.postprocess import PostprocessConfig
 from yolact_deploy.errors import DataError, ModelFileError, YolactDeployError
 from yolact_deploy.export.graph.torch_to_onnx import ExportOptions, export_onnx
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from tests.conftest import ROOT
-from yolact_deploy.config.model import NAMED_CONFIGS, BackboneConfig, ModelConfig, PostprocessConfig
+from yolact_deploy.config.model import NAMED_CONFIGS, BackboneConfig, ModelConfig
+from yolact_deploy.config.postprocess import PostprocessConfig
 from yolact_deploy.errors import AssumptionWarning, ConfigError
 
 OFFICIAL_PRIORS = {  # of the official code, at the official image sizes

@@ -11,7 +11,8 @@ import pytest
 
 from tests.conftest import PLUS_NANO_WEIGHTS
 from tests.diagnosis.planted import change, compare
-from yolact_deploy.config.model import ModelConfig, PostprocessConfig
+from yolact_deploy.config.model import ModelConfig
+from yolact_deploy.config.postprocess import PostprocessConfig
 from yolact_deploy.diagnosis.opening import open_probe
 from yolact_deploy.export.graph.fast_nms import fast_nms_attributes, fast_nms_function
 from yolact_deploy.export.graph.torch_to_onnx import ExportResult

@@ -11,7 +11,7 @@ from onnx import helper, numpy_helper
 
 from tests.conftest import PLUS_NANO_WEIGHTS
 from tests.diagnosis.planted import align_corners, bypass, change, compare, disturb, in_function, initializer, poison
-from yolact_deploy.config.model import PostprocessConfig
+from yolact_deploy.config.postprocess import PostprocessConfig
 from yolact_deploy.diagnosis.differences import difference
 from yolact_deploy.diagnosis.opening import open_probe
 from yolact_deploy.export.graph.torch_to_onnx import ExportResult

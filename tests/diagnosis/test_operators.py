@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import PLUS_NANO_WEIGHTS
 from yolact_deploy.artifacts.tensor_names import tensor_stages
-from yolact_deploy.config.model import PostprocessConfig
+from yolact_deploy.config.postprocess import PostprocessConfig
 from yolact_deploy.diagnosis.onnx_operators import OnnxGraph
 from yolact_deploy.diagnosis.opening import open_probe
 from yolact_deploy.diagnosis.operators import Namer, Operator, Structure, module_name

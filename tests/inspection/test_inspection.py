@@ -10,7 +10,8 @@ from onnx import TensorProto, helper
 
 from tests.conftest import NANO_WEIGHTS
 from yolact_deploy.artifacts.metadata import ModelMetadata
-from yolact_deploy.config.model import ModelConfig, PostprocessConfig
+from yolact_deploy.config.model import ModelConfig
+from yolact_deploy.config.postprocess import PostprocessConfig
 from yolact_deploy.errors import CheckpointError, ModelFileError
 from yolact_deploy.files import sha256_of
 from yolact_deploy.inspection.model_file import (

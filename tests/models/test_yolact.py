@@ -11,7 +11,8 @@ import torch
 
 from tests.conftest import DATA, NANO_WEIGHTS, PLUS_NANO_WEIGHTS, seeded_state_dict
 from yolact_deploy.checkpoints.reader import load_checkpoint
-from yolact_deploy.config.model import NAMED_CONFIGS, ModelConfig, PostprocessConfig
+from yolact_deploy.config.model import NAMED_CONFIGS, ModelConfig
+from yolact_deploy.config.postprocess import PostprocessConfig
 from yolact_deploy.models.yolact import Yolact
 from yolact_deploy.ops.boxes import boxes_in_pixels
 from yolact_deploy.ops.postprocess import detect, reference_detections, rescore_masks

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.hard_cases import HARD_CASES, RULES, Case, random_case, with_rules
-from yolact_deploy.config.model import PostprocessConfig
+from yolact_deploy.config.postprocess import PostprocessConfig
 from yolact_deploy.errors import ConfigError
 from yolact_deploy.ops.boxes import box_iou, decode
 from yolact_deploy.ops.postprocess import assemble_masks, fast_nms, full_size_masks

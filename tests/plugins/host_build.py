@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.conftest import ROOT
-from yolact_deploy.config.model import PostprocessConfig
+from yolact_deploy.config.postprocess import PostprocessConfig
 from yolact_deploy.trt.kernel_library import FAST_NMS_KERNELS, FastNmsSettings, FastNmsSizes, ImageSize, MaskSizes
 
 PLUGINS = ROOT / "plugins"

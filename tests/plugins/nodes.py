@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from yolact_deploy.artifacts.operators import FAST_NMS, MASK_ASSEMBLY
-from yolact_deploy.config.model import PostprocessConfig
+from yolact_deploy.config.postprocess import PostprocessConfig
 from yolact_deploy.export.graph.domain import PLUGIN_ATTRIBUTES
 from yolact_deploy.export.graph.fast_nms import fast_nms_attributes
 from yolact_deploy.export.graph.mask_assembly import image_mask_attributes, mask_assembly_attributes

@@ -21,7 +21,7 @@ from tests.plugins.shell import Player, Toolchain, compile_cuda_player
 from tests.plugins.test_mask_assembly import random_inputs
 from tests.plugins.test_shell import nms_inputs
 from yolact_deploy.artifacts.operators import FAST_NMS, MASK_ASSEMBLY
-from yolact_deploy.config.model import PostprocessConfig
+from yolact_deploy.config.postprocess import PostprocessConfig
 from yolact_deploy.export.graph.mask_assembly import image_mask_attributes
 from yolact_deploy.machine import gpu_from_driver
 from yolact_deploy.ops.masks import MASK_THRESHOLD, unpack_masks

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.conftest import DATA
 from tests.hard_cases import HARD_CASES, RULES, Case, random_case, with_rules
 from tests.plugins.host_build import ORDERS, HostBuild
-from yolact_deploy.config.model import PostprocessConfig
+from yolact_deploy.config.postprocess import PostprocessConfig
 from yolact_deploy.ops.boxes import box_iou, decode
 from yolact_deploy.ops.postprocess import fast_nms
 

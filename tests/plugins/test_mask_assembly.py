@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.conftest import DATA
 from tests.plugins.host_build import ORDERS, HostBuild
-from yolact_deploy.config.model import PostprocessConfig
+from yolact_deploy.config.postprocess import PostprocessConfig
 from yolact_deploy.ops.postprocess import assemble_masks, fast_nms
 
 FP32, FP16 = np.float32, np.float16

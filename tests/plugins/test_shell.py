@@ -22,7 +22,7 @@ from tests.plugins.nodes import (
 from tests.plugins.shell import Player, Toolchain, compile_failing_library
 from tests.plugins.test_mask_assembly import random_inputs
 from yolact_deploy.artifacts.operators import FAST_NMS, MASK_ASSEMBLY
-from yolact_deploy.config.model import PostprocessConfig
+from yolact_deploy.config.postprocess import PostprocessConfig
 from yolact_deploy.export.graph.domain import PLUGIN_ATTRIBUTES
 from yolact_deploy.export.graph.mask_assembly import image_mask_attributes, mask_assembly_attributes
 

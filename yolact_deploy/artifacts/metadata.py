@@ -7,8 +7,9 @@ import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ..config.model import ModelConfig, PostprocessConfig
+from ..config.model import ModelConfig
 from ..config.plain_values import parse_json
+from ..config.postprocess import PostprocessConfig
 from ..config.thresholds import GivenThresholds, Thresholds, by_name, class_thresholds, given_thresholds, merged
 from ..errors import ConfigError, ModelFileError, warn_assumed
 from .quantization import Quantization

@@ -9,7 +9,7 @@ import typer
 
 from .. import console
 from ..artifacts.metadata import IMAGE_INPUTS, INPUT_KINDS, PROTOTYPE_SIZE_MASKS
-from ..config.model import PostprocessConfig
+from ..config.postprocess import PostprocessConfig
 from ..config.thresholds import given_thresholds, thresholds_files
 from ..dependencies import require
 from ..errors import ConfigError, GateError

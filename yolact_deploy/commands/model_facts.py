@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ..artifacts.metadata import ModelMetadata
-from ..config.model import ModelConfig, PostprocessConfig
+from ..config.model import ModelConfig
+from ..config.postprocess import PostprocessConfig
 
 MAX_NAMES = 12  # class names shown without -v
 

@@ -6,6 +6,7 @@ from ..errors import ConfigError
 
 MAX_SCALE = 100_000  # px
 MAX_LEVELS = 8  # of the FPN
+MAX_PRIORS = 4_000_000  # far beyond what anybody trains
 
 Ratios = tuple[float, ...]
 

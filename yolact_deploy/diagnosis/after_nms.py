@@ -14,7 +14,7 @@ import numpy as np
 from ..artifacts.operators import FAST_NMS, MASK_ASSEMBLY
 from ..artifacts.tensor_names import BOXES, MASK_SCORES, MASKS, RAW_OUTPUTS, SCORES
 from ..artifacts.tolerances import TOLERANCES
-from ..config.model import PostprocessConfig
+from ..config.postprocess import PostprocessConfig
 from ..ops.boxes import make_priors
 from ..ops.view import View
 from ..types import NetworkDetections

@@ -10,7 +10,8 @@ import numpy as np
 from ..artifacts.metadata import TENSOR_INPUTS
 from ..artifacts.outputs import host_view, output_names, split_batch
 from ..artifacts.tensor_names import NETWORK_INPUT, tensor_stages
-from ..config.model import ModelConfig, PostprocessConfig
+from ..config.model import ModelConfig
+from ..config.postprocess import PostprocessConfig
 from ..runtimes.base import graph_input
 from ..runtimes.tensorrt import TensorRTRuntime
 from ..types import Image

@@ -14,7 +14,7 @@ import numpy as np
 from ..artifacts.onnx_file import load_onnx, read_metadata, with_outputs
 from ..artifacts.outputs import host_view, output_names, split_batch
 from ..artifacts.tensor_names import pyramid_levels, tensor_stages
-from ..config.model import PostprocessConfig
+from ..config.postprocess import PostprocessConfig
 from ..dependencies import require
 from ..errors import ModelFileError, YolactDeployError
 from ..runtimes.base import graph_input

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from ..artifacts.metadata import ModelMetadata
-from ..config.model import PostprocessConfig
+from ..config.postprocess import PostprocessConfig
 from ..types import Image, NetworkDetections
 from .operators import Structure
 

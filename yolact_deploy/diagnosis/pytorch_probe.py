@@ -10,7 +10,8 @@ import numpy as np
 import torch
 
 from ..artifacts.tensor_names import BACKBONE_STAGES, NETWORK_INPUT, RAW_OUTPUTS, pyramid_levels
-from ..config.model import ModelConfig, PostprocessConfig
+from ..config.model import ModelConfig
+from ..config.postprocess import PostprocessConfig
 from ..dependencies import require
 from ..models.yolact import Yolact
 from ..ops.postprocess import network_detections

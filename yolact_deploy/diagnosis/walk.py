@@ -11,7 +11,7 @@ import numpy as np
 
 from ..artifacts.tensor_names import BOXES, CONF, MASKS, NETWORK_INPUT, detection_stages, tensor_stages
 from ..artifacts.tolerances import NETWORK_GAIN, POSITION_ROUNDING, TOLERANCES, coarsest
-from ..config.model import PostprocessConfig
+from ..config.postprocess import PostprocessConfig
 from ..ops.view import View
 from ..types import Image
 from .after_nms import OwnDetections, explain

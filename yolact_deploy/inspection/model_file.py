@@ -10,7 +10,8 @@ from typing import Any
 from ..artifacts.kinds import Kind, kind_of
 from ..artifacts.metadata import ModelMetadata
 from ..artifacts.onnx_file import is_ours, load_onnx, read_metadata
-from ..config.model import ModelConfig, PostprocessConfig
+from ..config.model import ModelConfig
+from ..config.postprocess import PostprocessConfig
 from ..dependencies import require
 from ..errors import ModelFileError
 from ..files import sha256_of

@@ -12,7 +12,8 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 
-from ..config.model import STRETCH, PostprocessConfig
+from ..config.model import STRETCH
+from ..config.postprocess import PostprocessConfig
 from ..types import Detections, KeptDetections, NetworkDetections, RawOutputs
 from .boxes import FINITE_LIMIT, box_iou, crop_windows, decode
 from .masks import MASK_THRESHOLD

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from ..artifacts.kinds import Kind, kind_of
 from ..artifacts.runtime_choice import OPENVINO, RuntimeChoice
-from ..config.model import ModelConfig, PostprocessConfig
+from ..config.model import ModelConfig
+from ..config.postprocess import PostprocessConfig
 from ..dependencies import require
 from ..errors import ConfigError, YolactDeployError
 from .base import Runtime

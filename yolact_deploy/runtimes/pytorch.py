@@ -11,7 +11,8 @@ import torch
 from .._version import __version__
 from ..artifacts.metadata import ModelMetadata
 from ..checkpoints.reader import read_checkpoint
-from ..config.model import ModelConfig, PostprocessConfig
+from ..config.model import ModelConfig
+from ..config.postprocess import PostprocessConfig
 from ..errors import YolactDeployError
 from ..models.yolact import Yolact
 from ..ops.postprocess import network_detections

@@ -25,7 +25,8 @@ from ..artifacts.metadata import (
     ModelMetadata,
 )
 from ..artifacts.outputs import COUNTS, IMAGE_INPUT, PLANAR_INPUT, ROW_OUTPUTS, host_view, output_names, split_batch
-from ..config.model import ModelConfig, PostprocessConfig
+from ..config.model import ModelConfig
+from ..config.postprocess import PostprocessConfig
 from ..errors import ImageError, ModelFileError, YolactDeployError
 from ..trt.engine_file import open_engine, read_manifest, require_input
 from ..trt.engine_session import EngineSession, Shape, StageTimes

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..config.anchors import MAX_LEVELS
-from ..config.model import PostprocessConfig
+from ..config.postprocess import PostprocessConfig
 from ..dependencies import BUILD_COMMAND
 from ..errors import ModelFileError, YolactDeployError
 

@@ -12,7 +12,7 @@ from tests.hard_cases import HARD_CASES, with_rules
 from yolact_deploy.benchmarks.kernels import reference
 from yolact_deploy.benchmarks.kernels.cases import GROUPS, check_cases, sanitizer_cases, timed_cases
 from yolact_deploy.benchmarks.kernels.operators import FastNms, Masks
-from yolact_deploy.config.model import PostprocessConfig
+from yolact_deploy.config.postprocess import PostprocessConfig
 from yolact_deploy.ops import postprocess
 
 SMALL_PRIORS = 2000  # cases with more are tried with the host build of the kernels

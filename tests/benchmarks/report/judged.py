@@ -13,7 +13,8 @@ from yolact_deploy.benchmarks.judge.hints.evidence import Hint
 from yolact_deploy.benchmarks.judge.judgement import Demands, Judgement, judge_results
 from yolact_deploy.benchmarks.judge.truth import Truth
 from yolact_deploy.benchmarks.judge.worst import WorstImage
-from yolact_deploy.config.model import ModelConfig, PostprocessConfig
+from yolact_deploy.config.model import ModelConfig
+from yolact_deploy.config.postprocess import PostprocessConfig
 
 BOX, OTHER = (0, 0, 8, 8), (14, 14, 8, 8)
 PICTURES = [

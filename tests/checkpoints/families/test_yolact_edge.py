@@ -18,7 +18,8 @@ from yolact_deploy.checkpoints.families.recognition import family_of
 from yolact_deploy.checkpoints.reader import read_checkpoint
 from yolact_deploy.config.backbone import BackboneConfig
 from yolact_deploy.config.class_names import YOUTUBE_VIS
-from yolact_deploy.config.model import ModelConfig, PostprocessConfig
+from yolact_deploy.config.model import ModelConfig
+from yolact_deploy.config.postprocess import PostprocessConfig
 from yolact_deploy.errors import AssumptionWarning, CheckpointError
 from yolact_deploy.models.yolact import Yolact
 from yolact_deploy.ops.boxes import boxes_in_pixels, make_priors

@@ -16,7 +16,8 @@ from tests.conftest import PHOTOGRAPHS
 from tests.seeded_raw import seeded_raw
 from yolact_deploy.checkpoints.reader import Checkpoint, read_checkpoint
 from yolact_deploy.config.class_names import PASCAL
-from yolact_deploy.config.model import ModelConfig, PostprocessConfig
+from yolact_deploy.config.model import ModelConfig
+from yolact_deploy.config.postprocess import PostprocessConfig
 from yolact_deploy.errors import AssumptionWarning, CheckpointError
 from yolact_deploy.models.swin import _relative_position_index
 from yolact_deploy.ops.boxes import make_priors

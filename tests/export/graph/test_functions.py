@@ -15,7 +15,7 @@ from onnx import TensorProto, helper
 
 from tests.hard_cases import HARD_CASES, RULES, Case, random_case, with_rules
 from yolact_deploy.artifacts.operators import DOMAIN, FAST_NMS, MASK_ASSEMBLY
-from yolact_deploy.config.model import PostprocessConfig
+from yolact_deploy.config.postprocess import PostprocessConfig
 from yolact_deploy.errors import ConfigError
 from yolact_deploy.export.graph import fast_nms as fast_nms_module
 from yolact_deploy.export.graph.domain import DOMAIN_VERSION, OPSET

@@ -14,7 +14,8 @@ from tests.conftest import PLUS_NANO_WEIGHTS, seeded_state_dict
 from tests.export.graph.test_torch_to_onnx import assert_same, dims
 from yolact_deploy.artifacts.metadata import DEFORM_CONV_FORMS
 from yolact_deploy.checkpoints.reader import load_checkpoint
-from yolact_deploy.config.model import ModelConfig, PostprocessConfig
+from yolact_deploy.config.model import ModelConfig
+from yolact_deploy.config.postprocess import PostprocessConfig
 from yolact_deploy.errors import ConfigError, ModelFileError
 from yolact_deploy.export.engine.build import build_engine
 from yolact_deploy.export.engine.options import EngineOptions

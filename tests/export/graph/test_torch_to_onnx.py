@@ -14,7 +14,8 @@ import pytest
 
 from tests.conftest import NANO, NANO_WEIGHTS, seeded_state_dict
 from yolact_deploy.artifacts.metadata import ModelMetadata
-from yolact_deploy.config.model import ModelConfig, PostprocessConfig
+from yolact_deploy.config.model import ModelConfig
+from yolact_deploy.config.postprocess import PostprocessConfig
 from yolact_deploy.errors import CheckpointError, ConfigError, ImageError, OutputError
 from yolact_deploy.export.graph import check as check_module
 from yolact_deploy.export.graph.torch_to_onnx import ExportOptions, ExportResult, export_onnx

@@ -14,7 +14,7 @@ from tests.conftest import NANO, seeded_state_dict
 from tests.export.graph.test_torch_to_onnx import assert_same
 from tests.variants import FINER, OWN, variant_config
 from yolact_deploy.artifacts.onnx_file import metadata_of
-from yolact_deploy.config.model import PostprocessConfig
+from yolact_deploy.config.postprocess import PostprocessConfig
 from yolact_deploy.diagnosis.compare import CompareOptions, compare_models
 from yolact_deploy.export.graph.torch_to_onnx import ExportOptions, export_onnx
 from yolact_deploy.export.precision.convert import convert_file, convert_precision

@@ -10,7 +10,8 @@ from typing import Any
 
 import torch
 
-from ...config.model import ModelConfig, PostprocessConfig
+from ...config.model import ModelConfig
+from ...config.postprocess import PostprocessConfig
 from ...errors import CheckpointError
 
 Tensors = Mapping[str, torch.Tensor]

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ...config.model import MAX_IMAGE_SIZE, MIN_IMAGE_SIZE, ModelConfig, PostprocessConfig
+from ...config.model import MAX_IMAGE_SIZE, MIN_IMAGE_SIZE, ModelConfig
+from ...config.postprocess import PostprocessConfig
 from ...errors import ConfigError
 from .python_text import assigned_values
 

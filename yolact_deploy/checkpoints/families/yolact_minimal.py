@@ -12,7 +12,8 @@ from pathlib import Path
 
 import torch
 
-from ...config.model import NAMED_CONFIGS, ModelConfig, PostprocessConfig
+from ...config.model import NAMED_CONFIGS, ModelConfig
+from ...config.postprocess import PostprocessConfig
 from ...errors import CheckpointError
 from . import names
 from .family import Family, Tensors, Translation, has_key, renamed
