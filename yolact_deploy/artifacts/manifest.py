@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 import reprlib
-import shlex
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,6 +19,7 @@ from ..errors import ConfigError, ModelFileError
 from ..files import sha256_of
 from ..machine import DATA_CENTRE_CARDS, JETSONS, GpuInfo, Machine, runtime_title
 from .metadata import ModelMetadata
+from .rebuilding import build_command
 
 MANIFEST_SUFFIX = ".json"  # after the engine's whole name
 FORMAT = "1"  # grows when a reader of this version could misread a manifest
@@ -90,20 +90,8 @@ class Manifest:
     @property
     def command(self) -> str:
         """The command line that rebuilds the engine, of checked values alone: nobody's text comes back as advice."""
-        words = ["yolact-deploy", "build-engine", _file_word(self.onnx.name), "-o", _file_word(self.engine.name)]
-        if self.plugins is None and self.built_on.runtime == "tensorrt":
-            words += ["--plugins", "none"]
-        for name, option in _REBUILD_OPTIONS.items():
-            value = self.options.get(name)
-            if value is True:
-                words.append(option)
-            elif isinstance(value, list) and name == "compute_capabilities":
-                words += [word for item in value if _is_plain(item) for word in (option, str(item))]
-            elif isinstance(value, list) and all(_is_plain(item) for item in value):
-                words += [option, ",".join(map(str, value))]
-            elif _is_plain(value):
-                words += [option, str(value)]
-        return shlex.join([*words, "--force"])
+        has_no_plugins = self.plugins is None and self.built_on.runtime == "tensorrt"
+        return build_command(self.onnx.name, self.engine.name, self.options, has_no_plugins)
 
     def to_json(self) -> str:
         """The text of the file. `command` is there for people, and is not read back."""
@@ -214,45 +202,6 @@ class Manifest:
 def manifest_path(engine: Path) -> Path:
     """Where the manifest of `engine` is."""
     return engine.with_name(engine.name + MANIFEST_SUFFIX)
-
-
-# Options of the build in a manifest -> those of `build-engine`; where the plugin library lies is not among them.
-_REBUILD_OPTIONS = {
-    "runtime": "--runtime",
-    "precision": "--precision",
-    "fp16": "--fp16",
-    "method": "--method",
-    "calibration": "--calibration",
-    "images": "--images",
-    "statistics": "--statistics",
-    "keep": "--keep",
-    "recipe": "--recipe",
-    "min_size": "--min",
-    "opt_size": "--opt",
-    "max_size": "--max",
-    "batch": "--batch",
-    "workspace_bytes": "--workspace",
-    "optimization_level": "--optimization-level",
-    "hardware_compatibility": "--hardware-compatibility",
-    "dla_core": "--dla",
-    "compute_capabilities": "--compute-capability",
-    "tf32": "--tf32",
-    "version_compatible": "--version-compatible",
-    "debug_outputs": "--debug-outputs",
-}
-_DEFAULTS = ("auto", "none")  # of these options
-
-
-def _file_word(name: str) -> str:
-    """A file's own name, which no command line takes for an option."""
-    return re.sub(r"^-", "./-", Path(name).name)
-
-
-def _is_plain(value: object) -> bool:
-    """Whether an option's value is a number or a short word other than the default."""
-    if isinstance(value, bool) or not isinstance(value, (int, str)) or value in _DEFAULTS:
-        return False
-    return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.+-]{0,39}", str(value)) is not None
 
 
 _Record = TypeVar("_Record", FileRecord, PluginRecord, Machine)
