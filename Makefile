@@ -68,7 +68,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist
 test: install
 	$(PYTEST) -m "not slow"
 
-# nvcc for every GPU, an engine of full size; CI runs them, too.
+# Engines in many variants, whole data sets, browsers, nvcc for every GPU, other machines. CI runs them, too.
 test-slow: install
 	$(PYTEST) -m slow
 

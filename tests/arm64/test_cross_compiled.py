@@ -30,9 +30,12 @@ EMULATOR = "qemu-aarch64-static"  # Debian's qemu-user-static
 SYSROOT = "/usr/aarch64-linux-gnu"  # the cross compiler's libraries
 PREFIX = (EMULATOR, "-L", SYSROOT)
 
-pytestmark = pytest.mark.skipif(
-    shutil.which(COMPILER) is None or shutil.which(EMULATOR) is None, reason=f"needs {COMPILER} and {EMULATOR}"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        shutil.which(COMPILER) is None or shutil.which(EMULATOR) is None, reason=f"needs {COMPILER} and {EMULATOR}"
+    ),
+]
 
 
 @pytest.fixture(scope="module")

@@ -22,6 +22,8 @@ from tests.commands.writers import WRITERS, Writer, fill, is_whole, shorten
 from tests.running import Captured
 from yolact_deploy import cli
 
+pytestmark = pytest.mark.slow
+
 TERMINATED = 128 + signal.SIGTERM
 
 

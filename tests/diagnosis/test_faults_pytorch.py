@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from tests.diagnosis.planted import compare
+from yolact_deploy.models import layers as layers_module
 from yolact_deploy.models import yolact as model_module
 from yolact_deploy.ops import postprocess as postprocess_module
 from yolact_deploy.runtimes import pytorch as runtime_module
@@ -31,7 +32,12 @@ class With:
 
 def functions(**replaced: Callable[..., Any]) -> Plant:
     """Replace functions of torch.nn.functional that the model calls."""
-    return lambda monkeypatch: monkeypatch.setattr(model_module, "F", With(torch.nn.functional, **replaced))
+
+    def plant(monkeypatch: pytest.MonkeyPatch) -> None:
+        for module in (model_module, layers_module):
+            monkeypatch.setattr(module, "F", With(torch.nn.functional, **replaced))
+
+    return plant
 
 
 def aligned(x: torch.Tensor, align_corners: bool, **rest: Any) -> torch.Tensor:

@@ -18,7 +18,7 @@ import pytest
 from tests.artifacts.test_manifest import make as make_manifest
 from tests.conftest import ROOT
 from tests.once import made_once
-from tests.plugins.nodes import BAD_NODES, FAST_NMS_ATTRIBUTES, GOOD_NODES
+from tests.plugins.nodes import BAD_NODES, GOOD_NODES, OTHER_RULES, attributes_of
 from tests.plugins.shell import Toolchain, compile_player, player_in
 from tests.real_tensorrt.releases import REGISTRIES, Release
 from tests.shared_library import compile_library, named_plugin_library
@@ -64,8 +64,9 @@ def _read(done: subprocess.CompletedProcess[str]) -> tuple[dict[str, Any], str]:
 def test_both_plugins_are_created_in_both_phases(release: Release, library: Path) -> None:
     facts, said = registered(release, library, GOOD_NODES)
     assert facts["versions"] == dict.fromkeys(OPERATORS, "1")
+    every = attributes_of(OTHER_RULES)
     assert facts["fields"] == {
-        FAST_NMS: {name: "FLOAT32" if type(value) is float else "INT32" for name, value in FAST_NMS_ATTRIBUTES.items()},
+        FAST_NMS: {name: "FLOAT32" if type(value) is float else "INT32" for name, value in every.items()},
         MASK_ASSEMBLY: {"mask_size": "CHAR"},
     }
     assert facts["created"] == {phase: [True] * len(GOOD_NODES) for phase in PHASES}

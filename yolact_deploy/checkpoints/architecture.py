@@ -61,10 +61,11 @@ class Architecture:
             return cls._from_shapes(shapes)
         except CheckpointError as error:
             raise CheckpointError(f"{path.name}: {error}") from None
-        except ConfigError as error:  # more than a configuration may have
-            raise CheckpointError(f"{path.name} is no YOLACT that can be read: {error}") from None
-        except (KeyError, IndexError, ValueError, ZeroDivisionError) as error:
-            if isinstance(error, KeyError) and all(any(key.startswith(part) for key in shapes) for part in _OWN_PARTS):
+        except (ConfigError, KeyError, IndexError, ValueError, ZeroDivisionError) as error:
+            is_ours = all(any(key.startswith(part) for key in shapes) for part in _OWN_PARTS)
+            if isinstance(error, ConfigError) and is_ours:  # more than a configuration may have
+                raise CheckpointError(f"{path.name} is no YOLACT that can be read: {error}") from None
+            if isinstance(error, KeyError) and is_ours:
                 raise CheckpointError(
                     f"{path.name} lacks tensors of a YOLACT: missing keys: {error.args[0]}; save the whole state dict"
                 ) from None

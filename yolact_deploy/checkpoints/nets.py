@@ -109,7 +109,7 @@ def read_nets(shapes: Shapes) -> tuple[Nets, int]:
             raise _unread("mask_proto_split_prototypes_by_head = True")
         raise CheckpointError(
             f"the checkpoint contradicts itself: {num_prototypes} prototypes, but {coefs // anchors} mask coefficients "
-            "per box"
+            "per box, as if the last layer of proto_net were missing"
         )
     nets = Nets(
         proto_net=proto_net,
@@ -169,7 +169,7 @@ def _count_heads(shapes: Shapes) -> int:
 
 def _read_layers(shapes: Shapes, prefix: str) -> tuple[Layer, ...]:
     """The layers whose weights are `prefix` and an even number; where one is missing, something without weights is."""
-    pattern = re.compile(rf"{re.escape(prefix)}(\d{{1,4}})\.weight")
+    pattern = re.compile(rf"{re.escape(prefix)}(\d{{1,4}})\.(?:weight|bias)")
     indices = {int(match[1]) for key in shapes if (match := pattern.fullmatch(key))}
     foreign = [index for index in sorted(indices) if index % 2 or index >= 2 * MAX_LAYERS]
     if foreign:

@@ -173,7 +173,7 @@ def _relative_position_index() -> torch.Tensor:
     """Row of the bias table for each pair of positions of a window: [49,49] int64."""
     places = np.stack(np.meshgrid(np.arange(WINDOW), np.arange(WINDOW), indexing="ij"), axis=-1).reshape(-1, 2)
     offsets = places[:, None] - places[None] + WINDOW - 1
-    return torch.from_numpy(offsets[..., 0] * (2 * WINDOW - 1) + offsets[..., 1])
+    return torch.tensor(offsets[..., 0] * (2 * WINDOW - 1) + offsets[..., 1])
 
 
 def _shift_mask(size: int) -> torch.Tensor:
@@ -184,4 +184,4 @@ def _shift_mask(size: int) -> torch.Tensor:
     region = 3 * band[:, None] + band[None]
     across = padded // WINDOW
     windows = region.reshape(across, WINDOW, across, WINDOW).swapaxes(1, 2).reshape(across**2, 1, WINDOW**2)
-    return torch.from_numpy(np.where(windows[..., None] == windows[..., None, :], 0.0, _OUTSIDE).astype(np.float32))
+    return torch.tensor(np.where(windows[..., None] == windows[..., None, :], 0.0, _OUTSIDE).astype(np.float32))

@@ -19,6 +19,8 @@ from yolact_deploy.export.graph.torch_to_onnx import ExportResult
 from yolact_deploy.export.precision.convert import convert_file
 from yolact_deploy.predictor import Predictor
 
+pytestmark = pytest.mark.slow
+
 Found = tuple[list[ImageResult], Accuracy]
 
 

@@ -90,7 +90,7 @@ def test_goals_are_judged_in_words() -> None:
     text = "\n".join(lines_of(good))
     assert "(b / a): 1.070, goal at most 1.08: met" in text
     assert "(c / b): 1.61, goal at least 1.6: met" in text
-    assert "1000 MB (VmHWM), goal below 1200 MB: met" in text
+    assert "954 MiB (VmHWM), goal below 1144 MiB: met" in text
     slow = SpeedReport("net", "w", "640x480 px", 2, latency(100), latency(109), latency(170), 1, 1, memory, hardware)
     assert "\n".join(lines_of(slow)).count("MISSED") == 2
 

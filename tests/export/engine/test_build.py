@@ -26,6 +26,8 @@ from yolact_deploy.types import ImageSize
 
 pytest.importorskip("tensorrt_rtx_bindings", reason='needs TensorRT for RTX: pip install "yolact-deploy[rtx]"')
 
+pytestmark = pytest.mark.slow
+
 MOST_BYTES = 3 << 30  # 3 GiB
 CAPABILITIES = ("8.6", "12.0")
 # Its own process, so that its memory is its own.

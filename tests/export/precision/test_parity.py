@@ -22,6 +22,8 @@ from yolact_deploy.predictor import Predictor
 from yolact_deploy.runtimes.onnxruntime import create_session
 from yolact_deploy.types import Image
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass(frozen=True)
 class Found:

@@ -11,6 +11,8 @@ from yolact_deploy.export.precision.convert import PRECISIONS, convert_precision
 
 trt = pytest.importorskip("tensorrt_rtx_bindings", reason="needs TensorRT for RTX: the extra rtx")
 
+pytestmark = pytest.mark.slow
+
 SIZES = ((1, 64, 64, 3), (1, 480, 640, 3), (1, 1080, 1920, 3))  # smallest, typical, largest
 
 

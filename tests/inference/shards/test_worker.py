@@ -168,7 +168,7 @@ def test_a_picture_that_kills_its_worker_is_passed_over(
 
 def order(folder: Path, source: Path, model: Path) -> WorkOrder:
     names = tuple(path.name for path in PICTURES)
-    choose = partial(select, score=0.3)
+    choose = partial(select, default=0.3)
     return WorkOrder(folder, source, names, OPTIONS, model, {"threads": 1}, choose, SHARD_SIZE, QUICK)
 
 

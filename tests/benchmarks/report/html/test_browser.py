@@ -15,7 +15,10 @@ from tests.benchmarks.report.html.conftest import CASES, bench_report, page_of
 from yolact_deploy.benchmarks.report.html.page import draw_page
 
 pytest.importorskip("selenium.webdriver", reason="needs selenium")
-pytestmark = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs chromium and chromedriver (Debian's packages)")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs chromium and chromedriver (Debian's packages)"),
+]
 
 PHONE, DESK = 400, 1280  # px
 _PICTURES = "return [...document.images].map(i => [i.complete, i.naturalWidth, i.alt])"

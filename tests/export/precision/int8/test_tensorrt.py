@@ -22,6 +22,8 @@ from yolact_deploy.trt.library import load_tensorrt
 
 pytest.importorskip("tensorrt_rtx_bindings", reason="needs TensorRT for RTX: the extra rtx")
 
+pytestmark = pytest.mark.slow
+
 RTX = {"runtime": "tensorrt-rtx", "compute_capabilities": ("8.6", "12.0")}
 VARIANTS = {
     "int8": Int8Options("tensorrt"),
