@@ -21,7 +21,7 @@ from tests.once import traced_once
 from tests.seeded_weights import seeded_tensor
 from yolact_deploy import console
 from yolact_deploy.artifacts.metadata import DEFORM_CONV_FORMS
-from yolact_deploy.benchmarks import speed
+from yolact_deploy.benchmarks.performance import speed
 from yolact_deploy.benchmarks.performance.memory import MemoryUse
 from yolact_deploy.benchmarks.report import progress
 from yolact_deploy.config.model import ModelConfig

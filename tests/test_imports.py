@@ -26,7 +26,7 @@ ORDER = (
     ("formats",),
     ("detections",),
     ("machine", "types"),
-    ("files", "telemetry"),
+    ("files", "launch", "telemetry"),
     ("images",),
     ("console",),
     ("ops",),

@@ -13,10 +13,11 @@ import pytest
 
 from tests.benchmarks.conftest import MakeFolder
 from tests.conftest import NANO, NANO_WEIGHTS
-from yolact_deploy.benchmarks import assessment, speed
+from yolact_deploy.benchmarks import assessment
 from yolact_deploy.benchmarks.accuracy.dataset import load_dataset
 from yolact_deploy.benchmarks.bench import run_bench
 from yolact_deploy.benchmarks.options import BenchOptions
+from yolact_deploy.benchmarks.performance import speed
 from yolact_deploy.benchmarks.performance.speed import timing_images
 from yolact_deploy.benchmarks.report.model import BenchReport
 from yolact_deploy.benchmarks.selection import choose_models

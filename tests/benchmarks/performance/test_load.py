@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 
 from tests.benchmarks.clock import Clock
 from tests.conftest import NANO_WEIGHTS
-from yolact_deploy.benchmarks import speed
 from yolact_deploy.benchmarks.bench import BenchOptions, run_bench
-from yolact_deploy.benchmarks.performance import load
+from yolact_deploy.benchmarks.performance import load, speed
 from yolact_deploy.benchmarks.performance.load import (
     MAX_WAITING,
     Throughput,

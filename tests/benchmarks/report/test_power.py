@@ -9,9 +9,10 @@ from functools import partial
 import pytest
 
 from tests.conftest import NANO_WEIGHTS
-from yolact_deploy.benchmarks import bench, speed
+from yolact_deploy.benchmarks import bench
 from yolact_deploy.benchmarks.bench import run_bench
 from yolact_deploy.benchmarks.options import BenchOptions
+from yolact_deploy.benchmarks.performance import speed
 from yolact_deploy.benchmarks.report.json_report import to_json
 from yolact_deploy.benchmarks.report.model import BenchReport
 from yolact_deploy.benchmarks.report.text import to_markdown
