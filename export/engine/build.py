@@ -158,10 +158,8 @@ def _check_outputs(source: Path, options: EngineOptions) -> Path:
     if options.output.suffix.lower() not in ENGINE_SUFFIXES:
         raise YolactDeployError(f"{options.output}: an engine's name ends in {', '.join(ENGINE_SUFFIXES)}")
     outputs, inputs = [options.output, manifest_path(options.output), options.timing_cache], [source, options.plugins]
-    if options.int8 is None:
-        check_outputs(outputs, inputs)
-    else:
-        options.int8.check_files(outputs, inputs)
+    check = check_outputs if options.int8 is None else options.int8.check_files
+    check(outputs, inputs)
     check_output_path(manifest_path(options.output), options.force)
     return check_output_path(options.output, options.force)
 

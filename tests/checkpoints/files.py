@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
 import torch
 
+from yolact_deploy.checkpoints.reader import read_checkpoint
 from yolact_deploy.config.model import ModelConfig
+from yolact_deploy.errors import CheckpointError
 from yolact_deploy.models.yolact import Yolact
 
 
@@ -28,3 +32,18 @@ def saved_bytes(content: object) -> bytes:
     stream = io.BytesIO()
     torch.save(content, stream)
     return stream.getvalue()
+
+
+def small_config(**changes: object) -> ModelConfig:
+    """A thin network of a named structure, so that tests stay fast."""
+    return replace(ModelConfig.named("yolact_nano"), name="small", **changes)  # type: ignore[arg-type]
+
+
+def refused(path: Path, *parts: str, **options: object) -> None:
+    """Assert that `path` is refused in one line that has all of `parts`."""
+    with pytest.raises(CheckpointError) as caught:
+        read_checkpoint(path, **options)  # type: ignore[arg-type]
+    message = str(caught.value)
+    assert "\n" not in message
+    for part in parts:
+        assert part in message
