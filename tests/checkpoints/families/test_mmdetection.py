@@ -14,7 +14,7 @@ import torch
 
 from tests.checkpoints.families.golden import FAMILIES, assert_raw_outputs, seeded_checkpoint
 from tests.checkpoints.families.mmdetection_files import SMALL, TEXT, mmdetection_file, mmdetection_tensors
-from tests.checkpoints.files import save
+from tests.checkpoints.files import refused, save
 from tests.conftest import seeded_state_dict
 from tests.seeded_raw import seeded_raw
 from yolact_deploy.checkpoints.families.mmdetection import CONFIG
@@ -22,7 +22,7 @@ from yolact_deploy.checkpoints.families.mmdetection_text import RULES
 from yolact_deploy.checkpoints.families.recognition import family_of
 from yolact_deploy.checkpoints.reader import read_checkpoint
 from yolact_deploy.config.model import ModelConfig
-from yolact_deploy.errors import AssumptionWarning, CheckpointError
+from yolact_deploy.errors import AssumptionWarning
 from yolact_deploy.models.yolact import Yolact
 from yolact_deploy.ops.boxes import make_priors
 from yolact_deploy.ops.postprocess import detect, reference_detections
@@ -41,14 +41,6 @@ def head(**shapes: tuple[int, ...]) -> dict[str, torch.Tensor]:
     """A head with other shapes of the layers named, which takes no room."""
     tensors = {key: torch.zeros(()).expand(shape) for key, shape in HEAD.items()}
     return tensors | {f"bbox_head.{key}.weight": torch.zeros(()).expand(shape) for key, shape in shapes.items()}
-
-
-def refused(path: Path, *parts: str) -> None:
-    with pytest.raises(CheckpointError) as caught:
-        read_checkpoint(path)
-    assert "\n" not in str(caught.value)
-    for part in parts:
-        assert part in str(caught.value)
 
 
 @torch.inference_mode()

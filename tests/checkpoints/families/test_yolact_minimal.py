@@ -11,14 +11,14 @@ import pytest
 import torch
 
 from tests.checkpoints.families.golden import FAMILIES, assert_raw_outputs, seeded_checkpoint
-from tests.checkpoints.files import save, zeros
+from tests.checkpoints.files import refused, save, zeros
 from tests.conftest import PHOTOGRAPHS
 from tests.seeded_raw import seeded_raw
 from yolact_deploy.checkpoints.reader import Checkpoint, read_checkpoint
 from yolact_deploy.config.class_names import PASCAL
 from yolact_deploy.config.model import ModelConfig
 from yolact_deploy.config.postprocess import PostprocessConfig
-from yolact_deploy.errors import AssumptionWarning, CheckpointError
+from yolact_deploy.errors import AssumptionWarning
 from yolact_deploy.models.swin import _relative_position_index
 from yolact_deploy.ops.boxes import make_priors
 from yolact_deploy.ops.postprocess import detect, reference_detections
@@ -60,14 +60,6 @@ def with_segmentation(tensors: dict[str, torch.Tensor], classes: int = 80) -> di
 
 def resnet50(num_classes: int = 80) -> dict[str, torch.Tensor]:
     return own_keys(zeros(ModelConfig.named("yolact_minimal_res50").with_num_classes(num_classes)))
-
-
-def refused(path: Path, *parts: str, family: str | None = None) -> None:
-    with pytest.raises(CheckpointError) as caught:
-        read_checkpoint(path, family=family)
-    assert "\n" not in str(caught.value)
-    for part in parts:
-        assert part in str(caught.value)
 
 
 def read_golden(name: str, folder: Path) -> Checkpoint:
