@@ -84,7 +84,9 @@ def print_report(report: BenchReport, written: Sequence[str] = ()) -> None:
         console.say(accuracy_summary(report), style="bold")
     style = "bold" if report.parity == "not judged" else "bold green" if report.has_parity else "bold red"
     console.say(summary(report), style=style if report.has_parity else "bold red")
-    console.say(f"report: {', '.join(written)}" if written else "-v explains the columns, --report FOLDER draws charts")
+    console.say(
+        f"written: {', '.join(written)}" if written else "-v explains the columns, --report FOLDER draws charts"
+    )
 
 
 def _is_too_large(table: Table) -> bool:
