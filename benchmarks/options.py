@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,9 @@ DEFAULT_IOU = 0.5
 DEFAULT_REPEATS = 3  # the fewest rounds that tell noise from change
 
 Progress = Callable[[str, int, int], None]  # what is being done, how much is done, of how much
+
+
+MAX_BATCH, MAX_STREAMS, MAX_FPS = 1024, 256, 1e6  # of the options; more is a slip of the hand
 
 
 @dataclass(frozen=True)
@@ -87,10 +89,10 @@ class BenchOptions:
         ):
             raise YolactDeployError("--streams, --target-fps and --max-slowdown are about speed: leave out --no-speed")
         gate_for("fp32", self.max_ap_difference, self.min_match_rate)
-        for name, count in (("batch", self.batch), ("streams", self.streams)):
-            if count is not None and count < 1:
-                raise YolactDeployError(f"{name} {count}: 1 or more")
+        for name, count, most in (("batch", self.batch, MAX_BATCH), ("streams", self.streams, MAX_STREAMS)):
+            if count is not None and not 1 <= count <= most:
+                raise YolactDeployError(f"{name} {count}: 1 or more, up to {most}")
         if self.max_slowdown is not None and self.compare is None:
             raise YolactDeployError("--max-slowdown needs --compare OLD.json: the run to compare with")
-        if self.target_fps is not None and not 0 < self.target_fps < math.inf:
-            raise YolactDeployError(f"target FPS {self.target_fps:g}: more than 0")
+        if self.target_fps is not None and not 0 < self.target_fps <= MAX_FPS:
+            raise YolactDeployError(f"target FPS {self.target_fps:g}: more than 0, up to {MAX_FPS:g}")

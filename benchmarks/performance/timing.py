@@ -98,6 +98,12 @@ class Part:
         return min(done / self.at_least, max(in_time, done / self.at_most), 1.0)
 
 
+# More is a slip of the hand: it would run for years.
+MAX_CALLS = 10_000_000
+MAX_ROUNDS = 10_000
+MAX_SECONDS = 7 * 24 * 3600
+
+
 @dataclass(frozen=True)
 class Schedule:
     """How often to measure, in all rounds together: a number of calls, or a time, or (neither) at least 10 calls and at
@@ -111,14 +117,14 @@ class Schedule:
     def __post_init__(self) -> None:
         if self.iterations is not None and self.duration is not None:
             raise YolactDeployError("a number of iterations and a duration exclude each other: give one of them")
-        if self.iterations is not None and self.iterations < 1:
-            raise YolactDeployError(f"iterations {self.iterations}: 1 or more")
-        if self.duration is not None and not 0 < self.duration < math.inf:
-            raise YolactDeployError(f"duration {self.duration:g} s: more than 0")
-        if self.warmup < 0:
-            raise YolactDeployError(f"warmup {self.warmup}: 0 or more")
-        if self.rounds < 1:
-            raise YolactDeployError(f"repeats {self.rounds}: 1 or more")
+        if self.iterations is not None and not 1 <= self.iterations <= MAX_CALLS:
+            raise YolactDeployError(f"iterations {self.iterations}: 1 or more, up to {MAX_CALLS}")
+        if self.duration is not None and not 0 < self.duration <= MAX_SECONDS:
+            raise YolactDeployError(f"duration {self.duration:g} s: more than 0, up to {MAX_SECONDS}")
+        if not 0 <= self.warmup <= MAX_CALLS:
+            raise YolactDeployError(f"warmup {self.warmup}: 0 or more, up to {MAX_CALLS}")
+        if not 1 <= self.rounds <= MAX_ROUNDS:
+            raise YolactDeployError(f"repeats {self.rounds}: 1 or more, up to {MAX_ROUNDS}")
 
     def parts(self) -> list[Part]:
         """What each round measures; no more rounds than calls."""

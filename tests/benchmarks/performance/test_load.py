@@ -228,6 +228,10 @@ def test_an_engine_takes_what_its_profile_has(
     [
         ({"batch": 0}, "batch 0: 1 or more"),
         ({"streams": 0}, "streams 0: 1 or more"),
+        ({"streams": 10**9}, "up to 256"),
+        ({"repeats": 10**20}, "up to 10000"),
+        ({"iterations": 10**23}, "up to 10000000"),
+        ({"target_fps": 1e308}, "up to 1e[+]06"),
         ({"repeats": 0}, "repeats 0: 1 or more"),
         ({"duration": 0.0}, "duration 0 s: more than 0"),
         ({"duration": float("nan")}, "duration nan s: more than 0"),
