@@ -82,8 +82,8 @@ def print_report(report: BenchReport, written: Sequence[str] = ()) -> None:
         console.say(f"hint: {line}", style="bold yellow")
     if accuracy_summary(report):
         console.say(accuracy_summary(report), style="bold")
-    style = "bold" if report.parity == "not judged" else "bold green" if report.has_parity else "bold red"
-    console.say(summary(report), style=style if report.has_parity else "bold red")
+    style = "bold red" if not report.has_parity else "bold" if report.parity == "not judged" else "bold green"
+    console.say(summary(report), style=style)
     console.say(
         f"written: {', '.join(written)}" if written else "-v explains the columns, --report FOLDER draws charts"
     )

@@ -25,8 +25,8 @@ def model_facts(metadata: ModelMetadata, verbose: bool) -> Facts:
         ("classes", names_text(config.class_names, verbose)),
         (
             "thresholds",
-            f"score > {limits.score_threshold:g}, IoU {limits.iou_threshold:g}, best {limits.top_k} a class, "
-            f"{limits.max_detections} an image{', across classes' if limits.cross_class else ''}",
+            f"score > {limits.score_threshold:g}, IoU {limits.iou_threshold:g}, best {limits.top_k} per class, "
+            f"{limits.max_detections} per image{', across classes' if limits.cross_class else ''}",
         ),
         *rule_facts(limits),
         *([("class thresholds", metadata.describe_thresholds())] if metadata.thresholds else []),

@@ -11,7 +11,7 @@ from ..formats.coco import corner_and_size, exact, segmentation
 from ..types import WindowedDetections
 from .coco_ids import CocoIds
 from .frames import Note, Result
-from .json_sink import JsonOutput, line
+from .json_sink import JsonList, JsonOutput, line
 
 
 class CocoFile:
@@ -78,9 +78,8 @@ class ResultsFile:
 
     def __init__(self, path: Path, ids: CocoIds, force: bool = False) -> None:
         """path: a file, or STDOUT. Raises OutputError when it cannot be written, or exists without `force`."""
-        self._output = JsonOutput(path, force)
+        self._output = JsonList(path, force)
         self._ids = ids
-        self._separator = "["
 
     def write(self, result: Result) -> None:
         """Add the detections of an image."""
@@ -91,17 +90,10 @@ class ResultsFile:
             if min(entry["bbox"][2:]) <= 0:
                 continue
             entry["segmentation"] = segmentation(found.masks[index], found.height, found.width)
-            self._output.write(f"{self._separator}\n{line(entry)}")
-            self._separator = ","
+            self._output.write(entry)
 
     def close(self, keep: bool) -> None:
         """End the JSON and give the file its name."""
-        try:
-            if keep:
-                self._output.write("[]\n" if self._separator == "[" else "\n]\n")
-        except BaseException:
-            self._output.close(keep=False)
-            raise
         self._output.close(keep)
 
 

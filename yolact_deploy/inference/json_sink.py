@@ -59,6 +59,30 @@ class JsonOutput:
             raise OutputError(f"cannot write {self._path}: {reason}; nothing was kept of it") from None
 
 
+class JsonList:
+    """A JSON list, one item per line."""
+
+    def __init__(self, path: Path, force: bool = False) -> None:
+        """See `JsonOutput`."""
+        self._output = JsonOutput(path, force)
+        self._separator = "["
+
+    def write(self, item: Any) -> None:
+        """Append `item`. Raises OutputError."""
+        self._output.write(f"{self._separator}\n{line(item)}")
+        self._separator = ","
+
+    def close(self, keep: bool) -> None:
+        """End the list and give the file its name, or leave none of it. Raises OutputError."""
+        try:
+            if keep:
+                self._output.write("[]\n" if self._separator == "[" else "\n]\n")
+        except BaseException:
+            self._output.close(keep=False)
+            raise
+        self._output.close(keep)
+
+
 def line(value: Any) -> str:
     """`value` as JSON on one line; a file name that is no UTF-8 becomes escapes, which any reader takes."""
     return json.dumps(value)

@@ -14,7 +14,7 @@ from ..formats.brush import encode_brush
 from ..formats.coco import exact
 from ..types import WindowedDetections
 from .frames import Note, Result
-from .json_sink import JsonOutput, line
+from .json_sink import JsonList
 
 FROM_NAME, TO_NAME = "tag", "image"  # of Label Studio's template "Semantic Segmentation with Masks"
 
@@ -44,9 +44,8 @@ class LabelStudioFile:
     ) -> None:
         """model: its name, the `model_version` of the predictions. Raises OutputError when the file cannot be written,
         or exists without `force`."""
-        self._output = JsonOutput(target.path, force)
+        self._output = JsonList(target.path, force)
         self._target, self._class_names, self._model, self._note = target, class_names, model, note
-        self._separator = "["
         self._invisible = 0
 
     def write(self, result: Result) -> None:
@@ -61,8 +60,7 @@ class LabelStudioFile:
         if visible:
             prediction["score"] = float(found.scores[visible].mean())
         task = {"data": {TO_NAME: self._target.address(result.frame.name)}, "predictions": [prediction]}
-        self._output.write(f"{self._separator}\n{line(task)}")
-        self._separator = ","
+        self._output.write(task)
 
     def _region(self, found: WindowedDetections, index: int) -> dict[str, Any]:
         name = class_name(self._class_names, int(found.classes[index]))
@@ -84,12 +82,6 @@ class LabelStudioFile:
 
     def close(self, keep: bool) -> None:
         """End the JSON and give the file its name."""
-        try:
-            if keep:
-                self._output.write("[]\n" if self._separator == "[" else "\n]\n")
-        except BaseException:
-            self._output.close(keep=False)
-            raise
         self._output.close(keep)
         if keep and self._invisible:
             self._note(f"{self._target.path} leaves out {self._invisible} detections whose mask has no pixel")

@@ -178,8 +178,9 @@ def test_a_killed_process_of_a_team_is_replaced(tmp_path: Path, source: Path, na
     seen: list[int] = []
     thread = threading.Thread(target=team.run, args=(lambda done, total: seen.append(done),))
     thread.start()
-    wait_for(lambda: list(folder.glob("claims/*")))
-    (owner,) = {path.read_text().split("\n")[0] for path in sorted(folder.glob("claims/*"))[:1]}
+    claims: list[str] = []  # a claim is a file before it says whose it is
+    wait_for(lambda: claims.extend(filter(None, (path.read_text() for path in folder.glob("claims/*")))) or claims)
+    owner = claims[0].split("\n")[0]
     os.kill(int(owner.split("-")[-2]), signal.SIGKILL)
     thread.join(60)
     assert not thread.is_alive()
